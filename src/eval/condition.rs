@@ -1,0 +1,508 @@
+//! Boolean conditions over what is not known, with exact answers for small ones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use super::{Const, Symbol};
+
+/// Three-valued truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tri {
+    /// Always.
+    Yes,
+    /// Never.
+    No,
+    /// It depends, or it cannot be told.
+    Maybe,
+}
+
+/// An order comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Order {
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// A question about a symbol that is either true or false.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Atom {
+    /// `if x`.
+    Truthy(Arc<Symbol>),
+    /// `x is None`.
+    IsNone(Arc<Symbol>),
+    /// `x == constant`.
+    Equals(Arc<Symbol>, Const),
+    /// `x < number` and its kin.
+    Compares(Arc<Symbol>, Order, Const),
+    /// `isinstance(x, C)` by the short name of `C`.
+    IsInstance(Arc<Symbol>, Arc<str>),
+    /// `x is y`, the smaller first.
+    Same(Arc<Symbol>, Arc<Symbol>),
+    /// `package.__version__ >= "0.12"`.
+    Release(Arc<str>, Order, Arc<str>),
+    /// A question that could not be understood; the number is unique, so that it equals only itself.
+    Opaque(u32),
+}
+
+/// A boolean combination of atoms, kept small by its constructors.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Cond {
+    /// True or false.
+    Const(bool),
+    /// One question.
+    Atom(Atom),
+    /// Not.
+    Not(Arc<Cond>),
+    /// All of them; at least two, sorted, no constants.
+    All(Arc<[Cond]>),
+    /// Any of them; at least two, sorted, no constants.
+    Any(Arc<[Cond]>),
+}
+
+/// Known values of symbols.
+pub type Assignment = BTreeMap<Arc<Symbol>, Const>;
+
+/// Beyond this many assignments an exact answer is not attempted.
+const BUDGET: usize = 1 << 13;
+
+impl Cond {
+    /// Always.
+    pub const TRUE: Self = Self::Const(true);
+    /// Never.
+    pub const FALSE: Self = Self::Const(false);
+
+    /// Both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self::all([self, other])
+    }
+
+    /// Either.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self::any([self, other])
+    }
+
+    /// The opposite.
+    #[must_use]
+    pub fn negate(self) -> Self {
+        match self {
+            Self::Const(value) => Self::Const(!value),
+            Self::Not(inner) => Arc::unwrap_or_clone(inner),
+            other => Self::Not(Arc::new(other)),
+        }
+    }
+
+    /// All of them.
+    pub fn all(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut set = BTreeSet::new();
+        for part in parts {
+            match part {
+                Self::Const(true) => {}
+                Self::Const(false) => return Self::FALSE,
+                Self::All(inner) => set.extend(inner.iter().cloned()),
+                other => _ = set.insert(other),
+            }
+        }
+        // `x and (x or y)` is `x`; `x and (not x or y)` is `x and y`.
+        let known = set.clone();
+        let reduced: Option<BTreeSet<Self>> = set.into_iter().map(|part| part.given(&known, true)).collect();
+        Self::join(reduced, false, |parts| Self::All(parts.into()))
+    }
+
+    /// Any of them.
+    pub fn any(parts: impl IntoIterator<Item = Self>) -> Self {
+        let mut set = BTreeSet::new();
+        for part in parts {
+            match part {
+                Self::Const(false) => {}
+                Self::Const(true) => return Self::TRUE,
+                Self::Any(inner) => set.extend(inner.iter().cloned()),
+                other => _ = set.insert(other),
+            }
+        }
+        let known = set.clone();
+        let reduced: Option<BTreeSet<Self>> = set.into_iter().map(|part| part.given(&known, false)).collect();
+        Self::join(reduced, true, |parts| Self::Any(parts.into()))
+    }
+
+    /// Simplifies a member of a conjunction (`truth`) or disjunction, knowing its siblings. `None`: a contradiction
+    /// (of a conjunction) or a tautology (of a disjunction).
+    fn given(&self, siblings: &BTreeSet<Self>, truth: bool) -> Option<Self> {
+        if siblings.contains(&self.clone().negate()) {
+            return None;
+        }
+        let inner = match self {
+            Self::Any(inner) if truth => inner,
+            Self::All(inner) if !truth => inner,
+            other => return Some(other.clone()),
+        };
+        if inner.iter().any(|part| siblings.contains(part)) {
+            return Some(Self::Const(truth));
+        }
+        let rest = inner.iter().filter(|part| !siblings.contains(&(*part).clone().negate())).cloned();
+        let rest: Vec<Self> = rest.collect();
+        Some(if truth { Self::join_small(rest, false) } else { Self::join_small(rest, true) })
+    }
+
+    /// A disjunction (`all` false) or conjunction of parts that were simplified already.
+    fn join_small(mut parts: Vec<Self>, all: bool) -> Self {
+        match parts.len() {
+            0 => Self::Const(all),
+            1 => parts.remove(0),
+            _ if all => Self::All(parts.into()),
+            _ => Self::Any(parts.into()),
+        }
+    }
+
+    fn join(parts: Option<BTreeSet<Self>>, absorbing: bool, build: impl Fn(Vec<Self>) -> Self) -> Self {
+        let Some(parts) = parts else { return Self::Const(absorbing) };
+        if parts.contains(&Self::Const(absorbing)) {
+            return Self::Const(absorbing);
+        }
+        let mut parts: Vec<Self> = parts.into_iter().filter(|part| !matches!(part, Self::Const(_))).collect();
+        match parts.len() {
+            0 => Self::Const(!absorbing),
+            1 => parts.remove(0),
+            _ => build(parts),
+        }
+    }
+
+    /// The atoms in order, each once.
+    pub fn atoms(&self) -> BTreeSet<&Atom> {
+        let mut atoms = BTreeSet::new();
+        self.collect(&mut atoms);
+        atoms
+    }
+
+    fn collect<'a>(&'a self, atoms: &mut BTreeSet<&'a Atom>) {
+        match self {
+            Self::Const(_) => {}
+            Self::Atom(atom) => _ = atoms.insert(atom),
+            Self::Not(inner) => inner.collect(atoms),
+            Self::All(parts) | Self::Any(parts) => parts.iter().for_each(|part| part.collect(atoms)),
+        }
+    }
+
+    /// Replaces atoms; those for which `replace` returns `None` stay.
+    #[must_use]
+    pub fn replace(&self, replace: &impl Fn(&Atom) -> Option<Self>) -> Self {
+        match self {
+            Self::Const(value) => Self::Const(*value),
+            Self::Atom(atom) => replace(atom).unwrap_or_else(|| self.clone()),
+            Self::Not(inner) => inner.replace(replace).negate(),
+            Self::All(parts) => Self::all(parts.iter().map(|part| part.replace(replace))),
+            Self::Any(parts) => Self::any(parts.iter().map(|part| part.replace(replace))),
+        }
+    }
+
+    /// The condition under known values of symbols.
+    #[must_use]
+    pub fn assign(&self, known: &Assignment) -> Self {
+        self.replace(&|atom| {
+            let symbol = match atom {
+                Atom::Truthy(symbol)
+                | Atom::IsNone(symbol)
+                | Atom::Equals(symbol, _)
+                | Atom::Compares(symbol, _, _)
+                | Atom::IsInstance(symbol, _) => symbol,
+                Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => return None,
+            };
+            atom.under(known.get(symbol)?).map(Self::Const)
+        })
+    }
+
+    /// Whether it holds always, never, or depends: exact while the number of cases is small, `Maybe` otherwise.
+    pub fn verdict(&self) -> Tri {
+        if let Self::Const(value) = self {
+            return if *value { Tri::Yes } else { Tri::No };
+        }
+        let atoms: Vec<&Atom> = self.atoms().into_iter().collect();
+        let worlds = Worlds::new(&atoms);
+        let Some(count) = worlds.count().filter(|count| *count <= BUDGET) else { return Tri::Maybe };
+        let (mut some, mut every) = (false, true);
+        for index in 0..count {
+            let Some(world) = worlds.world(index) else { continue };
+            let holds = self.holds(&|atom| atoms.binary_search(&atom).is_ok_and(|at| world[at]));
+            some |= holds;
+            every &= holds;
+        }
+        match (some, every) {
+            (false, _) => Tri::No,
+            (true, true) => Tri::Yes,
+            (true, false) => Tri::Maybe,
+        }
+    }
+
+    /// Whether this condition makes `other` true wherever it holds itself.
+    pub fn implies(&self, other: &Self) -> bool {
+        self.clone().and(other.clone().negate()).verdict() == Tri::No
+    }
+
+    fn holds(&self, truth: &impl Fn(&Atom) -> bool) -> bool {
+        match self {
+            Self::Const(value) => *value,
+            Self::Atom(atom) => truth(atom),
+            Self::Not(inner) => !inner.holds(truth),
+            Self::All(parts) => parts.iter().all(|part| part.holds(truth)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(truth)),
+        }
+    }
+}
+
+impl Atom {
+    /// The answer for a symbol that is this constant; `None` where a constant does not decide it.
+    fn under(&self, value: &Const) -> Option<bool> {
+        Some(match self {
+            Self::Truthy(_) => value.truthy(),
+            Self::IsNone(_) => *value == Const::None,
+            Self::Equals(_, constant) => value.equals(constant),
+            Self::Compares(_, order, constant) => {
+                // Python raises where either is no number; nothing that follows such a comparison is reached.
+                let (Some(left), Some(right)) = (value.number(), constant.number()) else { return Some(false) };
+                match order {
+                    Order::Less => left < right,
+                    Order::LessOrEqual => left <= right,
+                    Order::Greater => left > right,
+                    Order::GreaterOrEqual => left >= right,
+                }
+            }
+            Self::IsInstance(_, class) => match value {
+                Const::None => &**class == "NoneType",
+                Const::Bool(_) => matches!(&**class, "bool" | "int"),
+                Const::Int(_) => &**class == "int",
+                Const::Float(_) => &**class == "float",
+                Const::Str(_) => &**class == "str",
+            },
+            Self::Same(..) | Self::Release(..) | Self::Opaque(_) => return None,
+        })
+    }
+}
+
+/// Every way in which the atoms of a condition can be true or false together.
+///
+/// A symbol is one of its interesting values: `None`, `False`, something else that is true, and each constant it is compared
+/// with (numbers also a little below and above). All atoms on it are then decided together, so `x is None` and
+/// `x == "lora"` are never both true. What a value does not decide (`isinstance` of an object, identity, releases, opaque
+/// questions) is free.
+struct Worlds<'a> {
+    atoms: &'a [&'a Atom],
+    symbols: Vec<(&'a Arc<Symbol>, Vec<Option<Const>>)>,
+    free: Vec<usize>,
+}
+
+impl<'a> Worlds<'a> {
+    fn new(atoms: &'a [&'a Atom]) -> Self {
+        let mut points: BTreeMap<&Arc<Symbol>, BTreeSet<Option<Const>>> = BTreeMap::new();
+        let mut free = Vec::new();
+        for (index, atom) in atoms.iter().enumerate() {
+            match atom {
+                Atom::Truthy(symbol) | Atom::IsNone(symbol) => _ = points.entry(symbol).or_default(),
+                Atom::Equals(symbol, constant) => _ = points.entry(symbol).or_default().insert(Some(constant.clone())),
+                Atom::Compares(symbol, _, constant) => {
+                    let number = constant.number().unwrap_or(0.0);
+                    let near = [number - 0.5, number, number + 0.5].map(|value| Some(Const::float(value)));
+                    points.entry(symbol).or_default().extend(near);
+                }
+                Atom::IsInstance(symbol, _) => {
+                    points.entry(symbol).or_default();
+                    free.push(index);
+                }
+                Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => free.push(index),
+            }
+        }
+        let always = [Some(Const::None), Some(Const::Bool(false)), None];
+        let symbols = points
+            .into_iter()
+            .map(|(symbol, mut values)| {
+                values.extend(always.clone());
+                (symbol, values.into_iter().collect())
+            })
+            .collect();
+        Self { atoms, symbols, free }
+    }
+
+    fn count(&self) -> Option<usize> {
+        let values = self.symbols.iter().try_fold(1usize, |total, (_, values)| total.checked_mul(values.len()))?;
+        values.checked_mul(1usize.checked_shl(self.free.len() as u32)?)
+    }
+
+    /// Truth of each atom in the `index`-th world; `None` if that world contradicts itself.
+    fn world(&self, mut index: usize) -> Option<Vec<bool>> {
+        let mut values: BTreeMap<&Arc<Symbol>, &Option<Const>> = BTreeMap::new();
+        for (symbol, domain) in &self.symbols {
+            values.insert(symbol, &domain[index % domain.len()]);
+            index /= domain.len();
+        }
+        let mut truth = vec![false; self.atoms.len()];
+        for (bit, &atom) in self.free.iter().enumerate() {
+            truth[atom] = index >> bit & 1 == 1;
+        }
+        for (at, atom) in self.atoms.iter().enumerate() {
+            let symbol = match atom {
+                Atom::Truthy(symbol)
+                | Atom::IsNone(symbol)
+                | Atom::Equals(symbol, _)
+                | Atom::Compares(symbol, _, _)
+                | Atom::IsInstance(symbol, _) => symbol,
+                Atom::Same(left, right) => {
+                    if left == right && !truth[at] {
+                        return None;
+                    }
+                    continue;
+                }
+                Atom::Release(..) | Atom::Opaque(_) => continue,
+            };
+            let decided = match values[symbol] {
+                Some(value) => atom.under(value),
+                // Something else that is true: not None, equal to no constant that is asked for.
+                None => match atom {
+                    Atom::Truthy(_) => Some(true),
+                    Atom::IsNone(_) | Atom::Equals(..) | Atom::Compares(..) => Some(false),
+                    _ => None,
+                },
+            };
+            let Some(decided) = decided else { continue };
+            if self.free.contains(&at) && truth[at] != decided {
+                return None;
+            }
+            truth[at] = decided;
+        }
+        Some(truth)
+    }
+}
+
+impl From<bool> for Cond {
+    fn from(value: bool) -> Self {
+        Self::Const(value)
+    }
+}
+
+impl fmt::Display for Order {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Less => "<",
+            Self::LessOrEqual => "<=",
+            Self::Greater => ">",
+            Self::GreaterOrEqual => ">=",
+        })
+    }
+}
+
+impl fmt::Display for Atom {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Truthy(symbol) => write!(out, "{symbol}"),
+            Self::IsNone(symbol) => write!(out, "{symbol} is None"),
+            Self::Equals(symbol, constant) => write!(out, "{symbol} == {constant}"),
+            Self::Compares(symbol, order, constant) => write!(out, "{symbol} {order} {constant}"),
+            Self::IsInstance(symbol, class) => write!(out, "isinstance({symbol}, {class})"),
+            Self::Same(left, right) => write!(out, "{left} is {right}"),
+            Self::Release(package, order, version) => write!(out, "{package}.__version__ {order} {version:?}"),
+            Self::Opaque(_) => out.write_str("..."),
+        }
+    }
+}
+
+/// A Python expression; what could not be understood is `...`.
+impl fmt::Display for Cond {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let joined = |out: &mut fmt::Formatter<'_>, parts: &[Self], word: &str| {
+            for (index, part) in parts.iter().enumerate() {
+                if index > 0 {
+                    write!(out, " {word} ")?;
+                }
+                match part {
+                    Self::All(_) | Self::Any(_) => write!(out, "({part})")?,
+                    other => write!(out, "{other}")?,
+                }
+            }
+            Ok(())
+        };
+        match self {
+            Self::Const(true) => out.write_str("True"),
+            Self::Const(false) => out.write_str("False"),
+            Self::Atom(atom) => write!(out, "{atom}"),
+            Self::All(parts) => joined(out, parts, "and"),
+            Self::Any(parts) => joined(out, parts, "or"),
+            Self::Not(inner) => match &**inner {
+                Self::Atom(Atom::IsNone(symbol)) => write!(out, "{symbol} is not None"),
+                Self::Atom(Atom::Equals(symbol, constant)) => write!(out, "{symbol} != {constant}"),
+                Self::Atom(Atom::Same(left, right)) => write!(out, "{left} is not {right}"),
+                Self::Atom(atom @ (Atom::Truthy(_) | Atom::IsInstance(..) | Atom::Opaque(_))) => {
+                    write!(out, "not {atom}")
+                }
+                other => write!(out, "not ({other})"),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::Root;
+
+    fn symbol(name: &str) -> Arc<Symbol> {
+        Arc::new(Symbol { root: Root::Parameter(name.into()), path: Vec::new() })
+    }
+    fn truthy(name: &str) -> Cond {
+        Cond::Atom(Atom::Truthy(symbol(name)))
+    }
+    fn none(name: &str) -> Cond {
+        Cond::Atom(Atom::IsNone(symbol(name)))
+    }
+    fn equals(name: &str, text: &str) -> Cond {
+        Cond::Atom(Atom::Equals(symbol(name), Const::Str(text.into())))
+    }
+
+    #[test]
+    fn constructors_keep_conditions_small() {
+        assert_eq!(truthy("a").and(truthy("a").negate()), Cond::FALSE);
+        assert_eq!(truthy("a").or(truthy("a").negate()), Cond::TRUE);
+        assert_eq!(truthy("a").and(truthy("a").or(truthy("b"))), truthy("a"));
+        assert_eq!(truthy("a").and(truthy("a").negate().or(truthy("b"))), truthy("a").and(truthy("b")));
+        assert_eq!(truthy("a").or(truthy("a").and(truthy("b"))), truthy("a"));
+    }
+
+    #[test]
+    fn atoms_on_one_symbol_are_decided_together() {
+        assert_eq!(none("x").and(equals("x", "lora")).verdict(), Tri::No);
+        assert_eq!(equals("x", "lora").and(equals("x", "qlora")).verdict(), Tri::No);
+        assert_eq!(truthy("x").and(none("x")).verdict(), Tri::No);
+        assert_eq!(truthy("x").negate().and(none("x").negate()).verdict(), Tri::Maybe);
+        assert!(equals("x", "lora").implies(&truthy("x")));
+        assert!(!truthy("x").implies(&equals("x", "lora")));
+        let less = |number: i64| Cond::Atom(Atom::Compares(symbol("n"), Order::Less, Const::Int(number)));
+        assert!(less(1).implies(&less(3)));
+        assert!(!less(3).implies(&less(1)));
+    }
+
+    #[test]
+    fn known_values_decide() {
+        let both = truthy("use_peft").negate().or(equals("kind", "lora"));
+        let known = Assignment::from([(symbol("use_peft"), Const::Bool(false))]);
+        assert_eq!(both.assign(&known), Cond::TRUE);
+        let known = Assignment::from([(symbol("use_peft"), Const::Bool(true))]);
+        assert_eq!(both.assign(&known), equals("kind", "lora"));
+    }
+
+    #[test]
+    fn display_is_python() {
+        let cond = none("ref_model").negate().and(truthy("force").negate().or(equals("kind", "a'b")));
+        assert_eq!(cond.to_string(), "ref_model is not None and (kind == \"a'b\" or not force)");
+    }
+
+    #[test]
+    fn too_many_cases_are_maybe() {
+        let many = Cond::any((0..40).map(|index| truthy(&format!("x{index}"))));
+        assert_eq!(many.verdict(), Tri::Maybe);
+    }
+}

@@ -1,0 +1,18 @@
+//! Scripts are programs: an abstract interpreter for Python that knows no training library.
+//!
+//! It runs a module without running it: every value is a [`Value`] (known, symbolic, a choice under conditions or
+//! unknown), every branch contributes a [`Cond`], and what happens on the way (calls of things outside the project,
+//! raises, imports) is written to a [`Trace`]. Two users: the lowering layer runs a project's scripts, the miner runs the
+//! constructors of released libraries and keeps the conditions under which they raise. What a library call means is asked
+//! of a [`Host`].
+
+mod condition;
+mod trace;
+mod value;
+
+pub use condition::{Assignment, Atom, Cond, Order, Tri};
+pub use trace::{
+    Argument, AttributeRead, CallEvent, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId, ParserKind,
+    RaiseEvent, Summary, Trace,
+};
+pub use value::{Class, Const, Dict, Function, Instance, Object, Root, Symbol, Traced, Value};

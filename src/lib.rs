@@ -1,0 +1,9 @@
+//! `dpo-lint` says, before a GPU is rented, what a preference-training project will do with the library versions it will
+//! really get, and rewrites what is wrong. See `ARCHITECTURE.md` for the map.
+
+pub mod diagnostic;
+pub mod eval;
+pub mod knowledge;
+pub mod model;
+pub mod source;
+pub mod syntax;

@@ -1,0 +1,184 @@
+//! The shape that every format shares.
+
+use crate::source::{FileId, Span};
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Format {
+    /// Python source.
+    Python,
+    /// Jupyter notebook.
+    Notebook,
+    /// YAML as `PyYAML` reads it.
+    Yaml,
+    /// JSON; comments and trailing commas are read but are syntax errors.
+    Json,
+    /// JSON with comments and trailing commas.
+    Jsonc,
+    /// TOML.
+    Toml,
+    /// Shell script.
+    Shell,
+    /// pip requirements or constraints.
+    Requirements,
+    /// Dockerfile.
+    Dockerfile,
+    /// Makefile.
+    Makefile,
+    /// INI-like (`setup.cfg`).
+    Ini,
+}
+
+/// One file, read.
+#[derive(Debug, Clone)]
+pub struct Document {
+    /// Where the spans point.
+    pub file: FileId,
+    /// How it was read.
+    pub format: Format,
+    /// The content. A YAML stream of several documents is a [`NodeKind::List`] with one entry per document; one
+    /// document is that document itself.
+    pub root: Node,
+    /// Comments in file order, each from its marker to the end of its line (newline excluded).
+    pub comments: Vec<Span>,
+    /// What could not be read.
+    pub errors: Vec<SyntaxError>,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// The value's own bytes: quotes and brackets included, tag, anchor and comments excluded. An empty YAML value
+    /// (`key:`) has an empty span right after the colon.
+    pub span: Span,
+    /// What it is.
+    pub kind: NodeKind,
+    /// Span of a YAML anchor (`&name`) on this node. Replacing an anchored value changes every alias.
+    pub anchor: Option<Span>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone)]
+pub enum NodeKind {
+    /// A single value.
+    Scalar(Scalar),
+    /// Keys and values in file order, duplicates kept.
+    Map(Vec<Entry>),
+    /// Items in file order; their keys are `None`.
+    List(Vec<Entry>),
+    /// A command line, a Python call, a requirement: something named, with arguments.
+    Call {
+        /// The name as written: `accelerate`, `DPOTrainer`, `trl`.
+        callee: String,
+        /// Its place.
+        callee_span: Span,
+        /// Arguments in order, positional ones without a key.
+        args: Vec<Entry>,
+    },
+    /// A YAML alias: `target` is what it stands for (already resolved), the node's span is the `*name` itself.
+    Alias(Box<Node>),
+    /// Present, but its meaning is not known here.
+    Opaque,
+}
+
+/// A scalar as the format's own reader understands it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scalar {
+    /// `null`, `~`, empty.
+    Null,
+    /// A truth value.
+    Bool(bool),
+    /// A whole number; those beyond 64 bits are [`Scalar::Float`].
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A string, unescaped.
+    Str(String),
+    /// A date or time, as written (`PyYAML` makes a `datetime`, TOML too).
+    Date(String),
+}
+
+/// YAML pair, JSON member, TOML key, Python keyword, `--flag value`, requirement line: one shape, so that rename, set,
+/// remove and insert exist once per format.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    /// Key, separator and value; no surrounding comma, blank or newline. Of a YAML list item: the value only.
+    pub span: Span,
+    /// The name, if there is one.
+    pub key: Option<Key>,
+    /// The value; a flag without value has `Opaque` with an empty span at its end.
+    pub value: Node,
+}
+
+/// The name of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// Its place, quotes included.
+    pub span: Span,
+    /// Its meaning, unquoted; of a shell flag the words after the dashes (`use_peft` of `--use_peft`).
+    pub name: String,
+}
+
+/// Something that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// Where.
+    pub span: Span,
+    /// What, as the format's own tools would say it; no full stop.
+    pub message: String,
+}
+
+/// Replaces the bytes of `span` by `text`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edit {
+    /// What goes. Empty for an insertion.
+    pub span: Span,
+    /// What comes, already escaped for the file's format.
+    pub text: String,
+}
+
+impl Entry {
+    /// The key's name, if there is a key.
+    pub fn name(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.name.as_str())
+    }
+}
+
+impl Node {
+    /// The entries of a map, list or call; none for the rest. Looks through aliases.
+    pub fn entries(&self) -> &[Entry] {
+        match &self.kind {
+            NodeKind::Map(entries) | NodeKind::List(entries) => entries,
+            NodeKind::Call { args, .. } => args,
+            NodeKind::Alias(target) => target.entries(),
+            NodeKind::Scalar(_) | NodeKind::Opaque => &[],
+        }
+    }
+
+    /// The value of the last entry called `name` (readers keep the last of duplicates).
+    pub fn get(&self, name: &str) -> Option<&Node> {
+        self.entry(name).map(|entry| &entry.value)
+    }
+
+    /// The last entry called `name`.
+    pub fn entry(&self, name: &str) -> Option<&Entry> {
+        self.entries().iter().rev().find(|entry| entry.name() == Some(name))
+    }
+
+    /// The scalar, looking through aliases.
+    pub fn scalar(&self) -> Option<&Scalar> {
+        match &self.kind {
+            NodeKind::Scalar(scalar) => Some(scalar),
+            NodeKind::Alias(target) => target.scalar(),
+            _ => None,
+        }
+    }
+
+    /// The text of a string scalar.
+    pub fn as_str(&self) -> Option<&str> {
+        match self.scalar() {
+            Some(Scalar::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+}
