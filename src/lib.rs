@@ -4,6 +4,8 @@
 pub mod diagnostic;
 pub mod eval;
 pub mod knowledge;
+pub mod lower;
 pub mod model;
+pub mod rules;
 pub mod source;
 pub mod syntax;
