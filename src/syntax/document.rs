@@ -1,5 +1,8 @@
 //! The shape that every format shares.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::source::{FileId, Span};
 
 /// How a file is read.
@@ -76,7 +79,8 @@ pub enum NodeKind {
         args: Vec<Entry>,
     },
     /// A YAML alias: `target` is what it stands for (already resolved), the node's span is the `*name` itself.
-    Alias(Box<Node>),
+    /// Shared, since aliases of aliases would grow exponentially as copies.
+    Alias(Arc<Node>),
     /// Present, but its meaning is not known here.
     Opaque,
 }
@@ -142,6 +146,11 @@ impl Entry {
     pub fn name(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.name.as_str())
     }
+
+    /// Whether this is a YAML merge key. Quoted, it would be a key like any other, and no other format has it bare.
+    pub fn is_merge(&self) -> bool {
+        self.key.as_ref().is_some_and(|key| key.name == "<<" && key.span.end - key.span.start == 2)
+    }
 }
 
 impl Node {
@@ -155,14 +164,47 @@ impl Node {
         }
     }
 
-    /// The value of the last entry called `name` (readers keep the last of duplicates).
+    /// The value of `name`: of the last entry called so (readers keep the last of duplicates), else of what YAML merge
+    /// keys (`<<: *defaults`) bring in.
     pub fn get(&self, name: &str) -> Option<&Node> {
-        self.entry(name).map(|entry| &entry.value)
+        self.entry(name).map(|entry| &entry.value).or_else(|| self.merged(name))
     }
 
-    /// The last entry called `name`.
+    /// The last entry called `name` that stands in this node itself. What a merge key brings in is not an entry here:
+    /// editing it would edit another map.
     pub fn entry(&self, name: &str) -> Option<&Entry> {
         self.entries().iter().rev().find(|entry| entry.name() == Some(name))
+    }
+
+    fn merged(&self, name: &str) -> Option<&Node> {
+        // A later `<<` beats an earlier one, in a list of maps the earlier map wins: as PyYAML flattens them.
+        self.entries().iter().rev().filter(|entry| entry.is_merge()).find_map(|entry| match &entry.value.kind {
+            NodeKind::List(maps) => maps.iter().find_map(|map| map.value.get(name)),
+            _ => entry.value.get(name),
+        })
+    }
+
+    /// The entries of a map as its reader sees them: of duplicates the last, and what merge keys bring in. Sorted by
+    /// name.
+    pub fn effective_entries(&self) -> Vec<&Entry> {
+        let mut found = BTreeMap::new();
+        self.collect_effective(&mut found);
+        found.into_values().collect()
+    }
+
+    fn collect_effective<'a>(&'a self, found: &mut BTreeMap<&'a str, &'a Entry>) {
+        let own = self.entries().iter().rev().filter(|entry| !entry.is_merge());
+        for entry in own {
+            if let Some(name) = entry.name() {
+                found.entry(name).or_insert(entry);
+            }
+        }
+        for entry in self.entries().iter().rev().filter(|entry| entry.is_merge()) {
+            match &entry.value.kind {
+                NodeKind::List(maps) => maps.iter().for_each(|map| map.value.collect_effective(found)),
+                _ => entry.value.collect_effective(found),
+            }
+        }
     }
 
     /// The scalar, looking through aliases.
