@@ -5,6 +5,7 @@ pub mod diagnostic;
 pub mod eval;
 pub mod knowledge;
 pub mod lower;
+pub mod mine;
 pub mod model;
 pub mod rules;
 pub mod source;

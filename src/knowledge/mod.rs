@@ -3,10 +3,35 @@
 //! A [`Package`] answers questions about one library. Facts hold for a [`ReleaseSet`]; conditions are Python expressions over
 //! the parameters of a callable (`ref_model is not None and peft_config is not None`), which the evaluator reads.
 
-mod data;
+mod bundled;
+mod package;
+mod query;
 mod release_set;
+mod stored;
 
-pub use data::{
-    Callable, CallableKind, Export, Fact, Guard, Knowledge, LoadError, Package, Parameter, Read, Release, Returns,
-};
+pub use bundled::Knowledge;
+pub use package::{Package, write_intervals};
+pub use query::{Resolution, Signature};
 pub use release_set::ReleaseSet;
+pub use stored::{Callable, CallableKind, Export, Fact, Guard, Kind, Module, Names, Parameter, Read, Release, Returns};
+
+/// Knowledge that cannot be read: a damaged bundled file or a user's own.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not the JSON that `schemas/knowledge.schema.json` describes.
+    #[error("knowledge of {package}: {source}")]
+    Json {
+        /// The package.
+        package: String,
+        /// What and where.
+        source: serde_json::Error,
+    },
+    /// A version or an interval that is none.
+    #[error("knowledge of {package}: {what}")]
+    Content {
+        /// The package.
+        package: String,
+        /// What is wrong.
+        what: String,
+    },
+}

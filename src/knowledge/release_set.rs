@@ -43,6 +43,18 @@ impl ReleaseSet {
         (0..self.words.len() * 64).filter(|index| self.contains(*index))
     }
 
+    /// First and last of each run of neighbours, oldest first.
+    pub fn runs(&self) -> Vec<(usize, usize)> {
+        let mut runs: Vec<(usize, usize)> = Vec::new();
+        for index in self.iter() {
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == index => *last = index,
+                _ => runs.push((index, index)),
+            }
+        }
+        runs
+    }
+
     /// Whether every release of `self` is in `other`.
     pub fn is_subset(&self, other: &Self) -> bool {
         (self - other).is_empty()

@@ -1,0 +1,54 @@
+//! The files that are built into the tool.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use super::Package;
+
+/// Stored files by package. They are small enough to be opened at every start: what a run does not ask for is not parsed.
+const FILES: [(&str, &str); 1] = [("trl", include_str!("../../schemas/knowledge/trl.json"))];
+
+/// What is known of several libraries.
+#[derive(Debug, Default)]
+pub struct Knowledge {
+    packages: BTreeMap<String, Package>,
+}
+
+impl Knowledge {
+    /// Knowledge made of these packages.
+    pub fn new(packages: impl IntoIterator<Item = Package>) -> Self {
+        Self { packages: packages.into_iter().map(|package| (package.name().to_owned(), package)).collect() }
+    }
+
+    /// What is built into the tool, opened once.
+    pub fn bundled() -> &'static Self {
+        static BUNDLED: OnceLock<Knowledge> = OnceLock::new();
+        BUNDLED.get_or_init(|| Self::new(FILES.iter().filter_map(|(_, json)| Package::open(json))))
+    }
+
+    /// What is known of a package, by normalised distribution name.
+    pub fn package(&self, name: &str) -> Option<&Package> {
+        self.packages.get(name)
+    }
+
+    /// All packages by name.
+    pub fn packages(&self) -> impl Iterator<Item = &Package> {
+        self.packages.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bundled_file_is_whole() {
+        for (name, json) in FILES {
+            let package = Package::load(name, json).expect("the bundled file is valid");
+            assert_eq!(package.name(), name);
+            assert!(package.versions().is_sorted(), "releases are in order");
+            assert_eq!(package.versions().len(), package.releases().len());
+        }
+        assert_eq!(Knowledge::bundled().packages().count(), FILES.len());
+    }
+}

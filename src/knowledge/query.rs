@@ -1,0 +1,240 @@
+//! Questions that can be put to a package at one release.
+
+use std::collections::BTreeMap;
+
+use super::stored::{Callable, CallableKind, Guard, Parameter, Read, Returns};
+use super::{Knowledge, Package, ReleaseSet};
+
+/// Inheritance is followed this far; a longer chain is a cycle.
+const MAX_BASES: u32 = 16;
+
+/// Bases outside the package that add nothing to a constructor.
+const BARE_BASES: [&str; 6] = [
+    "abc.ABC",
+    "typing.Generic",
+    "typing.Protocol",
+    "typing.NamedTuple",
+    "typing_extensions.Protocol",
+    "builtins.object",
+];
+
+/// What a dotted name is at one release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution<'a> {
+    /// A class or function, by the full name of its definition.
+    Definition(&'a str),
+    /// It can be imported, but is no class or function of this package: a module, a constant, something of another package.
+    Other,
+    /// Importing it fails.
+    NotExported,
+    /// It cannot be told: a private name, a module no release is known to have, a package that was mined in part.
+    Unknown,
+}
+
+/// What a constructor or function accepts at one release.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Signature<'a> {
+    /// Parameters that can be given by position, in order.
+    pub positional: Vec<&'a str>,
+    /// All parameters and fields, inherited ones included.
+    pub parameters: BTreeMap<&'a str, &'a Parameter>,
+    /// Whether further positional arguments are accepted.
+    pub any_positional: bool,
+    /// Whether any other keyword is accepted.
+    pub any_keyword: bool,
+    /// Whether this is all: no base outside the known packages adds parameters.
+    pub complete: bool,
+    /// Those bases, by the name they are imported by: `transformers.TrainingArguments`.
+    pub external: Vec<&'a str>,
+}
+
+impl Signature<'_> {
+    /// Whether a keyword argument of this name raises no `TypeError`; `None` when it cannot be told.
+    pub fn accepts(&self, keyword: &str) -> Option<bool> {
+        if self.any_keyword || self.parameters.contains_key(keyword) {
+            Some(true)
+        } else if self.complete {
+            Some(false)
+        } else {
+            None
+        }
+    }
+}
+
+impl Package {
+    /// What `trl.trainer.DPOTrainer` is at a release.
+    pub fn resolve(&self, dotted: &str, release: usize) -> Resolution<'_> {
+        if self.module(dotted).is_some_and(|module| self.holds(&module.releases, release)) {
+            return Resolution::Other;
+        }
+        let Some((path, name)) = dotted.rsplit_once('.') else { return Resolution::Unknown };
+        let Some(module) = self.module(path).filter(|_| !name.starts_with('_')) else { return Resolution::Unknown };
+        if !self.holds(&module.releases, release) {
+            return if self.is_partial() { Resolution::Unknown } else { Resolution::NotExported };
+        }
+        let is_in = |intervals: &str| self.releases_in(intervals).contains(release);
+        if let Some(export) = module.definitions.get(name).and_then(|facts| self.at(facts, release)) {
+            Resolution::Definition(&export.at)
+        } else if module.others.get(name).is_some_and(|intervals| is_in(intervals)) {
+            Resolution::Other
+        } else if self.is_partial() || is_in(&module.dynamic) {
+            Resolution::Unknown
+        } else {
+            Resolution::NotExported
+        }
+    }
+
+    /// The releases in which `name` can be imported from `module`.
+    pub fn releases_exporting(&self, module: &str, name: &str) -> ReleaseSet {
+        let Some(module) = self.module(module) else { return ReleaseSet::default() };
+        let exists = if module.releases.is_empty() { self.all() } else { self.releases_in(&module.releases) };
+        let definitions = module.definitions.get(name).into_iter().flatten().map(|fact| match &*fact.releases {
+            "" => exists.clone(),
+            intervals => self.releases_in(intervals),
+        });
+        let others = module.others.get(name).map(|intervals| &self.releases_in(intervals) & &exists);
+        definitions.chain(others).fold(ReleaseSet::default(), |union, set| &union | &set)
+    }
+
+    /// What a definition accepts at a release, inheritance inside the package followed; `None` if it does not exist there.
+    pub fn signature(&self, definition: &str, release: usize) -> Option<Signature<'_>> {
+        Follow { elsewhere: &|_| None }.signature(self, definition, release, 0)
+    }
+
+    /// When a constructor or function raises.
+    pub fn guards(&self, definition: &str, release: usize) -> Vec<&Guard> {
+        self.behaviour(definition, release, |callable| &callable.guards)
+    }
+
+    /// When a constructor or function warns.
+    pub fn warnings(&self, definition: &str, release: usize) -> Vec<&Guard> {
+        self.behaviour(definition, release, |callable| &callable.warnings)
+    }
+
+    /// Attributes that a constructor reads from its parameters.
+    pub fn reads(&self, definition: &str, release: usize) -> Vec<&Read> {
+        self.behaviour(definition, release, |callable| &callable.reads)
+    }
+
+    /// What a function returns; empty when nothing is known.
+    pub fn returns(&self, definition: &str, release: usize) -> Vec<&Returns> {
+        self.behaviour(definition, release, |callable| &callable.returns)
+    }
+
+    /// The callable, if it exists at a release.
+    pub fn callable_at(&self, definition: &str, release: usize) -> Option<&Callable> {
+        self.callable(definition).filter(|callable| self.holds(&callable.releases, release))
+    }
+
+    /// Facts of the constructor that is in effect: one that is inherited behaves as it does in the base.
+    fn behaviour<'a, T>(
+        &'a self,
+        definition: &str,
+        release: usize,
+        facts: impl Fn(&'a Callable) -> &'a Vec<super::Fact<T>>,
+    ) -> Vec<&'a T> {
+        let mut callable = self.callable_at(definition, release);
+        for _ in 0..MAX_BASES {
+            let Some(current) = callable else { return Vec::new() };
+            if !self.releases_in(&current.inherits).contains(release) {
+                return self.all_at(facts(current), release).collect();
+            }
+            let bases = self.at(&current.bases, release).map_or(&[][..], |bases| &bases.names);
+            callable = bases.iter().find_map(|base| self.callable_at(base, release));
+        }
+        Vec::new()
+    }
+}
+
+impl Knowledge {
+    /// As [`Package::signature`], with bases looked up in the other packages too. `in_effect` tells the release of a package.
+    pub fn signature<'a>(
+        &'a self,
+        package: &'a Package,
+        definition: &str,
+        in_effect: &dyn Fn(&str) -> Option<usize>,
+    ) -> Option<Signature<'a>> {
+        let release = in_effect(package.name())?;
+        let elsewhere = |dotted: &str| {
+            let root = dotted.split('.').next().unwrap_or(dotted);
+            let package = self.package(&root.replace('_', "-"))?;
+            Some((package, in_effect(package.name())?))
+        };
+        Follow { elsewhere: &elsewhere }.signature(package, definition, release, 0)
+    }
+}
+
+/// Finds the package that a full name belongs to and the release of it that is in effect.
+type Elsewhere<'a, 'f> = &'f dyn Fn(&str) -> Option<(&'a Package, usize)>;
+
+struct Follow<'a, 'f> {
+    elsewhere: Elsewhere<'a, 'f>,
+}
+
+impl<'a> Follow<'a, '_> {
+    fn signature(&self, package: &'a Package, definition: &str, release: usize, depth: u32) -> Option<Signature<'a>> {
+        let callable = package.callable_at(definition, release).filter(|_| depth < MAX_BASES)?;
+        let kind = package.at(&callable.kind, release)?.kind;
+        let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
+        let inherits = package.releases_in(&callable.inherits).contains(release);
+        let mut signature = Signature { complete: true, ..Signature::default() };
+        if kind == CallableKind::Dataclass {
+            // Fields of the first base win, so it comes last.
+            for base in bases.iter().rev() {
+                signature.extend(self.base(package, base, release, depth));
+            }
+        } else if inherits {
+            let base = bases.iter().find(|base| !BARE_BASES.contains(&base.as_str()));
+            return Some(base.map_or(signature, |base| self.base(package, base, release, depth)));
+        }
+        signature.extend(own(package, callable, release));
+        Some(signature)
+    }
+
+    fn base(&self, package: &'a Package, base: &'a str, release: usize, depth: u32) -> Signature<'a> {
+        if let Some(signature) = self.signature(package, base, release, depth + 1) {
+            return signature;
+        }
+        let outside = (self.elsewhere)(base).and_then(|(other, release)| match other.resolve(base, release) {
+            Resolution::Definition(definition) => self.signature(other, definition, release, depth + 1),
+            _ => self.signature(other, base, release, depth + 1),
+        });
+        outside.unwrap_or_else(|| {
+            let adds_nothing = BARE_BASES.contains(&base);
+            Signature {
+                complete: adds_nothing,
+                external: if adds_nothing { vec![] } else { vec![base] },
+                ..Signature::default()
+            }
+        })
+    }
+}
+
+/// What the definition itself declares.
+fn own<'a>(package: &'a Package, callable: &'a Callable, release: usize) -> Signature<'a> {
+    let parameters = callable.parameters.iter();
+    Signature {
+        positional: package
+            .at(&callable.positional, release)
+            .map(|names| names.names.iter().map(String::as_str).collect())
+            .unwrap_or_default(),
+        parameters: parameters.filter_map(|(name, facts)| Some((name.as_str(), package.at(facts, release)?))).collect(),
+        any_positional: package.releases_in(&callable.any_positional).contains(release),
+        any_keyword: package.releases_in(&callable.any_keyword).contains(release),
+        complete: true,
+        external: Vec::new(),
+    }
+}
+
+impl<'a> Signature<'a> {
+    /// Adds the fields of a derived dataclass: a field that is declared again keeps its place.
+    fn extend(&mut self, derived: Self) {
+        let new = derived.positional.into_iter().filter(|name| !self.parameters.contains_key(name));
+        self.positional.extend(new.collect::<Vec<&'a str>>());
+        self.parameters.extend(derived.parameters);
+        self.any_positional |= derived.any_positional;
+        self.any_keyword |= derived.any_keyword;
+        self.complete &= derived.complete;
+        self.external.extend(derived.external);
+    }
+}

@@ -1,0 +1,180 @@
+//! The stored form of knowledge: what the JSON under `schemas/knowledge` looks like.
+//!
+//! Every `in` is a list of release intervals, both ends included: `0.7.11 - 0.27.2, 0.28.0`. An end that is left out is the
+//! oldest or the newest release of the file (`0.29.0 -`), so that adding a release changes only what that release changed. A
+//! fact without `in` holds wherever the thing it belongs to exists.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A fact that holds for some releases: `"in": "0.7.11 - 0.27.2, 0.28.0"`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact<T> {
+    /// The releases; empty: all in which its owner exists.
+    #[serde(rename = "in", default, skip_serializing_if = "String::is_empty")]
+    pub releases: String,
+    /// What holds there.
+    #[serde(flatten)]
+    pub fact: T,
+}
+
+/// One release.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Release {
+    /// PEP 440 version.
+    pub version: String,
+    /// Day of the upload, `2024-11-29`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<String>,
+    /// `Requires-Python`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires_python: Option<String>,
+    /// `Requires-Dist`, as written.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requires: Vec<String>,
+    /// Whether the release was withdrawn.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub yanked: bool,
+}
+
+/// Where an importable class or function lives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Export {
+    /// Full name of the definition: `trl.trainer.dpo_trainer.DPOTrainer`.
+    pub at: String,
+}
+
+/// A module and its public names.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Module {
+    /// The releases that have the module; empty: all.
+    #[serde(rename = "in", default, skip_serializing_if = "String::is_empty")]
+    pub releases: String,
+    /// Releases in which names may exist that no source shows (a module-level `__getattr__`); `-` for all of them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dynamic: String,
+    /// Classes and functions of the package by the name they are imported by here.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub definitions: BTreeMap<String, Vec<Fact<Export>>>,
+    /// Releases in which any other name exists (a constant, something of another package); `-` for all of them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, String>,
+}
+
+/// What a callable is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallableKind {
+    /// A class with a constructor of its own or inherited.
+    Class,
+    /// A dataclass: the parameters are its fields.
+    Dataclass,
+    /// A function.
+    Function,
+}
+
+/// A parameter or a dataclass field.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Parameter {
+    /// The default as Python source; absent when it is required. `field(default=X)` is stored as `X`, a
+    /// `default_factory` as the call of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default: Option<String>,
+    /// The annotation as Python source.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotation: Option<String>,
+    /// The name it stands for, when it is a deprecated alias (a decorator renames it).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias_of: Option<String>,
+    /// Whether giving it warns (a decorator says so); warnings in the body are [`Callable::warnings`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deprecated: bool,
+    /// Whether it can only be given by keyword.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keyword_only: bool,
+}
+
+/// A `raise` in a constructor or `__post_init__`, or in a function that it calls with the same values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// Exception class: `ValueError`.
+    pub raises: String,
+    /// Its message, shortened; `{...}` stands for what is computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// A Python expression over the parameters; `...` is a part that could not be understood.
+    pub when: String,
+}
+
+/// An attribute that a constructor reads from one of its parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Read {
+    /// `args.model_init_kwargs`.
+    pub path: String,
+    /// When, as in [`Guard::when`].
+    pub when: String,
+}
+
+/// What a function returns in one case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returns {
+    /// When, as in [`Guard::when`]. The cases are exclusive.
+    pub when: String,
+    /// `None`, the full name of what is called to make it (`peft.LoraConfig`), or `...`.
+    pub value: String,
+}
+
+/// A class, dataclass or function.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Callable {
+    /// The releases that have it; empty: all.
+    #[serde(rename = "in", default, skip_serializing_if = "String::is_empty")]
+    pub releases: String,
+    /// What it is, by release.
+    pub kind: Vec<Fact<Kind>>,
+    /// Base classes by full name (an external base keeps the name it is imported by: `transformers.Trainer`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bases: Vec<Fact<Names>>,
+    /// Releases in which a class takes its constructor from its bases; `-` for all of them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub inherits: String,
+    /// Names of parameters that can be given by position, in order, `self` left out. Of a dataclass its own fields only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positional: Vec<Fact<Names>>,
+    /// Parameters and own fields.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, Vec<Fact<Parameter>>>,
+    /// Releases in which further positional arguments are accepted (`*args`); `-` for all of them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub any_positional: String,
+    /// Releases in which any other keyword is accepted (`**kwargs`); `-` for all of them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub any_keyword: String,
+    /// When the constructor (a dataclass: `__post_init__`) or function raises.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Fact<Guard>>,
+    /// When it warns; [`Guard::raises`] is the category.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Fact<Guard>>,
+    /// Attributes read from parameters.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Fact<Read>>,
+    /// What a function returns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub returns: Vec<Fact<Returns>>,
+}
+
+/// See [`Callable::kind`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kind {
+    /// What it is.
+    pub kind: CallableKind,
+}
+
+/// A list of names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Names {
+    /// In order.
+    pub names: Vec<String>,
+}

@@ -1,0 +1,383 @@
+//! Classes, dataclasses and functions of one release with what they accept.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruff_python_ast::{self as ast, Decorator, Expr, Stmt};
+use ruff_text_size::Ranged;
+
+use super::library::{Library, Target, is_public, is_public_path};
+use super::scope::Binding;
+use crate::knowledge::{CallableKind, Guard, Parameter, Read, Returns};
+use crate::syntax::python::PythonModule;
+
+/// Longer expressions are stored as `...`.
+const MAX_SOURCE: usize = 160;
+
+/// A callable of one release.
+#[derive(Debug, Clone)]
+pub(super) struct Definition {
+    pub kind: CallableKind,
+    pub bases: Vec<String>,
+    pub positional: Vec<String>,
+    pub parameters: BTreeMap<String, Parameter>,
+    pub any_keyword: bool,
+    pub any_positional: bool,
+    /// Whether the constructor is that of the bases.
+    pub inherits: bool,
+    pub guards: Vec<Guard>,
+    pub warnings: Vec<Guard>,
+    pub reads: Vec<Read>,
+    pub returns: Vec<Returns>,
+}
+
+impl Definition {
+    fn new(kind: CallableKind) -> Self {
+        Self {
+            kind,
+            bases: Vec::new(),
+            positional: Vec::new(),
+            parameters: BTreeMap::new(),
+            any_keyword: false,
+            any_positional: false,
+            inherits: false,
+            guards: Vec::new(),
+            warnings: Vec::new(),
+            reads: Vec::new(),
+            returns: Vec::new(),
+        }
+    }
+}
+
+/// The callables that users can reach, by full name: public ones of public modules, what a public module re-exports, and
+/// the classes of the package that these derive from. `only` narrows the first two to these short names.
+pub(super) fn definitions(library: &Library<'_>, only: &[String]) -> BTreeMap<String, Definition> {
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+    let mut queue: BTreeSet<String> = BTreeSet::new();
+    for (module, scope) in library.scopes().filter(|(module, _)| is_public_path(module)) {
+        for name in scope.bindings.keys().filter(|name| is_public(name) && wanted(name)) {
+            if let Target::Definition(full) = library.resolve(module, name) {
+                queue.insert(full);
+            }
+        }
+    }
+    let mut found = BTreeMap::new();
+    while let Some(full) = queue.pop_first() {
+        let Some(definition) = define(library, &full) else { continue };
+        let own =
+            definition.bases.iter().filter(|base| library.definition(base).is_some() && !found.contains_key(*base));
+        queue.extend(own.cloned());
+        found.insert(full, definition);
+    }
+    forget_unusable_positions(&mut found);
+    found
+}
+
+/// The fields of a dataclass follow those of its bases. Where a base is not of this package (`TrainingArguments`, with a
+/// hundred fields) nobody counts up to them, and the list would be the larger part of the stored file.
+fn forget_unusable_positions(definitions: &mut BTreeMap<String, Definition>) {
+    let mut outside: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let more = definitions.iter().filter(|(name, definition)| {
+            let is_outside = |base: &String| outside.contains(base) || !definitions.contains_key(base);
+            definition.kind == CallableKind::Dataclass
+                && !outside.contains(*name)
+                && definition.bases.iter().any(is_outside)
+        });
+        let more: Vec<String> = more.map(|(name, _)| name.clone()).collect();
+        if more.is_empty() {
+            break;
+        }
+        outside.extend(more);
+    }
+    for (_, definition) in definitions.iter_mut().filter(|(name, _)| outside.contains(*name)) {
+        definition.positional.clear();
+    }
+}
+
+fn define(library: &Library<'_>, full: &str) -> Option<Definition> {
+    let (module, binding) = library.definition(full)?;
+    let python = &library.modules.get(module)?.python;
+    match binding {
+        Binding::Function(function) => Some(self::function(python, function)),
+        Binding::Class(class) => Some(self::class(library, module, python, class)),
+        _ => None,
+    }
+}
+
+fn function(python: &PythonModule, function: &ast::StmtFunctionDef) -> Definition {
+    let mut definition = Definition::new(CallableKind::Function);
+    signature(python, function, false, &mut definition);
+    definition
+}
+
+fn class(library: &Library<'_>, module: &str, python: &PythonModule, class: &ast::StmtClassDef) -> Definition {
+    let bases: Vec<String> = class
+        .bases()
+        .iter()
+        .filter_map(|base| match library.resolve_expression(module, base) {
+            Target::Definition(name) | Target::External(name) => Some(name),
+            _ => None,
+        })
+        .collect();
+    let tuple = bases.iter().any(|base| base == "typing.NamedTuple");
+    let dataclass = tuple || class.decorator_list.iter().any(|decorator| last_name(callee(decorator)) == "dataclass");
+    let constructor = class.body.iter().find_map(|statement| match statement {
+        Stmt::FunctionDef(method) if method.name.as_str() == "__init__" => Some(method),
+        _ => None,
+    });
+    let kind = if dataclass && constructor.is_none() { CallableKind::Dataclass } else { CallableKind::Class };
+    let mut definition = Definition::new(kind);
+    definition.bases = bases.into_iter().filter(|base| base != "object").collect();
+    match constructor {
+        Some(method) if passes_through(method) => definition.inherits = true,
+        Some(method) => signature(python, method, true, &mut definition),
+        None if dataclass => fields(python, class, &mut definition),
+        None => definition.inherits = true,
+    }
+    definition
+}
+
+/// `def __init__(self, *args, **kwargs): ...; super().__init__(*args, **kwargs)` accepts what the base accepts.
+fn passes_through(method: &ast::StmtFunctionDef) -> bool {
+    let parameters = &method.parameters;
+    let takes_all = parameters.iter_non_variadic_params().count() == 1;
+    let (Some(_), Some(kwargs), true) = (&parameters.vararg, &parameters.kwarg, takes_all) else { return false };
+    method.body.iter().any(|statement| {
+        let Stmt::Expr(expression) = statement else { return false };
+        let Expr::Call(call) = &*expression.value else { return false };
+        let Expr::Attribute(function) = &*call.func else { return false };
+        let forwards = |keyword: &ast::Keyword| {
+            keyword.arg.is_none() && matches!(&keyword.value, Expr::Name(name) if name.id == kwargs.name.id)
+        };
+        function.attr.as_str() == "__init__" && call.arguments.keywords.iter().any(forwards)
+    })
+}
+
+fn signature(python: &PythonModule, function: &ast::StmtFunctionDef, bound: bool, definition: &mut Definition) {
+    let parameters = &function.parameters;
+    let by_position = parameters.posonlyargs.iter().chain(&parameters.args).skip(usize::from(bound));
+    for parameter in by_position {
+        definition.positional.push(parameter.parameter.name.to_string());
+        definition.parameters.insert(parameter.parameter.name.to_string(), self::parameter(python, parameter, false));
+    }
+    for parameter in &parameters.kwonlyargs {
+        definition.parameters.insert(parameter.parameter.name.to_string(), self::parameter(python, parameter, true));
+    }
+    definition.any_positional = parameters.vararg.is_some();
+    definition.any_keyword = parameters.kwarg.is_some();
+    function.decorator_list.iter().for_each(|decorator| decorated(decorator, definition));
+}
+
+fn parameter(python: &PythonModule, parameter: &ast::ParameterWithDefault, keyword_only: bool) -> Parameter {
+    Parameter {
+        default: parameter.default.as_deref().map(|default| source(python, default)),
+        annotation: parameter.parameter.annotation.as_deref().map(|annotation| source(python, annotation)),
+        keyword_only,
+        ..Parameter::default()
+    }
+}
+
+/// Decorators that change what a function accepts: `@deprecate_kwarg("tokenizer", new_name="processing_class")` and
+/// `@_deprecate_arguments(deprecated_args=["beta"])`. They are known by their arguments, since every library has its own.
+fn decorated(decorator: &Decorator, definition: &mut Definition) {
+    let Expr::Call(call) = &decorator.expression else { return };
+    let keyword = |name: &str| call.arguments.find_keyword(name).map(|keyword| &keyword.value);
+    if let (Some(Expr::StringLiteral(old)), Some(Expr::StringLiteral(new))) =
+        (call.arguments.args.first().or(keyword("old_name")), keyword("new_name"))
+    {
+        let alias = Parameter {
+            alias_of: Some(new.value.to_str().to_owned()),
+            default: Some("...".to_owned()),
+            ..Parameter::default()
+        };
+        definition.parameters.entry(old.value.to_str().to_owned()).or_insert(Parameter { keyword_only: true, ..alias });
+    }
+    if let Some(Expr::List(names)) = keyword("deprecated_args") {
+        for name in &names.elts {
+            let Expr::StringLiteral(name) = name else { continue };
+            if let Some(parameter) = definition.parameters.get_mut(name.value.to_str()) {
+                parameter.deprecated = true;
+            }
+        }
+    }
+}
+
+fn fields(python: &PythonModule, class: &ast::StmtClassDef, definition: &mut Definition) {
+    let decorator = class.decorator_list.iter().find(|decorator| last_name(callee(decorator)) == "dataclass");
+    let mut keyword_only = decorator.is_some_and(|decorator| flag(&decorator.expression, "kw_only") == Some(true));
+    for statement in &class.body {
+        let Stmt::AnnAssign(assign) = statement else { continue };
+        let Expr::Name(name) = &*assign.target else { continue };
+        match last_name(unsubscripted(&assign.annotation)) {
+            "ClassVar" => continue,
+            "KW_ONLY" => {
+                keyword_only = true;
+                continue;
+            }
+            _ => {}
+        }
+        let Some(default) = field_default(python, assign.value.as_deref()) else { continue };
+        let keyword_only = assign.value.as_deref().and_then(|value| flag(value, "kw_only")).unwrap_or(keyword_only);
+        let annotation = Some(source(python, &*assign.annotation));
+        if !keyword_only {
+            definition.positional.push(name.id.to_string());
+        }
+        let field = Parameter { default, annotation, keyword_only, ..Parameter::default() };
+        definition.parameters.insert(name.id.to_string(), field);
+    }
+}
+
+/// The default of a field, `Some(None)` when it is required, `None` when the constructor does not take it.
+#[expect(clippy::option_option, reason = "not a field, a required field, a field with a default")]
+fn field_default(python: &PythonModule, value: Option<&Expr>) -> Option<Option<String>> {
+    let Some(value) = value else { return Some(None) };
+    let Expr::Call(call) = value else { return Some(Some(source(python, value))) };
+    if !matches!(last_name(&call.func), "field" | "HfArg") {
+        return Some(Some(source(python, value)));
+    }
+    if flag(value, "init") == Some(false) {
+        return None;
+    }
+    let keyword = |name: &str| call.arguments.find_keyword(name).map(|keyword| &keyword.value);
+    Some(match (keyword("default"), keyword("default_factory")) {
+        (Some(default), _) => Some(source(python, default)),
+        (None, Some(Expr::Lambda(lambda))) => Some(source(python, &*lambda.body)),
+        (None, Some(factory)) => Some(format!("{}()", source(python, factory))),
+        (None, None) => None,
+    })
+}
+
+/// A literal `True` or `False` given by keyword to a call.
+fn flag(call: &Expr, name: &str) -> Option<bool> {
+    let Expr::Call(call) = call else { return None };
+    match &call.arguments.find_keyword(name)?.value {
+        Expr::BooleanLiteral(literal) => Some(literal.value),
+        _ => None,
+    }
+}
+
+fn callee(decorator: &Decorator) -> &Expr {
+    match &decorator.expression {
+        Expr::Call(call) => &call.func,
+        other => other,
+    }
+}
+
+fn unsubscripted(expression: &Expr) -> &Expr {
+    match expression {
+        Expr::Subscript(subscript) => &subscript.value,
+        other => other,
+    }
+}
+
+fn last_name(expression: &Expr) -> &str {
+    match expression {
+        Expr::Name(name) => &name.id,
+        Expr::Attribute(attribute) => &attribute.attr,
+        _ => "",
+    }
+}
+
+/// The text of an expression on one line.
+fn source(python: &PythonModule, expression: impl Ranged) -> String {
+    let text = python.slice(expression);
+    let line = if text.contains('\n') {
+        let joined = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        [
+            ("( ", "("),
+            ("[ ", "["),
+            ("{ ", "{"),
+            (", )", ")"),
+            (", ]", "]"),
+            (", }", "}"),
+            (" )", ")"),
+            (" ]", "]"),
+            (" }", "}"),
+        ]
+        .iter()
+        .fold(joined, |text, (from, to)| text.replace(from, to))
+    } else {
+        text.to_owned()
+    };
+    if line.len() > MAX_SOURCE { "...".to_owned() } else { line }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mine::wheel::Modules;
+
+    /// The definitions of a package of one module, each as `name(parameters)`.
+    fn show(text: &str) -> Vec<String> {
+        let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
+        let library = Library::new(&modules);
+        let shown = definitions(&library, &[]).into_iter().map(|(name, definition)| {
+            let mut parts: Vec<String> = definition.positional.clone();
+            parts.extend(definition.any_positional.then(|| "*".to_owned()));
+            for (name, parameter) in &definition.parameters {
+                let star = if parameter.keyword_only { "*" } else { "" };
+                let text = |part: &Option<String>, sign: &str| {
+                    part.as_ref().map(|text| format!("{sign}{text}")).unwrap_or_default()
+                };
+                parts.push(format!(
+                    "{star}{name}{}{}{}{}",
+                    text(&parameter.annotation, ": "),
+                    text(&parameter.default, " = "),
+                    text(&parameter.alias_of, " -> "),
+                    if parameter.deprecated { " deprecated" } else { "" },
+                ));
+            }
+            parts.extend(definition.any_keyword.then(|| "**".to_owned()));
+            let bases = definition.bases.join(", ");
+            let inherits = if definition.inherits { " inherits" } else { "" };
+            format!("{name}({}) <{bases}>{inherits}", parts.join("; "))
+        });
+        shown.collect()
+    }
+
+    #[test]
+    fn functions_and_constructors() {
+        assert_eq!(
+            show("def f(a, b: int = 1, *, c='x', **kw): ...\ndef _g(): ..."),
+            ["p.f(a; b; a; b: int = 1; *c = 'x'; **) <>"]
+        );
+        assert_eq!(
+            show(
+                "from transformers import Trainer\nclass T(Trainer):\n  @deprecate_kwarg('tokenizer', new_name='proc')\n  \
+                  @_deprecate_arguments(version='1', deprecated_args=['beta'])\n  def __init__(self, proc=None, beta=0.1): ..."
+            ),
+            ["p.T(proc; beta; beta = 0.1 deprecated; proc = None; *tokenizer = ... -> proc) <transformers.Trainer>"]
+        );
+        assert_eq!(
+            show(
+                "class A:\n  def __init__(self, x): ...\n@dataclass\nclass B(A):\n  def __init__(self, *args, **kwargs):\n    \
+                  warn()\n    super().__init__(*args, **kwargs)\nclass C(A): ..."
+            ),
+            ["p.A(x; x) <>", "p.B() <p.A> inherits", "p.C() <p.A> inherits"]
+        );
+    }
+
+    #[test]
+    fn private_bases_are_kept() {
+        assert_eq!(
+            show("class _A:\n  def __init__(self, x): ...\nclass B(_A): ..."),
+            ["p.B() <p._A> inherits", "p._A(x; x) <>"]
+        );
+    }
+
+    #[test]
+    fn dataclass_fields() {
+        assert_eq!(
+            show(
+                "import dataclasses\nfrom dataclasses import dataclass, field\n@dataclass\nclass C:\n  need: str\n  \
+                  beta: float = field(\n    default=0.1, metadata={'help': 'x'}\n  )\n  items: list = field(default_factory=list)\n  \
+                  kind: ClassVar[int] = 1\n  made: int = field(init=False)\n  pair: list = field(default_factory=lambda: [1,\n 2,\n ])\n  \
+                  req: int = field(metadata={})\n  last: int = dataclasses.field(default=None, kw_only=True)\n  plain = 3"
+            ),
+            [
+                "p.C(need; beta; items; pair; req; beta: float = 0.1; items: list = list(); *last: int = None; need: str; \
+              pair: list = [1, 2]; req: int) <>"
+            ]
+        );
+    }
+}

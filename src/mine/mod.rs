@@ -1,0 +1,79 @@
+//! Reads released wheels (or an installed copy) of a library and writes down what each release exports, accepts and rejects.
+//!
+//! The bundled files under `schemas/knowledge` are made here, and a user can run the same code on releases this tool has never
+//! seen. Nothing of the library is executed: modules are parsed, imports followed, constructors evaluated with their
+//! parameters as unknowns. One file per step:
+//!
+//! - [`wheel`]: the archive or folder, its metadata and its modules;
+//! - [`scope`]: the names of one module, lazy imports and availability branches included;
+//! - [`library`]: names followed across modules to where they are defined;
+//! - [`definition`]: classes, dataclasses and functions with their parameters;
+//! - [`combine`]: one release after another folded into facts that hold for intervals;
+//! - [`render`]: the text of the stored form, the same on every run.
+
+mod combine;
+mod definition;
+mod library;
+mod render;
+mod scope;
+mod wheel;
+
+use std::path::PathBuf;
+
+use rayon::prelude::*;
+
+use crate::knowledge::Package;
+
+pub use render::render;
+
+/// Why nothing could be mined.
+#[derive(Debug, thiserror::Error)]
+pub enum MineError {
+    /// A wheel or folder that cannot be read.
+    #[error("cannot read {path}: {source}", path = path.display())]
+    Read {
+        /// The wheel.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It is not the library that was asked for, or says no version.
+    #[error("{path}: {what}", path = path.display())]
+    Content {
+        /// The wheel.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The index of upload days.
+    #[error("the index of releases: {0}")]
+    Index(#[from] serde_json::Error),
+}
+
+/// What to mine.
+#[derive(Debug, Clone, Default)]
+pub struct Options<'a> {
+    /// Distribution name: `trl`.
+    pub package: &'a str,
+    /// Text of `schemas/index/<package>.json`: upload day and withdrawal by version, which no wheel knows of itself.
+    pub index: Option<&'a str>,
+    /// Short names of the classes and functions to keep, with those they derive from; empty: everything public.
+    pub only: &'a [String],
+}
+
+/// Mines wheels, or `site-packages` folders that hold an installed copy, in any order.
+pub fn mine(options: &Options<'_>, wheels: &[PathBuf]) -> Result<Package, MineError> {
+    let index = options.index.map(wheel::Index::parse).transpose()?.unwrap_or_default();
+    let mined: Result<Vec<_>, _> = wheels.par_iter().map(|path| mine_one(options, &index, path)).collect();
+    Ok(combine::combine(options.package, !options.only.is_empty(), mined?))
+}
+
+fn mine_one(options: &Options<'_>, index: &wheel::Index, path: &std::path::Path) -> Result<combine::Mined, MineError> {
+    let wheel = wheel::read(options.package, path)?;
+    let library = library::Library::new(&wheel.modules);
+    let definitions = definition::definitions(&library, options.only);
+    let release = index.complete(wheel.release);
+    let kept = (!options.only.is_empty()).then(|| definitions.keys().cloned().collect());
+    let exports = library.exports(kept.as_ref());
+    Ok(combine::Mined { release, exports, definitions })
+}
