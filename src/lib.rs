@@ -1,12 +1,15 @@
 //! `dpo-lint` says, before a GPU is rented, what a preference-training project will do with the library versions it will
 //! really get, and rewrites what is wrong. See `ARCHITECTURE.md` for the map.
 
+pub mod cli;
 pub mod diagnostic;
+pub mod engine;
 pub mod eval;
 pub mod knowledge;
 pub mod lower;
 pub mod mine;
 pub mod model;
+pub mod output;
 pub mod rules;
 pub mod source;
 pub mod syntax;

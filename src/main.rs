@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The command `dpo-lint`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    dpo_lint::cli::main()
+}

@@ -44,13 +44,15 @@ impl FileSystem for OsFileSystem {
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        path.is_dir()
+        path.as_os_str().is_empty() || path.is_dir()
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
         let mut entries = Vec::new();
-        for entry in std::fs::read_dir(path)? {
-            let path = entry?.path();
+        // The empty path is the working directory, as `Path::parent` makes it of `train.py`.
+        let folder = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        for entry in std::fs::read_dir(folder)? {
+            let path = path.join(entry?.file_name());
             entries.push(DirEntry { is_dir: path.is_dir(), path });
         }
         entries.sort();

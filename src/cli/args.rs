@@ -1,0 +1,184 @@
+//! Flags and commands.
+
+use std::path::PathBuf;
+
+use clap::builder::PossibleValue;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::engine::catalogue::Selector;
+use crate::engine::settings::{FailOn, OutputFormat, Overrides, Target};
+
+/// Says, before a GPU is rented, what a preference-training project will do with the library versions it will really get.
+#[derive(Debug, Parser)]
+#[command(name = "dpo-lint", version, max_term_width = 100, args_conflicts_with_subcommands = true)]
+#[command(after_help = "Exit codes: 0 nothing that fails was found; 1 findings; 2 dpo-lint could not do its job")]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub check: CheckArgs,
+    #[command(flatten)]
+    pub global: GlobalArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check files and folders (the default command)
+    Check(Box<CheckArgs>),
+    /// Show the page of a rule
+    Explain {
+        /// Name or code
+        rule: String,
+    },
+    /// List the rules
+    Rules {
+        /// How the list is written
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output_format: ListFormat,
+    },
+}
+
+/// How a list is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GlobalArgs {
+    /// Say nothing but findings; twice is not needed, errors of dpo-lint itself are always shown
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Say what is read and which settings hold
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: clap::ColorChoice,
+}
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(super) struct CheckArgs {
+    /// Files and folders; `-` reads standard input (with --stdin-filename) [default: .]
+    pub paths: Vec<PathBuf>,
+
+    /// Apply safe fixes
+    #[arg(long, help_heading = "Fixing")]
+    pub fix: bool,
+    /// Apply fixes that may change what the program does, too
+    #[arg(long, help_heading = "Fixing")]
+    pub unsafe_fixes: bool,
+    /// Show what --fix would change, and change nothing; exits with 1 if there is something to change
+    #[arg(long, help_heading = "Fixing")]
+    pub diff: bool,
+
+    /// Rules to run: names, codes, code prefixes, ALL
+    #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "Rules")]
+    pub select: Option<Vec<Selector>>,
+    /// Rules not to run
+    #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "Rules")]
+    pub ignore: Vec<Selector>,
+    /// Rules to run besides those selected in the configuration
+    #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "Rules")]
+    pub extend_select: Vec<Selector>,
+
+    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
+    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
+    pub target: Vec<Target>,
+    /// Judge by what is installed for this interpreter or in this virtual environment
+    #[arg(long, value_name = "PATH", help_heading = "Environment")]
+    pub python: Option<PathBuf>,
+
+    /// Use this configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "isolated", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
+    /// Use no configuration file
+    #[arg(long, help_heading = "Configuration")]
+    pub isolated: bool,
+
+    /// Patterns of files and folders to leave out, instead of the default ones
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
+    pub exclude: Option<Vec<String>>,
+    /// Patterns of files and folders to leave out as well
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
+    pub extend_exclude: Vec<String>,
+    /// Leave out excluded files even when they are named on the command line
+    #[arg(long, help_heading = "Files")]
+    pub force_exclude: bool,
+    /// Leave out what git ignores (the default)
+    #[arg(long, overrides_with = "no_respect_gitignore", help_heading = "Files")]
+    pub respect_gitignore: bool,
+    /// Read what git ignores, too
+    #[arg(long, overrides_with = "respect_gitignore", help_heading = "Files")]
+    pub no_respect_gitignore: bool,
+    /// The name of the file that standard input stands for
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub stdin_filename: Option<PathBuf>,
+
+    /// How findings are written
+    #[arg(long, value_name = "FORMAT", help_heading = "Output")]
+    pub output_format: Option<OutputFormat>,
+    /// Write findings to this file instead of standard output
+    #[arg(long, short = 'o', value_name = "FILE", help_heading = "Output")]
+    pub output_file: Option<PathBuf>,
+    /// Count findings per rule instead of showing them
+    #[arg(long, help_heading = "Output")]
+    pub statistics: bool,
+    /// The mildest severity that makes the exit code 1
+    #[arg(long, value_name = "SEVERITY", help_heading = "Output")]
+    pub fail_on: Option<FailOn>,
+    /// Exit with 0 even if there are findings
+    #[arg(long, short = 'e', help_heading = "Output")]
+    pub exit_zero: bool,
+}
+
+impl CheckArgs {
+    /// What the command line says over the configuration file.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            select: self.select.clone(),
+            extend_select: self.extend_select.clone(),
+            ignore: self.ignore.clone(),
+            exclude: self.exclude.clone(),
+            extend_exclude: self.extend_exclude.clone(),
+            targets: self.target.clone(),
+            python: self.python.clone(),
+            fail_on: self.fail_on,
+            output_format: self.output_format,
+        }
+    }
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    crate::engine::settings::check_pattern(text).map(|()| text.to_owned())
+}
+
+/// The engine keeps one table of names for configuration files and the command line; clap wants a trait.
+macro_rules! value_enum {
+    ($type:ty) => {
+        impl ValueEnum for $type {
+            fn value_variants<'a>() -> &'a [Self] {
+                const VARIANTS: [$type; <$type>::NAMES.len()] = {
+                    let mut variants = [<$type>::NAMES[0].1; <$type>::NAMES.len()];
+                    let mut at = 0;
+                    while at < variants.len() {
+                        variants[at] = <$type>::NAMES[at].1;
+                        at += 1;
+                    }
+                    variants
+                };
+                &VARIANTS
+            }
+
+            fn to_possible_value(&self) -> Option<PossibleValue> {
+                let (name, _) = Self::NAMES.iter().find(|(_, value)| value == self)?;
+                Some(PossibleValue::new(*name))
+            }
+        }
+    };
+}
+
+value_enum!(FailOn);
+value_enum!(OutputFormat);

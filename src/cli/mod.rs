@@ -1,0 +1,88 @@
+//! The command line: the only layer that prints.
+
+mod args;
+mod check;
+mod config_error;
+mod pages;
+mod progress;
+mod terminal;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::engine::driver;
+use args::{Cli, Command};
+use terminal::Terminal;
+
+/// How a run ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    /// Nothing that fails was found.
+    Clean,
+    /// Something was found.
+    Findings,
+    /// The tool could not do its job.
+    Failure,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Clean => Self::SUCCESS,
+            Exit::Findings => Self::from(1),
+            Exit::Failure => Self::from(2),
+        }
+    }
+}
+
+/// What ends a run early: nothing could be done at all.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    /// The configuration has mistakes.
+    #[error(transparent)]
+    Config(#[from] crate::engine::config::DiscoverError),
+    /// Standard output is gone or full.
+    #[error("cannot write: {0}")]
+    Write(#[from] std::io::Error),
+    /// Anything that one sentence says.
+    #[error("{0}")]
+    Message(String),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    driver::install_panic_hook();
+    let cli = Cli::parse();
+    let mut terminal = Terminal::new(cli.global.color);
+    let result = catch_unwind(AssertUnwindSafe(|| run(cli, &mut terminal)));
+    let exit = match result {
+        Ok(Ok(exit)) => exit,
+        // `dpo-lint | head` is no failure of ours.
+        Ok(Err(Failure::Write(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Clean,
+        Ok(Err(Failure::Config(error))) => {
+            terminal.error(&config_error::render(&error, &terminal));
+            Exit::Failure
+        }
+        Ok(Err(failure)) => {
+            terminal.error_line(&failure.to_string());
+            Exit::Failure
+        }
+        Err(_) => {
+            let said = driver::take_last_panic();
+            terminal.error_line(&driver::bug("the run", said.as_deref().unwrap_or("panic")));
+            Exit::Failure
+        }
+    };
+    exit.into()
+}
+
+fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    match cli.command {
+        None => check::run(&cli.check, &cli.global, terminal),
+        Some(Command::Check(check)) => check::run(&check, &cli.global, terminal),
+        Some(Command::Explain { rule }) => pages::explain(&rule, terminal),
+        Some(Command::Rules { output_format }) => pages::rules(output_format, terminal),
+    }
+}

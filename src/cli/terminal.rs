@@ -1,0 +1,74 @@
+//! Standard output and error, and what they can show.
+
+use std::io::{self, IsTerminal, Write};
+
+use crate::output::Style;
+
+/// Where the tool writes.
+pub(super) struct Terminal {
+    color: clap::ColorChoice,
+}
+
+impl Terminal {
+    pub fn new(color: clap::ColorChoice) -> Self {
+        Self { color }
+    }
+
+    /// Standard output.
+    #[expect(clippy::unused_self, reason = "whoever writes must have been handed the terminal")]
+    pub fn out(&mut self) -> io::StdoutLock<'static> {
+        io::stdout().lock()
+    }
+
+    /// How text for standard output is to look.
+    pub fn out_style(&self) -> Style {
+        Style { colored: self.is_colored(io::stdout().is_terminal()), width: width() }
+    }
+
+    /// How text for standard error is to look.
+    pub fn error_style(&self) -> Style {
+        Style { colored: self.is_colored(io::stderr().is_terminal()), width: width() }
+    }
+
+    /// The rules of `no-color.org` and `force-color.org`, then what the terminal says of itself.
+    fn is_colored(&self, is_terminal: bool) -> bool {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let forced = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty() && value != "0");
+        match self.color {
+            clap::ColorChoice::Always => true,
+            clap::ColorChoice::Never => false,
+            clap::ColorChoice::Auto if set("NO_COLOR") => false,
+            clap::ColorChoice::Auto if forced("FORCE_COLOR") || forced("CLICOLOR_FORCE") => true,
+            clap::ColorChoice::Auto => is_terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb"),
+        }
+    }
+
+    /// Writes to standard error, which may be closed.
+    #[expect(clippy::unused_self, reason = "whoever writes must have been handed the terminal")]
+    pub fn error(&mut self, text: &str) {
+        let _ = write!(io::stderr(), "{text}");
+    }
+
+    /// `error: ...`
+    pub fn error_line(&mut self, message: &str) {
+        self.leveled("error", anstyle::AnsiColor::Red, message);
+    }
+
+    /// `warning: ...`
+    pub fn warning_line(&mut self, message: &str) {
+        self.leveled("warning", anstyle::AnsiColor::Yellow, message);
+    }
+
+    fn leveled(&mut self, level: &str, color: anstyle::AnsiColor, message: &str) {
+        let bold = if self.error_style().colored { color.on_default().bold() } else { anstyle::Style::new() };
+        self.error(&format!("{bold}{level}{bold:#}: {message}\n"));
+    }
+}
+
+/// Columns: what the shell exports, or what most terminals have. The renderer wraps nothing at all below 40.
+fn width() -> usize {
+    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    columns.unwrap_or(DEFAULT_WIDTH).clamp(40, 400)
+}
+
+const DEFAULT_WIDTH: usize = 120;

@@ -1,0 +1,300 @@
+//! Which files take part: arguments become projects, a project becomes a sorted list of files worth reading.
+//!
+//! A partial list of files (a pre-commit hook, an editor) must lead to the findings of a whole run, restricted to those
+//! files. So every argument is first traced to the project around it, and the whole project is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ignore::{ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
+
+use super::needles;
+use super::settings::Settings;
+use crate::diagnostic::Problem;
+use crate::syntax::Format;
+
+/// Without anything that marks a project, this many folders below a file's own may belong to it: enough for
+/// `configs/model/dpo.yaml`, not enough to read a whole home folder.
+const UNMARKED_DEPTH: usize = 3;
+
+/// Data files beyond this size are data, not arguments. The longest argument file seen in the wild has 60 KB.
+const CONFIG_LIMIT: u64 = 1 << 20;
+
+/// What makes a folder a project.
+const MARKERS: &[&str] = &[".git", "pyproject.toml", "dpo-lint.toml", "setup.py"];
+
+/// What makes a folder a project when the user names that very folder.
+const WEAK_MARKERS: &[&str] = &["setup.cfg", "requirements.txt", "uv.lock", "environment.yml", "environment.yaml"];
+
+/// One project and what the user wants to hear about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Its top folder, absolute.
+    pub root: PathBuf,
+    /// The arguments that led to it, absolute and sorted: folders and files.
+    pub given: Vec<PathBuf>,
+    /// How many folders deep it is read.
+    depth: Option<usize>,
+}
+
+/// What of the command line decides which files are read.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Excludes hold for files that are named, too.
+    pub force_exclude: bool,
+    /// Files that git ignores are left out.
+    pub respect_gitignore: bool,
+}
+
+/// The files of one project.
+#[derive(Debug, Default)]
+pub struct Files {
+    /// Files worth reading, absolute and sorted.
+    pub relevant: Vec<PathBuf>,
+    /// How many files of a known format the arguments cover, relevant or not.
+    pub looked_at: usize,
+    /// Arguments, as given, that are left out because they are excluded.
+    pub excluded: Vec<PathBuf>,
+    /// Folders and files that cannot be read.
+    pub problems: Vec<Problem>,
+}
+
+/// Traces arguments to projects. `folder` is the working directory, absolute; without arguments it is the argument.
+pub fn projects(folder: &Path, arguments: &[PathBuf]) -> (Vec<Project>, Vec<Problem>) {
+    let here = [PathBuf::from(".")];
+    let arguments = if arguments.is_empty() { &here } else { arguments };
+    let mut problems = Vec::new();
+    let mut by_root: BTreeMap<PathBuf, (Vec<PathBuf>, Option<usize>)> = BTreeMap::new();
+    for argument in arguments {
+        let path = absolute(folder, argument);
+        match std::fs::metadata(&path) {
+            Ok(metadata) => {
+                let (root, depth) = root_of(&path, metadata.is_dir());
+                let project = by_root.entry(root).or_insert_with(|| (Vec::new(), depth));
+                project.0.push(path);
+            }
+            Err(error) => {
+                let message = format!("cannot read {}: {}", argument.display(), lower_first(&error));
+                problems.push(Problem { message, span: None });
+            }
+        }
+    }
+    // Roots come sorted, so an enclosing root precedes what it encloses.
+    let mut projects: Vec<Project> = Vec::new();
+    for (root, (given, depth)) in by_root {
+        match projects.iter_mut().find(|outer| outer.depth.is_none() && root.starts_with(&outer.root)) {
+            Some(outer) => outer.given.extend(given),
+            None => projects.push(Project { root, given, depth }),
+        }
+    }
+    for project in &mut projects {
+        project.given.sort();
+        project.given.dedup();
+    }
+    (projects, problems)
+}
+
+/// The project of a text that is not on disk.
+pub fn project_of_stdin(folder: &Path, name: &Path) -> Project {
+    let path = absolute(folder, name);
+    let (root, depth) = root_of(&path, false);
+    Project { root, given: vec![path], depth }
+}
+
+impl Project {
+    /// Whether the user asked about this file (absolute path).
+    pub fn is_given(&self, path: &Path) -> bool {
+        self.given.iter().any(|given| path.starts_with(given))
+    }
+
+    /// The folder from which the configuration is looked for: the innermost one that holds every argument.
+    pub fn config_folder(&self) -> &Path {
+        let folders = self.given.iter().map(|path| if path.is_dir() { path } else { path.parent().unwrap_or(path) });
+        let common =
+            folders.reduce(|left, right| left.ancestors().find(|ancestor| right.starts_with(ancestor)).unwrap_or(left));
+        common.unwrap_or(&self.root)
+    }
+
+    /// Finds the files. `seen` counts them, for a progress line.
+    pub fn files(&self, settings: &Settings, options: Options, seen: &AtomicUsize) -> Files {
+        let mut found = walk(&self.root, self.depth, settings, options, seen);
+        let mut excluded = Vec::new();
+        for given in &self.given {
+            if options.force_exclude && settings.excludes_with_parents(given) {
+                excluded.push(given.clone());
+            } else if given.is_dir() {
+                // An ignored or excluded folder that the user names is read all the same.
+                if !found.known.iter().any(|path| path.starts_with(given)) {
+                    found.append(walk(given, None, settings, options, seen));
+                }
+            } else if !found.known.contains(given) && Format::of(given).is_some() {
+                found.known.insert(given.clone());
+                found.relevant.push(given.clone());
+            }
+        }
+        found.relevant.sort();
+        found.relevant.dedup();
+        found.problems.sort();
+        let is_excluded = |path: &Path| excluded.iter().any(|excluded| path.starts_with(excluded));
+        let looked_at = found.known.iter().filter(|path| self.is_given(path) && !is_excluded(path)).count();
+        Files { relevant: found.relevant, looked_at, excluded, problems: found.problems }
+    }
+}
+
+/// Reads one tree.
+fn walk(
+    top: &Path,
+    depth: Option<usize>,
+    settings: &Settings,
+    options: Options,
+    seen: &AtomicUsize,
+) -> Found {
+    let keep = {
+        let (settings, top) = (settings.clone(), top.to_path_buf());
+        move |entry: &ignore::DirEntry| {
+            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.path() == top || !settings.excludes(entry.path(), is_dir)
+        }
+    };
+    let mut walk = WalkBuilder::new(top);
+    // Hidden folders matter: `.github`, `.ci`. `.git` and its like are excluded by name.
+    walk.standard_filters(options.respect_gitignore).hidden(false).max_depth(depth).filter_entry(keep);
+    let found = Mutex::new(Found::default());
+    walk.build_parallel().visit(&mut Builder { found: &found, seen });
+    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What one walk sees.
+#[derive(Debug, Default)]
+struct Found {
+    /// Every file of a known format.
+    known: BTreeSet<PathBuf>,
+    relevant: Vec<PathBuf>,
+    problems: Vec<Problem>,
+}
+
+impl Found {
+    fn append(&mut self, mut other: Self) {
+        self.known.append(&mut other.known);
+        self.relevant.append(&mut other.relevant);
+        self.problems.append(&mut other.problems);
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Builder<'a> {
+    found: &'a Mutex<Found>,
+    seen: &'a AtomicUsize,
+}
+
+/// One thread's share; joined when the thread ends, so that no file waits for a lock.
+struct Visitor<'a> {
+    own: Found,
+    buffer: Vec<u8>,
+    shared: Builder<'a>,
+}
+
+impl<'a> ParallelVisitorBuilder<'a> for Builder<'a> {
+    fn build(&mut self) -> Box<dyn ParallelVisitor + 'a> {
+        Box::new(Visitor { own: Found::default(), buffer: Vec::new(), shared: *self })
+    }
+}
+
+impl ParallelVisitor for Visitor<'_> {
+    fn visit(&mut self, entry: Result<ignore::DirEntry, ignore::Error>) -> WalkState {
+        match entry {
+            Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink()) => {
+                self.file(entry.into_path());
+            }
+            Ok(_) => {}
+            Err(error) => self.own.problems.push(Problem { message: error.to_string(), span: None }),
+        }
+        WalkState::Continue
+    }
+}
+
+impl Drop for Visitor<'_> {
+    fn drop(&mut self) {
+        let mut found = self.shared.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        found.append(std::mem::take(&mut self.own));
+    }
+}
+
+impl Visitor<'_> {
+    fn file(&mut self, path: PathBuf) {
+        let Some(format) = Format::of(&path) else { return };
+        self.shared.seen.fetch_add(1, Ordering::Relaxed);
+        match self.is_relevant(&path, format) {
+            Ok(None) => return,
+            Ok(Some(false)) => {}
+            Ok(Some(true)) => self.own.relevant.push(path.clone()),
+            Err(error) => {
+                let message = format!("cannot read {}: {}", path.display(), lower_first(&error));
+                self.own.problems.push(Problem { message, span: None });
+            }
+        }
+        self.own.known.insert(path);
+    }
+
+    /// Whether the file is worth parsing; `None` when it is no file at all (a link to a folder, a broken link).
+    fn is_relevant(&mut self, path: &Path, format: Format) -> std::io::Result<Option<bool>> {
+        let is_script = matches!(format, Format::Python | Format::Notebook);
+        let mut file = match std::fs::File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Ok(None);
+        }
+        if path.file_name().is_some_and(|name| name == "setup.py") {
+            return Ok(Some(true));
+        }
+        if !is_script && metadata.len() > CONFIG_LIMIT {
+            return Ok(Some(false));
+        }
+        self.buffer.clear();
+        file.read_to_end(&mut self.buffer)?;
+        let found = if is_script { needles::in_script(&self.buffer) } else { needles::in_config(&self.buffer) };
+        Ok(Some(found))
+    }
+}
+
+/// The top folder of the project around an argument, and how deep it may be read.
+fn root_of(path: &Path, is_dir: bool) -> (PathBuf, Option<usize>) {
+    let start = if is_dir { path } else { path.parent().unwrap_or(path) };
+    let has = |folder: &Path, markers: &[&str]| markers.iter().any(|marker| folder.join(marker).exists());
+    if is_dir && has(path, WEAK_MARKERS) {
+        return (path.to_path_buf(), None);
+    }
+    match start.ancestors().find(|folder| has(folder, MARKERS)) {
+        Some(root) => (root.to_path_buf(), None),
+        None if is_dir => (path.to_path_buf(), None),
+        None => (start.to_path_buf(), Some(UNMARKED_DEPTH)),
+    }
+}
+
+/// An absolute path without `.` and `..`. Links are kept: a path is shown as the user wrote it.
+pub fn absolute(folder: &Path, path: &Path) -> PathBuf {
+    let mut clean = PathBuf::new();
+    for component in folder.join(path).components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => _ = clean.pop(),
+            other => clean.push(other),
+        }
+    }
+    clean
+}
+
+/// System errors begin with a capital and end with a code in brackets; neither fits into a sentence.
+fn lower_first(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file or folder".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,158 @@
+//! Runs the analysis and the rules over one project and decides what is reported.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use super::settings::Settings;
+use crate::diagnostic::{Diagnostic, Problem, Severity};
+use crate::knowledge::Knowledge;
+use crate::lower::{self, Analysis, Request};
+use crate::model::Environment;
+use crate::rules;
+use crate::source::{FileSystem, Sources};
+
+/// What to check.
+pub struct Job<'a> {
+    /// The disk.
+    pub file_system: &'a dyn FileSystem,
+    /// Where read files are kept.
+    pub sources: &'a Sources,
+    /// What is known of the libraries.
+    pub knowledge: &'a Knowledge,
+    /// What the user decided.
+    pub settings: &'a Settings,
+    /// The files of the project, sorted, as they are to be shown.
+    pub files: &'a [PathBuf],
+    /// What relative paths are relative to; absolute.
+    pub folder: &'a Path,
+    /// Whether the user asked about a file (absolute path).
+    pub is_given: &'a dyn Fn(&Path) -> bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What is wrong, sorted by path, place and rule.
+    pub findings: Vec<Diagnostic>,
+    /// The environment of each script that was asked about.
+    pub environments: Vec<(PathBuf, Environment)>,
+    /// What the tool could not do.
+    pub problems: Vec<Problem>,
+    /// How many files of a known format were looked at.
+    pub looked_at: usize,
+    /// Whether a finding is bad enough to fail.
+    pub failed: bool,
+}
+
+impl Report {
+    /// Joins the reports of two projects; both must speak of the same [`Sources`].
+    pub fn append(&mut self, mut other: Self, sources: &Sources) {
+        self.findings.append(&mut other.findings);
+        self.environments.append(&mut other.environments);
+        self.problems.append(&mut other.problems);
+        self.looked_at += other.looked_at;
+        self.failed |= other.failed;
+        sort(&mut self.findings, sources);
+        self.environments.sort_by(|left, right| left.0.cmp(&right.0));
+    }
+
+    /// How many findings are of this severity.
+    pub fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+}
+
+/// Checks one project.
+pub fn check(job: &Job<'_>) -> Report {
+    let mut report = Report::default();
+    let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
+        return report;
+    };
+    let mut found = Vec::new();
+    for rule in rules::all() {
+        let meta = rule.meta();
+        if !job.settings.is_enabled(meta.name) {
+            continue;
+        }
+        let what = format!("the rule `{}`", meta.name);
+        let own = guarded(&mut report.problems, &what, || {
+            let mut own = Vec::new();
+            rule.check(&analysis, job.knowledge, &mut own);
+            own
+        });
+        found.extend(own.unwrap_or_default());
+    }
+    report.findings = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
+    sort(&mut report.findings, job.sources);
+    report.failed = report.findings.iter().any(|finding| job.settings.fail_on.fails(finding.severity));
+    report.environments = analysis.environments;
+    report.environments.retain(|(path, _)| (job.is_given)(&job.folder.join(path)));
+    report.problems.extend(analysis.problems);
+    report
+}
+
+fn analyse(job: &Job<'_>) -> Analysis {
+    lower::analyse(&Request {
+        file_system: job.file_system,
+        sources: job.sources,
+        knowledge: job.knowledge,
+        files: job.files,
+        targets: &job.settings.targets,
+        python: job.settings.python.as_deref(),
+    })
+}
+
+/// The finding as it is reported: in a file that was asked about, with the severity that the user wants.
+fn settle(mut finding: Diagnostic, job: &Job<'_>) -> Option<Diagnostic> {
+    let path = |label: &crate::diagnostic::Label| job.folder.join(job.sources.get(label.span.file).path());
+    let is_given = std::iter::once(&finding.primary).chain(&finding.related).any(|label| (job.is_given)(&path(label)));
+    if !is_given {
+        return None;
+    }
+    finding.severity = job.settings.severity(finding.rule, finding.severity, &path(&finding.primary))?;
+    Some(finding)
+}
+
+fn sort(findings: &mut [Diagnostic], sources: &Sources) {
+    findings.sort_by_cached_key(|finding| {
+        let span = finding.primary.span;
+        (sources.get(span.file).path().to_path_buf(), span.start, span.end, finding.rule, finding.message.clone())
+    });
+}
+
+thread_local! {
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Keeps the place of a panic for [`check`]'s report instead of printing it. To be installed once, by the program.
+pub fn install_panic_hook() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line())).unwrap_or_default();
+        let text = format!("{}{place}", info.payload_as_str().unwrap_or("panic"));
+        LAST_PANIC.with_borrow_mut(|last| *last = Some(text));
+    }));
+}
+
+/// What the last panic on this thread said and where, once.
+pub fn take_last_panic() -> Option<String> {
+    LAST_PANIC.with_borrow_mut(Option::take)
+}
+
+/// Runs one part of the work. A panic in it is a mistake of ours: it becomes a problem, and the rest goes on.
+fn guarded<T>(problems: &mut Vec<Problem>, what: &str, work: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => Some(done),
+        Err(payload) => {
+            let said = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let said = take_last_panic().or(said).or_else(|| payload.downcast_ref::<String>().cloned());
+            problems.push(Problem { message: bug(what, said.as_deref().unwrap_or("panic")), span: None });
+            None
+        }
+    }
+}
+
+/// How a mistake of ours is reported.
+pub fn bug(what: &str, said: &str) -> String {
+    format!("bug in dpo-lint, not in your code: {what} failed ({said}); please report it")
+}

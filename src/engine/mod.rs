@@ -1,0 +1,10 @@
+//! From arguments to findings: which files, which settings, run, suppress.
+//!
+//! The engine alone applies suppressions, severity overrides and the choice of rules; rules know nothing of them.
+
+pub mod catalogue;
+pub mod collect;
+pub mod config;
+pub mod driver;
+mod needles;
+pub mod settings;

@@ -1,0 +1,284 @@
+//! What the user decided: the configuration file and the command line, merged.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use pep440_rs::Version;
+
+use super::catalogue::{Selector, catalogue};
+use super::config::Config;
+use crate::diagnostic::Severity;
+use crate::rules::RuleMeta;
+
+/// Folders that hold no code of the project.
+pub const DEFAULT_EXCLUDE: &[&str] = &[
+    ".bzr",
+    ".direnv",
+    ".eggs",
+    ".git",
+    ".hg",
+    ".ipynb_checkpoints",
+    ".mypy_cache",
+    ".nox",
+    ".pixi",
+    ".pytest_cache",
+    ".pytype",
+    ".ruff_cache",
+    ".svn",
+    ".tox",
+    ".venv",
+    "__pycache__",
+    "__pypackages__",
+    "build",
+    "dist",
+    "node_modules",
+    "site-packages",
+    "venv",
+    "wandb",
+];
+
+/// The worst severity that is still a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum FailOn {
+    /// Errors fail.
+    #[default]
+    Error,
+    /// Warnings and errors fail.
+    Warning,
+    /// Every finding fails.
+    Info,
+    /// No finding fails.
+    Never,
+}
+
+/// How findings are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OutputFormat {
+    /// Snippets for people.
+    #[default]
+    Text,
+    /// A line per finding.
+    Concise,
+    /// `schemas/report.schema.json`.
+    Json,
+}
+
+/// What the configuration makes of a rule's severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeverityOverride {
+    /// Reported as this.
+    As(Severity),
+    /// Not reported.
+    Off,
+}
+
+impl FailOn {
+    /// Names in configuration files and on the command line.
+    pub const NAMES: &[(&str, Self)] =
+        &[("error", Self::Error), ("warning", Self::Warning), ("info", Self::Info), ("never", Self::Never)];
+
+    /// Whether a finding of this severity is a failure.
+    pub fn fails(self, severity: Severity) -> bool {
+        match self {
+            Self::Error => severity >= Severity::Error,
+            Self::Warning => severity >= Severity::Warning,
+            Self::Info => true,
+            Self::Never => false,
+        }
+    }
+}
+
+impl OutputFormat {
+    /// Names in configuration files and on the command line.
+    pub const NAMES: &[(&str, Self)] = &[("text", Self::Text), ("concise", Self::Concise), ("json", Self::Json)];
+}
+
+impl SeverityOverride {
+    /// Names in configuration files.
+    pub const NAMES: &[(&str, Self)] = &[
+        ("error", Self::As(Severity::Error)),
+        ("warning", Self::As(Severity::Warning)),
+        ("info", Self::As(Severity::Info)),
+        ("off", Self::Off),
+    ];
+}
+
+/// A release that the user asks for: `trl==0.12.2`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target(String);
+
+impl Target {
+    /// As written, blanks removed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Target {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is not of the form `package==version`, for example `trl==0.12.2`");
+        let (package, version) = text.split_once("==").ok_or_else(wrong)?;
+        let (package, version) = (package.trim(), version.trim());
+        let named = package.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c)) && !package.is_empty();
+        let parsed = Version::from_str(version).map_err(|error| format!("`{version}` is not a version: {error}"))?;
+        if named { Ok(Self(format!("{package}=={parsed}"))) } else { Err(wrong()) }
+    }
+}
+
+/// What the command line says over the configuration file.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `--select`
+    pub select: Option<Vec<Selector>>,
+    /// `--extend-select`
+    pub extend_select: Vec<Selector>,
+    /// `--ignore`
+    pub ignore: Vec<Selector>,
+    /// `--exclude`
+    pub exclude: Option<Vec<String>>,
+    /// `--extend-exclude`
+    pub extend_exclude: Vec<String>,
+    /// `--target`
+    pub targets: Vec<Target>,
+    /// `--python`
+    pub python: Option<PathBuf>,
+    /// `--fail-on`
+    pub fail_on: Option<FailOn>,
+    /// `--output-format`
+    pub output_format: Option<OutputFormat>,
+}
+
+/// Everything that a run obeys.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    enabled: Vec<&'static RuleMeta>,
+    severity: Vec<(Selector, SeverityOverride)>,
+    per_file_ignores: Vec<(Gitignore, Vec<Selector>)>,
+    exclude: Gitignore,
+    extend_exclude: Vec<Gitignore>,
+    /// Releases the user asked for: `trl==0.12.2`.
+    pub targets: Vec<String>,
+    /// The interpreter or environment whose releases count.
+    pub python: Option<PathBuf>,
+    /// What fails.
+    pub fail_on: FailOn,
+    /// How findings are written.
+    pub output_format: OutputFormat,
+}
+
+/// Whether a pattern can be used; the reason why not.
+pub fn check_pattern(pattern: &str) -> Result<(), String> {
+    GitignoreBuilder::new("").add_line(None, pattern).map(|_| ()).map_err(|error| error.to_string())
+}
+
+impl Settings {
+    /// Merges a configuration with the command line, which wins. `folder` is what patterns of the command line are
+    /// relative to.
+    pub fn new(folder: &Path, config: Option<&Config>, overrides: &Overrides) -> Self {
+        let empty = Config::default();
+        let found = config.unwrap_or(&empty);
+        let config_folder = match config {
+            Some(config) => config.path.parent().unwrap_or(folder),
+            None => folder,
+        };
+        let defaults = || DEFAULT_EXCLUDE.iter().map(|name| format!("{name}/")).collect::<Vec<_>>();
+        let (exclude_folder, exclude) = match (&overrides.exclude, &found.exclude) {
+            (Some(patterns), _) => (folder, patterns.clone()),
+            (None, Some(patterns)) => (config_folder, patterns.clone()),
+            (None, None) => (folder, defaults()),
+        };
+        let ignores = |(pattern, rules): &(String, Vec<Selector>)| {
+            (matcher(config_folder, std::slice::from_ref(pattern)), rules.clone())
+        };
+        let targets = if overrides.targets.is_empty() { &found.targets } else { &overrides.targets };
+        Self {
+            enabled: enabled(found, overrides),
+            severity: found.severity.clone(),
+            per_file_ignores: found.per_file_ignores.iter().map(ignores).collect(),
+            exclude: matcher(exclude_folder, &exclude),
+            extend_exclude: vec![
+                matcher(config_folder, &found.extend_exclude),
+                matcher(folder, &overrides.extend_exclude),
+            ],
+            targets: targets.iter().map(|target| target.as_str().to_owned()).collect(),
+            python: overrides.python.clone().or_else(|| found.python.clone()),
+            fail_on: overrides.fail_on.or(found.fail_on).unwrap_or_default(),
+            output_format: overrides.output_format.or(found.output_format).unwrap_or_default(),
+        }
+    }
+
+    /// Whether the rule runs at all.
+    pub fn is_enabled(&self, name: &str) -> bool {
+        self.enabled.iter().any(|meta| meta.name == name)
+    }
+
+    /// The severity that a finding of this rule is reported with in this file (absolute path); `None`: not at all.
+    pub fn severity(&self, name: &str, severity: Severity, path: &Path) -> Option<Severity> {
+        let meta = *self.enabled.iter().find(|meta| meta.name == name)?;
+        let ignored = |(matcher, rules): &(Gitignore, Vec<Selector>)| {
+            is_match(matcher, path, false) && rules.iter().any(|rule| rule.matches(meta))
+        };
+        if self.per_file_ignores.iter().any(ignored) {
+            return None;
+        }
+        let matching = self.severity.iter().filter(|(selector, _)| selector.matches(meta));
+        match matching.max_by_key(|(selector, _)| selector.specificity()) {
+            None => Some(severity),
+            Some((_, SeverityOverride::As(severity))) => Some(*severity),
+            Some((_, SeverityOverride::Off)) => None,
+        }
+    }
+
+    /// Whether the file or folder itself (absolute path) matches a pattern of `exclude` or `extend-exclude`.
+    pub fn excludes(&self, path: &Path, is_dir: bool) -> bool {
+        std::iter::once(&self.exclude).chain(&self.extend_exclude).any(|matcher| {
+            !matcher.is_empty() && path.starts_with(matcher.path()) && matcher.matched(path, is_dir).is_ignore()
+        })
+    }
+
+    /// Whether the path or a folder above it is excluded.
+    pub fn excludes_with_parents(&self, path: &Path) -> bool {
+        std::iter::once(&self.exclude).chain(&self.extend_exclude).any(|matcher| is_match(matcher, path, false))
+    }
+}
+
+fn matcher(folder: &Path, patterns: &[String]) -> Gitignore {
+    let mut builder = GitignoreBuilder::new(folder);
+    for pattern in patterns {
+        // Patterns were checked by `check_pattern` when they were read.
+        let _ = builder.add_line(None, pattern);
+    }
+    builder.build().unwrap_or_else(|_| Gitignore::empty())
+}
+
+fn is_match(matcher: &Gitignore, path: &Path, is_dir: bool) -> bool {
+    !matcher.is_empty()
+        && path.starts_with(matcher.path())
+        && matcher.matched_path_or_any_parents(path, is_dir).is_ignore()
+}
+
+/// The rules that run. Of all selectors that match a rule the most specific one decides; among equals the command line
+/// beats the file, then `ignore` beats `select`.
+fn enabled(config: &Config, overrides: &Overrides) -> Vec<&'static RuleMeta> {
+    const FILE: u8 = 0;
+    const COMMAND_LINE: u8 = 1;
+    let mut votes: Vec<(&Selector, u8, bool)> = Vec::new();
+    match (&overrides.select, &config.select) {
+        (Some(select), _) => votes.extend(select.iter().map(|selector| (selector, COMMAND_LINE, false))),
+        (None, Some(select)) => votes.extend(select.iter().map(|selector| (selector, FILE, false))),
+        (None, None) => votes.push((&Selector::All, FILE, false)),
+    }
+    votes.extend(config.extend_select.iter().map(|selector| (selector, FILE, false)));
+    votes.extend(overrides.extend_select.iter().map(|selector| (selector, COMMAND_LINE, false)));
+    votes.extend(config.ignore.iter().map(|selector| (selector, FILE, true)));
+    votes.extend(overrides.ignore.iter().map(|selector| (selector, COMMAND_LINE, true)));
+    let runs = |meta: &&'static RuleMeta| {
+        let matching = votes.iter().filter(|(selector, ..)| selector.matches(meta));
+        let decisive = matching.max_by_key(|(selector, layer, ignore)| (selector.specificity(), *layer, *ignore));
+        decisive.is_some_and(|(.., ignore)| !ignore)
+    };
+    catalogue().into_iter().filter(runs).collect()
+}

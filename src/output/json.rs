@@ -1,0 +1,250 @@
+//! The report for programs; `schemas/report.schema.json` describes it.
+//!
+//! The structs here mirror the core types, so that a change of those cannot silently change the format.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{Summary, shown_path};
+use crate::diagnostic::{Diagnostic, Fix, Label, VersionScope};
+use crate::engine::driver::Report;
+use crate::model::{Declaration, Environment, Origin};
+use crate::source::{Sources, Span};
+
+/// Writes the report. `folder` is what paths are relative to.
+pub fn write_json(out: &mut dyn Write, report: &Report, sources: &Sources, folder: &Path) -> io::Result<()> {
+    let mirror = Mirror { sources, folder };
+    serde_json::to_writer_pretty(&mut *out, &mirror.report(report))?;
+    writeln!(out)
+}
+
+#[derive(Serialize)]
+struct JsonReport<'a> {
+    version: &'static str,
+    findings: Vec<JsonFinding<'a>>,
+    environment: Vec<JsonEnvironment<'a>>,
+    problems: Vec<JsonProblem<'a>>,
+    summary: JsonSummary,
+}
+
+#[derive(Serialize)]
+struct JsonFinding<'a> {
+    rule: &'a str,
+    code: &'a str,
+    severity: &'a str,
+    confidence: &'a str,
+    message: &'a str,
+    #[serde(flatten)]
+    place: JsonPlace,
+    label: &'a str,
+    related: Vec<JsonLabel<'a>>,
+    notes: &'a [String],
+    help: Option<&'a str>,
+    versions: Vec<JsonVersions<'a>>,
+    fixes: Vec<JsonFix<'a>>,
+}
+
+/// A range of a file.
+#[derive(Serialize)]
+struct JsonPlace {
+    path: String,
+    start: JsonPosition,
+    end: JsonPosition,
+}
+
+#[derive(Serialize)]
+struct JsonPosition {
+    line: usize,
+    column: usize,
+    offset: u32,
+}
+
+#[derive(Serialize)]
+struct JsonLabel<'a> {
+    #[serde(flatten)]
+    place: JsonPlace,
+    message: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonVersions<'a> {
+    package: &'a str,
+    affected: &'a [String],
+    in_effect: Option<&'a str>,
+    evidence: &'a str,
+    origin: Option<JsonPlace>,
+}
+
+#[derive(Serialize)]
+struct JsonFix<'a> {
+    title: &'a str,
+    applicability: &'static str,
+    edits: Vec<JsonEdit<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonEdit<'a> {
+    #[serde(flatten)]
+    place: JsonPlace,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct JsonEnvironment<'a> {
+    path: String,
+    python: Option<String>,
+    packages: Vec<JsonPackage<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonPackage<'a> {
+    package: &'a str,
+    in_effect: Option<String>,
+    evidence: &'static str,
+    allowed: Vec<String>,
+    declarations: Vec<JsonDeclaration<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonDeclaration<'a> {
+    specifiers: String,
+    evidence: &'static str,
+    condition: Option<&'a str>,
+    direct: Option<&'a str>,
+    #[serde(flatten)]
+    origin: JsonOrigin<'a>,
+}
+
+/// Where a declaration stands.
+#[derive(Serialize)]
+#[serde(rename_all = "snake_case")]
+enum JsonOrigin<'a> {
+    Place(JsonPlace),
+    CommandLine(&'a str),
+    Installed(&'a str),
+}
+
+#[derive(Serialize)]
+struct JsonProblem<'a> {
+    message: &'a str,
+    place: Option<JsonPlace>,
+}
+
+#[derive(Serialize)]
+struct JsonSummary {
+    files: usize,
+    errors: usize,
+    warnings: usize,
+    infos: usize,
+    fixable: usize,
+    unsafely_fixable: usize,
+}
+
+/// What the mirror structs need to know.
+struct Mirror<'a> {
+    sources: &'a Sources,
+    folder: &'a Path,
+}
+
+impl Mirror<'_> {
+    fn report<'r>(&self, report: &'r Report) -> JsonReport<'r> {
+        let summary = Summary::of(report);
+        JsonReport {
+            version: env!("CARGO_PKG_VERSION"),
+            findings: report.findings.iter().map(|finding| self.finding(finding)).collect(),
+            environment: report.environments.iter().map(|environment| self.environment(environment)).collect(),
+            problems: report
+                .problems
+                .iter()
+                .map(|problem| JsonProblem {
+                    message: &problem.message,
+                    place: problem.span.map(|span| self.place(span)),
+                })
+                .collect(),
+            summary: JsonSummary {
+                files: summary.files,
+                errors: summary.errors,
+                warnings: summary.warnings,
+                infos: summary.infos,
+                fixable: summary.fixable,
+                unsafely_fixable: summary.unsafely_fixable,
+            },
+        }
+    }
+
+    fn finding<'r>(&self, finding: &'r Diagnostic) -> JsonFinding<'r> {
+        JsonFinding {
+            rule: finding.rule,
+            code: finding.code,
+            severity: finding.severity.as_str(),
+            confidence: finding.confidence.as_str(),
+            message: &finding.message,
+            place: self.place(finding.primary.span),
+            label: &finding.primary.message,
+            related: finding.related.iter().map(|label| self.label(label)).collect(),
+            notes: &finding.notes,
+            help: finding.help.as_deref(),
+            versions: finding.versions.iter().map(|scope| self.versions(scope)).collect(),
+            fixes: finding.fixes.iter().map(|fix| self.fix(fix)).collect(),
+        }
+    }
+
+    fn place(&self, span: Span) -> JsonPlace {
+        let file = self.sources.get(span.file);
+        let position = |offset: u32| {
+            let at = file.position(offset);
+            JsonPosition { line: at.line, column: at.column, offset }
+        };
+        JsonPlace { path: shown_path(self.folder, file.path()), start: position(span.start), end: position(span.end) }
+    }
+
+    fn label<'r>(&self, label: &'r Label) -> JsonLabel<'r> {
+        JsonLabel { place: self.place(label.span), message: &label.message }
+    }
+
+    fn versions<'r>(&self, scope: &'r VersionScope) -> JsonVersions<'r> {
+        JsonVersions {
+            package: &scope.package,
+            affected: &scope.affected,
+            in_effect: scope.in_effect.as_deref(),
+            evidence: &scope.evidence,
+            origin: scope.origin.map(|span| self.place(span)),
+        }
+    }
+
+    fn fix<'r>(&self, fix: &'r Fix) -> JsonFix<'r> {
+        let edits = fix.edits.iter().map(|edit| JsonEdit { place: self.place(edit.span), text: &edit.text });
+        JsonFix { title: &fix.title, applicability: fix.applicability.as_str(), edits: edits.collect() }
+    }
+
+    fn environment<'r>(&self, (path, environment): &'r (PathBuf, Environment)) -> JsonEnvironment<'r> {
+        let packages = environment.packages.iter().map(|(package, facts)| JsonPackage {
+            package,
+            in_effect: facts.in_effect.as_ref().map(ToString::to_string),
+            evidence: facts.evidence.as_str(),
+            allowed: facts.allowed.iter().map(ToString::to_string).collect(),
+            declarations: facts.declarations.iter().map(|declaration| self.declaration(declaration)).collect(),
+        });
+        JsonEnvironment {
+            path: shown_path(self.folder, path),
+            python: environment.python.as_ref().map(ToString::to_string),
+            packages: packages.collect(),
+        }
+    }
+
+    fn declaration<'r>(&self, declaration: &'r Declaration) -> JsonDeclaration<'r> {
+        JsonDeclaration {
+            specifiers: declaration.specifiers.to_string(),
+            evidence: declaration.evidence.as_str(),
+            condition: declaration.condition.as_deref(),
+            direct: declaration.direct.as_deref(),
+            origin: match &declaration.origin {
+                Origin::File(span) => JsonOrigin::Place(self.place(*span)),
+                Origin::CommandLine(text) => JsonOrigin::CommandLine(text),
+                Origin::Installed(path) => JsonOrigin::Installed(path),
+            },
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The last line, and counts per rule.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use crate::diagnostic::{Applicability, Diagnostic, Severity};
+use crate::engine::driver::Report;
+
+/// Numbers of one run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Files of a known format that were looked at.
+    pub files: usize,
+    /// Findings of severity error.
+    pub errors: usize,
+    /// Findings of severity warning.
+    pub warnings: usize,
+    /// Findings of severity info.
+    pub infos: usize,
+    /// Findings that `--fix` mends.
+    pub fixable: usize,
+    /// Findings that only `--unsafe-fixes` mends.
+    pub unsafely_fixable: usize,
+}
+
+impl Summary {
+    /// Counts.
+    pub fn of(report: &Report) -> Self {
+        let with = |applicability| report.findings.iter().filter(|finding| best_fix(finding) == applicability).count();
+        Self {
+            files: report.looked_at,
+            errors: report.count(Severity::Error),
+            warnings: report.count(Severity::Warning),
+            infos: report.count(Severity::Info),
+            fixable: with(Some(Applicability::Safe)),
+            unsafely_fixable: with(Some(Applicability::Unsafe)),
+        }
+    }
+}
+
+fn best_fix(finding: &Diagnostic) -> Option<Applicability> {
+    finding.fixes.iter().map(|fix| fix.applicability).max()
+}
+
+/// `Found 1 error, 2 warnings; 1 fixable with --fix`, or that all is well.
+pub fn write_summary(out: &mut dyn Write, report: &Report, fixed: usize) -> io::Result<()> {
+    let summary = Summary::of(report);
+    let fixed = match fixed {
+        0 => String::new(),
+        1 => "Fixed 1 finding. ".to_owned(),
+        many => format!("Fixed {many} findings. "),
+    };
+    if report.findings.is_empty() {
+        if report.problems.is_empty() {
+            writeln!(out, "{fixed}All checks passed!")?;
+        }
+        return Ok(());
+    }
+    let counts = [
+        (summary.errors, "error", "errors"),
+        (summary.warnings, "warning", "warnings"),
+        (summary.infos, "note", "notes"),
+    ];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, ..)| *count > 0)
+        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
+        .collect();
+    write!(out, "{fixed}Found {}", counts.join(", "))?;
+    match (summary.fixable, summary.unsafely_fixable) {
+        (0, 0) => writeln!(out),
+        (safe, 0) => writeln!(out, "; {safe} fixable with --fix"),
+        (0, more) => writeln!(out, "; {more} fixable with --unsafe-fixes"),
+        (safe, more) => writeln!(out, "; {safe} fixable with --fix, {more} more with --unsafe-fixes"),
+    }
+}
+
+/// A line per rule: how often, which.
+pub fn write_statistics(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for finding in &report.findings {
+        *counts.entry((finding.code, finding.rule)).or_default() += 1;
+    }
+    let mut counts: Vec<_> = counts.into_iter().collect();
+    counts.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
+    for ((code, rule), count) in counts {
+        writeln!(out, "{count:>5}  {code}  {rule}")?;
+    }
+    Ok(())
+}
