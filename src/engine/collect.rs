@@ -145,13 +145,7 @@ impl Project {
 }
 
 /// Reads one tree.
-fn walk(
-    top: &Path,
-    depth: Option<usize>,
-    settings: &Settings,
-    options: Options,
-    seen: &AtomicUsize,
-) -> Found {
+fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options, seen: &AtomicUsize) -> Found {
     let keep = {
         let (settings, top) = (settings.clone(), top.to_path_buf());
         move |entry: &ignore::DirEntry| {
@@ -241,7 +235,6 @@ impl Visitor<'_> {
 
     /// Whether the file is worth parsing; `None` when it is no file at all (a link to a folder, a broken link).
     fn is_relevant(&mut self, path: &Path, format: Format) -> std::io::Result<Option<bool>> {
-        let is_script = matches!(format, Format::Python | Format::Notebook);
         let mut file = match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other?,
@@ -253,11 +246,14 @@ impl Visitor<'_> {
         if path.file_name().is_some_and(|name| name == "setup.py") {
             return Ok(Some(true));
         }
-        if !is_script && metadata.len() > CONFIG_LIMIT {
+        // Lock files are long, and TOML holds no data sets.
+        let is_lock = path.to_str().is_some_and(|path| path.ends_with(".lock") || path.ends_with("-lock.yml"));
+        if matches!(format, Format::Yaml | Format::Json | Format::Jsonc) && !is_lock && metadata.len() > CONFIG_LIMIT {
             return Ok(Some(false));
         }
         self.buffer.clear();
         file.read_to_end(&mut self.buffer)?;
+        let is_script = matches!(format, Format::Python | Format::Notebook);
         let found = if is_script { needles::in_script(&self.buffer) } else { needles::in_config(&self.buffer) };
         Ok(Some(found))
     }
