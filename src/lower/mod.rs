@@ -1,11 +1,15 @@
 //! From files to meaning: scripts, argument files and launch lines become training runs, declarations an environment.
 
+mod environment;
+
 use std::path::{Path, PathBuf};
 
 use crate::diagnostic::Problem;
 use crate::knowledge::Knowledge;
 use crate::model::Environment;
 use crate::source::{FileSystem, Sources};
+
+pub use environment::Environments;
 
 /// What to look at.
 pub struct Request<'a> {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use pep440_rs::{Version, VersionSpecifiers};
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
-use crate::source::Span;
+use crate::diagnostic::VersionScope;
+use crate::source::{Sources, Span};
 
 /// How a version is known. Ordered: later beats earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -59,7 +60,8 @@ pub struct Declaration {
     pub evidence: Evidence,
     /// Where it stands.
     pub origin: Origin,
-    /// A marker or group under which it holds (`python_version < "3.9"`, `extra: rlhf`, `group: dev`), as written.
+    /// A marker or group under which it holds (`python_version < "3.9"`, `extra: rlhf`, `group: dev`), as written; several
+    /// are joined by `; `.
     pub condition: Option<String>,
     /// A source other than a registry (`git+https://...`, a path): the release number says little.
     pub direct: Option<String>,
@@ -68,22 +70,174 @@ pub struct Declaration {
 /// What is known of one package for one script.
 #[derive(Debug, Clone)]
 pub struct PackageFacts {
-    /// Every declaration that governs the script, the strongest first.
+    /// Normalised distribution name.
+    pub package: String,
+    /// Whether the tool knows the package's releases at all.
+    pub known: bool,
+    /// Every declaration that governs the script, those that decide first.
     pub declarations: Vec<Declaration>,
+    /// How many of [`Self::declarations`] decide; the rest is weaker or stands farther away.
+    pub deciding: usize,
     /// The strongest evidence.
     pub evidence: Evidence,
-    /// The known releases that the declarations allow, oldest first. Empty: the declarations contradict each other or name
-    /// a release that the tool does not know.
+    /// The known releases that the declarations allow, oldest first. Empty: the declarations contradict each other, name
+    /// a release that the tool does not know, or name no release at all (a branch of a repository).
     pub allowed: Vec<Version>,
     /// The release that an install gets; `None` when nothing is allowed or the source is no registry.
     pub in_effect: Option<Version>,
 }
 
-/// The packages of one script. A package that nothing declares is absent.
+/// The packages of one script: those that are declared, and those of which something is known
+/// ([`Evidence::Assumed`] where nothing declares them).
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     /// By normalised distribution name.
     pub packages: BTreeMap<String, PackageFacts>,
     /// `requires-python` or what stands for it.
     pub python: Option<VersionSpecifiers>,
+}
+
+impl Environment {
+    /// What is known of a package, by normalised distribution name.
+    pub fn package(&self, name: &str) -> Option<&PackageFacts> {
+        self.packages.get(name)
+    }
+}
+
+impl Declaration {
+    /// The requirement in one normal form: `trl>=0.9,<1`, `trl @ git+https://...`.
+    pub fn requirement(&self) -> String {
+        match &self.direct {
+            Some(source) => format!("{} @ {source}", self.package),
+            None => format!("{}{}", self.package, self.specifiers.to_string().replace(", ", ",")),
+        }
+    }
+
+    /// The one release it names, if it is a pin.
+    pub fn pinned(&self) -> Option<&Version> {
+        self.specifiers
+            .iter()
+            .find(|one| matches!(one.operator(), Operator::Equal | Operator::ExactEqual))
+            .map(VersionSpecifier::version)
+    }
+
+    /// Whether it pins this release; a build of it (`+cu121`) is the same release.
+    pub fn names(&self, version: &Version) -> bool {
+        self.pinned().is_some_and(|pin| pin.clone().without_local() == version.clone().without_local())
+    }
+}
+
+impl Origin {
+    /// Its place in a file.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Self::File(span) => Some(*span),
+            Self::CommandLine(_) | Self::Installed(_) => None,
+        }
+    }
+
+    /// The place for a reader: `requirements.txt:4`, `--target trl==0.12`, a folder.
+    pub fn place(&self, sources: &Sources) -> String {
+        match self {
+            Self::File(span) => {
+                let file = sources.get(span.file);
+                format!("{}:{}", file.path().display(), file.position(span.start).line)
+            }
+            Self::CommandLine(written) => format!("--target {written}"),
+            Self::Installed(folder) => folder.clone(),
+        }
+    }
+}
+
+impl PackageFacts {
+    /// The declarations that decide; empty when the release is assumed.
+    pub fn deciding(&self) -> &[Declaration] {
+        &self.declarations[..self.deciding.min(self.declarations.len())]
+    }
+
+    /// Where the deciding declaration stands, if a file has it.
+    pub fn origin(&self) -> Option<Span> {
+        self.deciding().iter().find_map(|declaration| declaration.origin.span())
+    }
+
+    /// Whether the release in effect is one of those the tool knows.
+    pub fn is_known_release(&self) -> bool {
+        self.in_effect.as_ref().is_some_and(|version| self.allowed.binary_search(version).is_ok())
+    }
+
+    /// The line of a finding that speaks of this package; `affected` are the releases that behave as it says.
+    pub fn scope(&self, affected: Vec<String>) -> VersionScope {
+        VersionScope {
+            package: self.package.clone(),
+            affected,
+            in_effect: self.in_effect.as_ref().map(Version::to_string),
+            evidence: self.evidence.as_str().to_owned(),
+            origin: self.origin(),
+        }
+    }
+
+    /// One line for a reader: `trl 0.12.2 (pinned in requirements.txt:4)`.
+    pub fn describe(&self, sources: &Sources) -> String {
+        let package = &self.package;
+        match &self.in_effect {
+            Some(version) => format!("{package} {version} ({})", self.reason(sources)),
+            None => format!("{package} ({})", self.reason(sources)),
+        }
+    }
+
+    /// How the release in effect is known, or why there is none.
+    pub fn reason(&self, sources: &Sources) -> String {
+        let Some(first) = self.deciding().first() else {
+            return match self.in_effect {
+                Some(_) => format!("nothing declares {}; newest known release", self.package),
+                None => format!("nothing declares {}", self.package),
+            };
+        };
+        let place = first.origin.place(sources);
+        let Some(version) = &self.in_effect else { return self.reason_for_none(first, sources) };
+        let unknown = if !self.known || self.is_known_release() { "" } else { "; not among the known releases" };
+        match &first.direct {
+            Some(source) => format!("from {source} in {place}{unknown}"),
+            None if first.names(version) => {
+                let verb = match first.evidence {
+                    Evidence::Lock => "locked in ",
+                    Evidence::Installed => "installed in ",
+                    Evidence::Target => "asked for by ",
+                    Evidence::Assumed | Evidence::Range | Evidence::Pin => "pinned in ",
+                };
+                format!("{verb}{place}{unknown}")
+            }
+            _ => {
+                let (list, several) = self.list(" and ", sources);
+                format!("newest that {list} {}", if several { "allow" } else { "allows" })
+            }
+        }
+    }
+
+    fn reason_for_none(&self, first: &Declaration, sources: &Sources) -> String {
+        if let Some(source) = &first.direct {
+            return format!("from {source} in {}; the release cannot be told", first.origin.place(sources));
+        }
+        match self.list(" and ", sources) {
+            (list, _) if !self.known => format!("{list}; no release of it is known"),
+            (list, true) => format!("no known release satisfies both {list}"),
+            (list, false) => format!("no known release satisfies {list}"),
+        }
+    }
+
+    /// The deciding declarations with their places, and whether there are several. A bare `trl` next to a range adds nothing.
+    fn list(&self, separator: &str, sources: &Sources) -> (String, bool) {
+        let bare = self.deciding().iter().all(|one| one.specifiers.is_empty());
+        let mut texts: Vec<String> = Vec::new();
+        for one in self.deciding().iter().filter(|one| bare || !one.specifiers.is_empty()) {
+            let text = match &one.origin {
+                Origin::CommandLine(_) => one.origin.place(sources),
+                _ => format!("{} in {}", one.requirement(), one.origin.place(sources)),
+            };
+            if !texts.contains(&text) {
+                texts.push(text);
+            }
+        }
+        (texts.join(separator), texts.len() > 1)
+    }
 }

@@ -1,0 +1,219 @@
+//! Reads declaring files and joins those that include each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use super::govern::{Joined, Reach};
+use super::kind::{Kind, governed_folder, is_script_lock};
+use super::statement::{Include, Requirement, Statements};
+use super::{Environments, conda, inline, installed, lock, pyproject, requirements, setup_cfg};
+use crate::diagnostic::Problem;
+use crate::lower::Request;
+use crate::model::{Declaration, Evidence, Origin};
+use crate::source::SourceFile;
+use crate::syntax::{self, Format};
+
+/// See [`Environments::collect`].
+pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
+    let mut collector = Collector::new(request);
+    let mut joined = Vec::new();
+    for path in request.files {
+        if let Some(kind) = Kind::of(path) {
+            joined.extend(collector.join(path, kind));
+        }
+    }
+    let mut given = collector.targets();
+    if let Some(python) = request.python {
+        given.extend(installed::read(request.file_system, python, &mut collector.problems));
+    }
+    let Collector { repositories, mut problems, .. } = collector;
+    problems.sort();
+    problems.dedup();
+    Environments { knowledge: request.knowledge, joined, repositories, given, problems }
+}
+
+struct Collector<'r, 'a> {
+    request: &'r Request<'a>,
+    /// Every file is read once, however often it is included.
+    said: BTreeMap<PathBuf, Statements>,
+    repositories: BTreeSet<PathBuf>,
+    /// The folder that holds every file of the request.
+    top: PathBuf,
+    problems: Vec<Problem>,
+}
+
+impl<'r, 'a> Collector<'r, 'a> {
+    fn new(request: &'r Request<'a>) -> Self {
+        let folders: BTreeSet<&Path> = request.files.iter().flat_map(|file| file.ancestors().skip(1)).collect();
+        let has_git = |folder: &&Path| {
+            let git = folder.join(".git");
+            request.file_system.is_dir(&git) || request.file_system.is_file(&git)
+        };
+        let repositories = folders.into_iter().filter(has_git).map(Path::to_path_buf).collect();
+        let top = common_folder(request.files);
+        Self { request, said: BTreeMap::new(), repositories, top, problems: Vec::new() }
+    }
+
+    /// What a file of the project says together with those it includes; `None` when that is nothing.
+    fn join(&mut self, path: &Path, kind: Kind) -> Option<Joined> {
+        let said = self.read(path, kind);
+        let mut joined = Joined {
+            tier: kind.tier(path),
+            standing: kind.standing(path),
+            reach: self.reach(path, kind, &said),
+            declarations: Vec::new(),
+            python: said.python.clone(),
+        };
+        let mut visited = BTreeSet::from([path.to_path_buf()]);
+        self.gather(path, &said, None, &mut visited, &mut joined.declarations);
+        (!joined.declarations.is_empty() || joined.python.is_some() || said.is_header).then_some(joined)
+    }
+
+    fn gather(
+        &mut self,
+        path: &Path,
+        said: &Statements,
+        condition: Option<&str>,
+        visited: &mut BTreeSet<PathBuf>,
+        declarations: &mut Vec<Declaration>,
+    ) {
+        declarations.extend(said.declarations.iter().map(|one| under(one, condition)));
+        for include in &said.includes {
+            let Some(target) = self.find(path, include) else { continue };
+            if !visited.insert(target.clone()) {
+                continue;
+            }
+            let included = self.read(&target, Kind::Requirements);
+            let condition = include.condition.as_deref().or(condition).map(str::to_owned);
+            self.gather(&target, &included, condition.as_deref(), visited, declarations);
+        }
+    }
+
+    /// The file that an include means: next to the including file, or for a command anywhere above it.
+    fn find(&mut self, from: &Path, include: &Include) -> Option<PathBuf> {
+        let disk = self.request.file_system;
+        let folder = from.parent().unwrap_or(Path::new(""));
+        let exists = |path: &PathBuf| disk.is_file(path);
+        let beside = normal(&folder.join(&include.path));
+        if exists(&beside) {
+            return Some(beside);
+        }
+        if !include.required {
+            // A Dockerfile copies the file under some name into some folder; the project has one like it above.
+            let above = folder.ancestors().skip(1).take_while(|one| one.starts_with(&self.top));
+            return above.map(|one| normal(&one.join(&include.path))).find(exists);
+        }
+        // What is computed or fetched cannot be looked up.
+        if !include.path.contains("://") && !include.path.contains('$') {
+            let (file, line) = self.line_of(from, include);
+            let message = format!("{file}:{line}: cannot read {}: no such file", beside.display());
+            self.problems.push(Problem { message, span: Some(include.span) });
+        }
+        None
+    }
+
+    fn line_of(&self, from: &Path, include: &Include) -> (String, usize) {
+        let file = self.request.sources.get(include.span.file);
+        (from.display().to_string(), file.position(include.span.start).line)
+    }
+
+    fn read(&mut self, path: &Path, kind: Kind) -> Statements {
+        if let Some(said) = self.said.get(path) {
+            return said.clone();
+        }
+        let said = match self.request.sources.read(self.request.file_system, path) {
+            Ok(source) => read(&source, kind),
+            Err(error) => {
+                self.problems.push(Problem { message: error.to_string(), span: None });
+                Statements::default()
+            }
+        };
+        self.problems.extend(said.problems.iter().cloned());
+        self.said.insert(path.to_path_buf(), said.clone());
+        said
+    }
+
+    fn reach(&self, path: &Path, kind: Kind, said: &Statements) -> Reach {
+        if matches!(kind, Kind::Script | Kind::Notebook) {
+            return Reach { folders: Vec::new(), scripts: vec![path.to_path_buf()] };
+        }
+        if is_script_lock(path) {
+            return Reach { folders: Vec::new(), scripts: vec![path.with_extension("")] };
+        }
+        let is_top = |folder: &Path| folder == self.top || self.repositories.contains(folder);
+        let folder = governed_folder(path, is_top);
+        let members = said.members.iter().map(|member| normal(&folder.join(member)));
+        let folders = members.chain([folder.clone()]).collect();
+        let scripts = said.launched.iter().filter_map(|script| self.script(&folder, script)).collect();
+        Reach { folders, scripts }
+    }
+
+    /// The script that a launch line names, relative to its file or to a folder above.
+    fn script(&self, folder: &Path, written: &str) -> Option<PathBuf> {
+        let candidates = folder.ancestors().map(|folder| normal(&folder.join(written)));
+        candidates.into_iter().find(|path| self.request.files.binary_search(path).is_ok())
+    }
+
+    /// What `--target` asks for.
+    fn targets(&mut self) -> Vec<Declaration> {
+        let mut targets = Vec::new();
+        for written in self.request.targets {
+            match Requirement::parse(written) {
+                Ok(Requirement { package, specifiers, condition, direct }) => targets.push(Declaration {
+                    package,
+                    specifiers,
+                    evidence: Evidence::Target,
+                    origin: Origin::CommandLine(written.clone()),
+                    condition,
+                    direct,
+                }),
+                Err(why) => {
+                    self.problems.push(Problem { message: format!("--target {written}: {why}"), span: None });
+                }
+            }
+        }
+        targets
+    }
+}
+
+fn read(source: &SourceFile, kind: Kind) -> Statements {
+    match kind {
+        Kind::Requirements | Kind::Constraints => requirements::read(source),
+        Kind::Pyproject => pyproject::read(source, &syntax::parse(Format::Toml, source)),
+        Kind::SetupCfg => setup_cfg::read(source, &syntax::parse(Format::Ini, source)),
+        Kind::Conda => conda::read(source, &syntax::parse(Format::Yaml, source)),
+        Kind::UvLock => lock::read_uv(source, &syntax::parse(Format::Toml, source)),
+        Kind::Lock => lock::read(source, &syntax::parse(Format::Toml, source)),
+        Kind::Pipfile => lock::read_pipfile(source, &syntax::parse(Format::Toml, source)),
+        Kind::PipfileLock => lock::read_pipfile_lock(source, &syntax::parse(Format::Json, source)),
+        Kind::Script => inline::read(source).unwrap_or_default(),
+        Kind::SetupPy | Kind::Dockerfile | Kind::Shell | Kind::Makefile | Kind::Notebook => Statements::default(),
+    }
+}
+
+fn under(declaration: &Declaration, condition: Option<&str>) -> Declaration {
+    let Some(condition) = condition else { return declaration.clone() };
+    let own = declaration.condition.as_deref().map(|own| format!("{condition}; {own}"));
+    Declaration { condition: Some(own.unwrap_or_else(|| condition.to_owned())), ..declaration.clone() }
+}
+
+/// The path without `.` and `..`, as far as that is possible without asking the disk.
+fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => _ = out.pop(),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+fn common_folder(files: &[PathBuf]) -> PathBuf {
+    let mut folders = files.iter().map(|file| file.parent().unwrap_or(Path::new("")).to_path_buf());
+    let first = folders.next().unwrap_or_default();
+    folders.fold(first, |common, folder| {
+        common.ancestors().find(|ancestor| folder.starts_with(ancestor)).unwrap_or(Path::new("")).to_path_buf()
+    })
+}

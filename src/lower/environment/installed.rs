@@ -1,0 +1,85 @@
+//! What an environment on disk has installed, read from its metadata. Nothing is run.
+
+use std::path::{Path, PathBuf};
+
+use super::statement::{exactly, normalise};
+use crate::diagnostic::Problem;
+use crate::model::{Declaration, Evidence, Origin};
+use crate::source::FileSystem;
+
+/// The distributions of an interpreter, a virtual environment or a `site-packages` folder.
+pub(super) fn read(disk: &dyn FileSystem, python: &Path, problems: &mut Vec<Problem>) -> Vec<Declaration> {
+    let folders = site_packages(disk, python);
+    if folders.is_empty() {
+        let message = format!("{}: no interpreter, virtual environment or site-packages folder", python.display());
+        problems.push(Problem { message, span: None });
+    }
+    let mut found: Vec<Declaration> = Vec::new();
+    for folder in folders {
+        for entry in disk.read_dir(&folder).unwrap_or_default() {
+            let Some(one) = distribution(disk, &entry.path, &folder) else { continue };
+            // The first folder on the path shadows the others.
+            if found.iter().all(|before| before.package != one.package) {
+                found.push(one);
+            }
+        }
+    }
+    found
+}
+
+/// The folders with installed packages that belong to `python`.
+fn site_packages(disk: &dyn FileSystem, python: &Path) -> Vec<PathBuf> {
+    if !disk.is_dir(python) {
+        // An interpreter: `<root>/bin/python` or `<root>\Scripts\python.exe`.
+        let root = python.parent().and_then(Path::parent);
+        return root.filter(|_| disk.is_file(python)).map(|root| of_root(disk, root)).unwrap_or_default();
+    }
+    let entries = disk.read_dir(python).unwrap_or_default();
+    if entries.iter().any(|entry| entry.is_dir && extension(&entry.path) == "dist-info") {
+        return vec![python.to_path_buf()];
+    }
+    of_root(disk, python)
+}
+
+fn of_root(disk: &dyn FileSystem, root: &Path) -> Vec<PathBuf> {
+    let mut folders = vec![root.join("Lib").join("site-packages")];
+    for lib in ["lib", "lib64", "local/lib"] {
+        for entry in disk.read_dir(&root.join(lib)).unwrap_or_default() {
+            let is_python =
+                entry.path.file_name().and_then(|name| name.to_str()).is_some_and(|n| n.starts_with("python"));
+            if entry.is_dir && is_python {
+                folders.push(entry.path.join("site-packages"));
+                folders.push(entry.path.join("dist-packages"));
+            }
+        }
+    }
+    folders.retain(|folder| disk.is_dir(folder));
+    folders
+}
+
+/// Name and version of a `*.dist-info/METADATA` or `*.egg-info/PKG-INFO`.
+fn distribution(disk: &dyn FileSystem, path: &Path, folder: &Path) -> Option<Declaration> {
+    let metadata = match extension(path) {
+        "dist-info" => path.join("METADATA"),
+        "egg-info" if disk.is_dir(path) => path.join("PKG-INFO"),
+        _ => return None,
+    };
+    let bytes = disk.read(&metadata).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let header = |name: &str| {
+        let mut lines = text.lines().take_while(|line| !line.is_empty());
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+    };
+    Some(Declaration {
+        package: normalise(header("Name")?),
+        specifiers: exactly(header("Version")?).ok()?,
+        evidence: Evidence::Installed,
+        origin: Origin::Installed(folder.display().to_string()),
+        condition: None,
+        direct: None,
+    })
+}
+
+fn extension(path: &Path) -> &str {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or("")
+}

@@ -1,0 +1,72 @@
+//! Which releases of which packages a script will get, and how that is known.
+//!
+//! Three steps. *Reading*: every declaring file becomes [`statement::Statements`], one reader per format, files that include
+//! each other are joined. *Governing*: for one script and one package, the closest declarations are chosen by folder and
+//! purpose ([`govern`]). *Resolving*: the strongest evidence among them is put together with the known releases
+//! ([`resolve`]).
+
+mod collect;
+mod conda;
+mod constraint;
+mod govern;
+mod inline;
+mod installed;
+mod kind;
+mod lock;
+mod marker;
+mod pyproject;
+mod requirements;
+mod resolve;
+mod setup_cfg;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use self::govern::Joined;
+use self::marker::Pythons;
+use self::resolve::resolve;
+use self::statement::intersect;
+use super::Request;
+use crate::diagnostic::Problem;
+use crate::knowledge::{Knowledge, Package};
+use crate::model::{Declaration, Environment};
+
+/// Everything that a project declares about packages.
+#[derive(Debug)]
+pub struct Environments<'a> {
+    knowledge: &'a Knowledge,
+    /// What each declaring file says together with those it includes.
+    joined: Vec<Joined>,
+    /// Folders with a `.git` entry: nothing outside the nearest governs a script.
+    repositories: BTreeSet<PathBuf>,
+    /// `--target` and `--python`, which hold for every script.
+    given: Vec<Declaration>,
+    /// Input that could not be read.
+    pub problems: Vec<Problem>,
+}
+
+impl<'a> Environments<'a> {
+    /// Reads every declaring file of a request and the files they include.
+    pub fn collect(request: &Request<'a>) -> Self {
+        collect::collect(request)
+    }
+
+    /// The packages that a script gets.
+    pub fn of(&self, script: &Path) -> Environment {
+        let governing = govern::govern(&self.joined, &self.repositories, script);
+        let python = governing.python.first().map(|_| intersect(governing.python.iter().copied()));
+        let pythons = Pythons::new(python.as_ref());
+        let mut packages = BTreeMap::new();
+        let given = self.given.iter().map(|one| one.package.as_str());
+        let known = self.knowledge.packages().map(Package::name);
+        let names: BTreeSet<&str> = governing.packages.keys().copied().chain(given).chain(known).collect();
+        for name in names {
+            let governing = governing.of(name, &self.given);
+            packages.insert(name.to_owned(), resolve(name, &governing, &pythons, self.knowledge.package(name)));
+        }
+        Environment { packages, python }
+    }
+}
