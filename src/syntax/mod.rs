@@ -9,10 +9,12 @@ use crate::source::SourceFile;
 #[cfg(test)]
 mod data_tests;
 mod document;
+pub mod embedded;
 mod format;
 pub mod ini;
 pub mod json;
 pub mod python;
+pub mod shell;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod toml;
@@ -31,7 +33,8 @@ pub fn parse(format: Format, source: &SourceFile) -> Document {
         Format::Json | Format::Jsonc => json::parse(source, format),
         Format::Toml => toml::parse(source),
         Format::Ini => ini::parse(source),
-        Format::Shell | Format::Requirements | Format::Dockerfile | Format::Makefile => unread(format, source),
+        Format::Shell => shell::parse(source),
+        Format::Requirements | Format::Dockerfile | Format::Makefile => unread(format, source),
         Format::Python | Format::Notebook => unread(format, source),
     }
 }

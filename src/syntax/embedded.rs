@@ -1,0 +1,129 @@
+//! Text that stands inside another file, and the way back to its bytes.
+//!
+//! A shell command in a notebook is a JSON string, in a Makefile it has `$$` for `$`, in a Dockerfile it is interrupted by
+//! comment lines. Each of these is copied into one text that the parsers read, together with the pieces it came from.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use super::python::Piece;
+use crate::source::{FileId, SourceFile, Span};
+
+/// A text and where its parts stand in a file.
+#[derive(Debug, Clone)]
+pub struct Embedded<'a> {
+    file: FileId,
+    text: Cow<'a, str>,
+    /// In order of `text`. Empty: offsets are the file's own.
+    pieces: Vec<Piece>,
+    /// Where an empty text stands.
+    start: u32,
+}
+
+impl<'a> Embedded<'a> {
+    /// A file as it is.
+    pub fn whole(source: &'a SourceFile) -> Self {
+        Self { file: source.id(), text: Cow::Borrowed(source.text()), pieces: Vec::new(), start: 0 }
+    }
+
+    /// Text that stands unchanged at `start` of a file.
+    pub fn verbatim(file: FileId, text: &'a str, start: usize) -> Self {
+        let len = text.len() as u32;
+        let piece = Piece { text: 0, file: start as u32, len, file_len: len };
+        Self { file, text: Cow::Borrowed(text), pieces: vec![piece], start: start as u32 }
+    }
+
+    /// An empty text that will be filled from `start` of a file on.
+    pub fn empty(file: FileId, start: usize) -> Self {
+        let piece = Piece { text: 0, file: start as u32, len: 0, file_len: 0 };
+        Self { file, text: Cow::Borrowed(""), pieces: vec![piece], start: start as u32 }
+    }
+
+    /// Adds text that stands unchanged at `at` of the file.
+    pub fn push(&mut self, text: &str, at: usize) {
+        self.push_as(text, at..at + text.len());
+    }
+
+    /// Adds text that the bytes `range` of the file stand for.
+    pub fn push_as(&mut self, text: &str, range: Range<usize>) {
+        let (at, len) = (self.text.len() as u32, text.len() as u32);
+        let (file, file_len) = (range.start as u32, (range.end - range.start) as u32);
+        self.text.to_mut().push_str(text);
+        if let Some(last) = self.pieces.last_mut() {
+            let both_verbatim = last.len == last.file_len && len == file_len;
+            if last.len == 0 && last.file_len == 0 {
+                *last = Piece { text: at, file, len, file_len };
+                return;
+            }
+            if both_verbatim && last.file + last.len == file {
+                last.len += len;
+                last.file_len += len;
+                return;
+            }
+        }
+        self.pieces.push(Piece { text: at, file, len, file_len });
+    }
+
+    /// The file.
+    pub fn file(&self) -> FileId {
+        self.file
+    }
+
+    /// The text.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The text and its pieces, as [`super::python::PythonModule::from_pieces`] takes them.
+    pub fn into_parts(self) -> (String, Vec<Piece>) {
+        (self.text.into_owned(), self.pieces)
+    }
+
+    /// Where a range of the text stands in the file.
+    pub fn span(&self, range: Range<usize>) -> Span {
+        let start = self.offset(range.start, false);
+        let end = if range.is_empty() { start } else { self.offset(range.end, true).max(start) };
+        Span { file: self.file, start, end }
+    }
+
+    /// Where a byte stands in the file; the end of a range belongs to the piece before it.
+    fn offset(&self, offset: usize, is_end: bool) -> u32 {
+        let offset = offset as u32;
+        let after = |piece: &Piece| if is_end { piece.text < offset } else { piece.text <= offset };
+        let Some(at) = self.pieces.partition_point(after).checked_sub(1) else {
+            return if self.pieces.is_empty() { offset } else { self.start };
+        };
+        let piece = self.pieces[at];
+        let into = offset - piece.text;
+        if into >= piece.len {
+            piece.file + piece.file_len
+        } else if piece.len == piece.file_len {
+            piece.file + into
+        } else if is_end {
+            piece.file + piece.file_len
+        } else {
+            piece.file
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    #[test]
+    fn ranges_find_their_bytes() {
+        let source = Sources::default().add("Makefile".into(), "run:\n\techo $$HOME x\n");
+        let mut text = Embedded::empty(source.id(), 6);
+        text.push("echo ", 6);
+        text.push_as("$", 11..13);
+        text.push("HOME", 13);
+        text.push(" x", 17);
+        assert_eq!(text.text(), "echo $HOME x");
+        for (range, expected) in [(0..4, "echo"), (5..10, "$$HOME"), (5..6, "$$"), (11..12, "x"), (6..10, "HOME")] {
+            assert_eq!(source.slice(text.span(range)), expected);
+        }
+        assert_eq!(text.span(12..12).start, 19);
+    }
+}

@@ -1,0 +1,81 @@
+//! Edits of a command line that leave the command whole.
+
+use crate::source::{SourceFile, Span};
+use crate::syntax::{Edit, Entry, Node, NodeKind};
+
+/// Takes a flag and its values away, together with the blank and the line continuation before them.
+///
+/// `None` where the flag and its value stand in different places (an array and the command that uses it).
+pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edit> {
+    let in_one_place = call.span.contains(flag.span) || !call.span.touches(flag.span);
+    if !flag.span.contains(flag.value.span) || !in_one_place {
+        return None;
+    }
+    let text = source.text();
+    let (start, end) = (flag.span.start as usize, flag.span.end as usize);
+    let before = blanks_before(text, start);
+    let rest_of_line = text.get(end..)?.split(['\n', '\r']).next().unwrap_or("").trim_end();
+    let last_of_line = rest_of_line.is_empty();
+    let range = if before.start < start && (before.whole || last_of_line) {
+        before.start..end
+    } else {
+        // First of its array or string, or behind a comment line: the blanks after it go.
+        let after = text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
+        start..end + after
+    };
+    Some(Edit { span: source.span(range), text: String::new() })
+}
+
+/// Sets the value of a flag.
+pub fn set_flag(flag: &Entry, value: &str) -> Edit {
+    let bare = flag.value.span.start == flag.value.span.end && matches!(flag.value.kind, NodeKind::Opaque);
+    let separator = if bare { " " } else { "" };
+    Edit { span: flag.value.span, text: format!("{separator}{}", quote(value)) }
+}
+
+/// Gives a flag another name; its dashes stay. `None` for a word that is no flag.
+pub fn rename_flag(source: &SourceFile, flag: &Entry, name: &str) -> Option<Edit> {
+    let key = flag.key.as_ref()?;
+    let written = source.slice(key.span);
+    let dashes = written.len() - written.trim_start_matches('-').len();
+    let span = Span { start: key.span.start + dashes as u32, ..key.span };
+    Some(Edit { span, text: name.to_owned() })
+}
+
+/// A word as a shell reads it: quoted only where it must be.
+pub fn quote(word: &str) -> String {
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b',' | b'=' | b'+' | b'@' | b'%')
+    };
+    if !word.is_empty() && word.bytes().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+struct Before {
+    start: usize,
+    /// No newline without a backslash was crossed.
+    whole: bool,
+}
+
+/// Blanks, continuations and newlines before `at`.
+fn blanks_before(text: &str, at: usize) -> Before {
+    let bytes = text.as_bytes();
+    let mut before = Before { start: at, whole: true };
+    loop {
+        let head = &bytes[..before.start];
+        let skipped = match head {
+            [.., b' ' | b'\t'] => 1,
+            [.., b'\\', b'\r', b'\n'] => 3,
+            [.., b'\\', b'\n'] => 2,
+            [.., b'\r', b'\n'] | [.., b'\n'] if !before.whole => return before,
+            [.., b'\r', b'\n'] => 2,
+            [.., b'\n'] => 1,
+            _ => return before,
+        };
+        before.whole &= !matches!(head, [.., b'\n']) || skipped == 3 || head.ends_with(b"\\\n");
+        before.start -= skipped;
+    }
+}
