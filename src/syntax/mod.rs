@@ -14,6 +14,7 @@ mod format;
 pub mod ini;
 pub mod json;
 pub mod python;
+pub mod requirements;
 pub mod shell;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -61,7 +61,7 @@ fn commands() {
         ("cat <<EOF > c.yaml\nbeta: 1\nEOF\nnext", "cat <<=[beta: 1\\n] >=[c.yaml]\nnext"),
         ("B=1\ncat <<EOF\nb: $B\nEOF\n", "B=[1]\ncat <<=[b: 1\\n]"),
         ("cat <<'EOF'\nb: $B\nEOF\n", "cat <<=[b: $B\\n]"),
-        ("cat <<-EOF\n\tx\n\tEOF\ny", "cat <<-=[\\tx\\n]\ny"),
+        ("cat <<-EOF\n\tx\n\tEOF\ny", "cat <<-=[\tx\\n]\ny"),
         ("a 2>&1 &> log >> x", "a >&=[1] &>=[log] >>=[x]"),
         ("python t.py --model <path> --beta 1", "python [t.py] [--model] ? [--beta] [1]"),
         ("CUDA_VISIBLE_DEVICES=0,1 python t.py", "python {CUDA_VISIBLE_DEVICES=[0,1]} [t.py]"),
