@@ -35,7 +35,8 @@ pub fn parse(format: Format, source: &SourceFile) -> Document {
         Format::Toml => toml::parse(source),
         Format::Ini => ini::parse(source),
         Format::Shell => shell::parse(source),
-        Format::Requirements | Format::Dockerfile | Format::Makefile => unread(format, source),
+        Format::Requirements => requirements::parse_document(source),
+        Format::Dockerfile | Format::Makefile => unread(format, source),
         Format::Python | Format::Notebook => unread(format, source),
     }
 }
