@@ -4,12 +4,14 @@
 //! the parameters of a callable (`ref_model is not None and peft_config is not None`), which the evaluator reads.
 
 mod bundled;
+mod curated;
 mod package;
 mod query;
 mod release_set;
 mod stored;
 
 pub use bundled::Knowledge;
+pub use curated::{AdapterReference, Curated, Effect, ParserName};
 pub use package::{Package, write_intervals};
 pub use query::{Resolution, Signature};
 pub use release_set::ReleaseSet;

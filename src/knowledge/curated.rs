@@ -1,0 +1,304 @@
+//! Facts that no signature and no constructor of a library shows, each with its source.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::LoadError;
+
+/// `schemas/knowledge/curated.json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Curated {
+    effects: Vec<EffectEntry>,
+    adapter_models: Vec<Named>,
+    instances: Vec<InstanceEntry>,
+    fluent_methods: Methods,
+    patches: Vec<Patch>,
+    parsers: Vec<ParserEntry>,
+    adapter_references: Vec<AdapterReference>,
+    models: Vec<Model>,
+    #[serde(skip)]
+    sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
+}
+
+/// What a call does with one of its arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect<'a> {
+    /// It returns a copy of the argument at this position or of this name.
+    Copy(usize, &'a str),
+    /// It returns the argument itself.
+    Same(usize, &'a str),
+    /// A method that returns what it was called on: `model.eval()`.
+    Receiver,
+    /// It returns a `PeftModel`, never `None`.
+    AdapterModel,
+    /// It returns an object of its own, never `None`.
+    Object,
+}
+
+/// An argument parser with a meaning of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ParserName {
+    /// `argparse.ArgumentParser`.
+    Argparse,
+    /// `transformers.HfArgumentParser`.
+    Hf,
+    /// `trl.TrlParser`.
+    Trl,
+}
+
+/// Against what a trainer compares a `PeftModel` that comes without a reference.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterReference {
+    /// The trainer.
+    pub callable: String,
+    /// The package whose releases count.
+    pub package: String,
+    /// Releases in which the reference is a frozen copy of the adapter; in older ones it is the base model.
+    pub copied_adapter: String,
+    /// Where this was read.
+    pub source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EffectEntry {
+    callable: String,
+    effect: EffectKind,
+    argument: String,
+    position: usize,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum EffectKind {
+    Copy,
+    Same,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Named {
+    callable: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InstanceEntry {
+    /// `*` stands for any letters inside one component.
+    callable: String,
+    is: Vec<String>,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Methods {
+    names: Vec<String>,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    package: String,
+    patched: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ParserEntry {
+    callable: String,
+    kind: ParserName,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Model {
+    model: String,
+    parameters: u64,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// Classes that an object made by a library is not: `isinstance(model, str)` is what constructors ask of a model.
+const BUILTIN_CLASSES: [&str; 9] = ["str", "int", "float", "bool", "dict", "list", "tuple", "NoneType", "Path"];
+
+/// Classes of which an object is at most one, so that being one says it is no other.
+const EXCLUSIVE_CLASSES: [&str; 5] =
+    ["PeftModel", "PreTrainedModel", "PreTrainedTokenizerBase", "PeftConfig", "TrainingArguments"];
+
+impl Curated {
+    /// Reads the stored form.
+    pub fn load(json: &str) -> Result<Self, LoadError> {
+        serde_json::from_str(json).map_err(|source| LoadError::Json { package: "curated".to_owned(), source })
+    }
+
+    /// What a call of `callee` (a full name) does with its arguments, as far as it is known.
+    pub fn effect(&self, callee: &str) -> Option<Effect<'_>> {
+        if let Some(entry) = self.effects.iter().find(|entry| entry.callable == callee) {
+            return Some(match entry.effect {
+                EffectKind::Copy => Effect::Copy(entry.position, &entry.argument),
+                EffectKind::Same => Effect::Same(entry.position, &entry.argument),
+            });
+        }
+        if self.makes_adapter_model(callee) {
+            return Some(Effect::AdapterModel);
+        }
+        // A method of what a known call returned: `transformers.AutoModel.from_pretrained.eval`.
+        if let Some((maker, method)) = callee.rsplit_once('.')
+            && self.fluent_methods.names.iter().any(|name| name == method)
+            && self.classes(maker).is_some()
+        {
+            return Some(Effect::Receiver);
+        }
+        self.classes(callee).map(|_| Effect::Object)
+    }
+
+    /// Whether a call of `callee` returns a `PeftModel`.
+    pub fn makes_adapter_model(&self, callee: &str) -> bool {
+        self.adapter_models.iter().any(|named| named.callable == callee)
+    }
+
+    /// Whether an object made by calling `callee` is an instance of the class with the short name `class`.
+    pub fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
+        let classes = self.classes(callee)?;
+        if classes.contains(&class) {
+            Some(true)
+        } else if BUILTIN_CLASSES.contains(&class) {
+            Some(false)
+        } else {
+            let settled =
+                EXCLUSIVE_CLASSES.contains(&class) && classes.iter().any(|one| EXCLUSIVE_CLASSES.contains(one));
+            settled.then_some(false)
+        }
+    }
+
+    /// The classes that an object made by `callee` is known to be an instance of.
+    fn classes(&self, callee: &str) -> Option<Vec<&str>> {
+        if self.makes_adapter_model(callee) {
+            return Some(vec!["PeftModel", "Module"]);
+        }
+        let entry = self.instances.iter().find(|entry| matches(&entry.callable, callee))?;
+        Some(entry.is.iter().map(String::as_str).collect())
+    }
+
+    /// Whether importing `package` changes what `patched` accepts, so that nothing can be said about its calls.
+    pub fn patches(&self, package: &str, patched: &str) -> bool {
+        self.patches.iter().any(|patch| patch.package == package && patch.patched == patched)
+    }
+
+    /// Packages whose import changes what `patched` accepts.
+    pub fn patchers<'a>(&'a self, patched: &'a str) -> impl Iterator<Item = &'a str> {
+        self.patches.iter().filter(move |patch| patch.patched == patched).map(|patch| patch.package.as_str())
+    }
+
+    /// The argument parser that a call of `callee` builds.
+    pub fn parser(&self, callee: &str) -> Option<ParserName> {
+        self.parsers.iter().find(|entry| entry.callable == callee).map(|entry| entry.kind)
+    }
+
+    /// What the trainer `callee` takes as the reference of a `PeftModel`.
+    pub fn adapter_reference(&self, callee: &str) -> Option<&AdapterReference> {
+        self.adapter_references.iter().find(|entry| entry.callable == callee)
+    }
+
+    /// How many parameters a well-known model has, as its own card says.
+    pub fn parameters_of(&self, model: &str) -> Option<u64> {
+        let sizes = self
+            .sizes
+            .get_or_init(|| self.models.iter().map(|entry| (entry.model.to_lowercase(), entry.parameters)).collect());
+        sizes.get(&model.to_lowercase()).copied()
+    }
+}
+
+/// Whether a dotted name fits a pattern with `*` inside its components.
+fn matches(pattern: &str, name: &str) -> bool {
+    let (mut patterns, mut names) = (pattern.split('.'), name.split('.'));
+    loop {
+        match (patterns.next(), names.next()) {
+            (None, None) => return true,
+            (Some(pattern), Some(name)) if component_matches(pattern, name) => {}
+            _ => return false,
+        }
+    }
+}
+
+fn component_matches(pattern: &str, name: &str) -> bool {
+    let mut pieces = pattern.split('*');
+    let Some(mut rest) = name.strip_prefix(pieces.next().unwrap_or_default()) else { return false };
+    let mut last = "";
+    for piece in pieces {
+        last = piece;
+        let Some(at) = rest.find(piece) else { return false };
+        rest = &rest[at + piece.len()..];
+    }
+    if pattern.contains('*') { last.is_empty() || name.ends_with(last) } else { rest.is_empty() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::Knowledge;
+
+    #[test]
+    fn patterns_stay_inside_components() {
+        for (pattern, name, expected) in [
+            ("a.B*.c", "a.B.c", true),
+            ("a.B*.c", "a.Bxy.c", true),
+            ("a.B*.c", "a.B.x.c", false),
+            ("a.*For*LM.c", "a.LlamaForCausalLM.c", true),
+            ("a.*For*LM.c", "a.LlamaForLMx.c", false),
+            ("a.*Config", "a.LoraConfig", true),
+            ("a.b", "a.bc", false),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn bundled_facts_answer() {
+        let curated = Knowledge::bundled().curated();
+        for (callee, effect) in [
+            ("copy.deepcopy", Some(Effect::Copy(0, "x"))),
+            ("trl.create_reference_model", Some(Effect::Copy(0, "model"))),
+            ("peft.prepare_model_for_kbit_training", Some(Effect::Same(0, "model"))),
+            ("peft.get_peft_model", Some(Effect::AdapterModel)),
+            ("transformers.AutoModelForCausalLM.from_pretrained", Some(Effect::Object)),
+            ("transformers.AutoModelForCausalLM.from_pretrained.eval", Some(Effect::Receiver)),
+            ("peft.LoraConfig", Some(Effect::Object)),
+            ("torch.load", None),
+        ] {
+            assert_eq!(curated.effect(callee), effect, "{callee}");
+        }
+        let model = "transformers.AutoModelForCausalLM.from_pretrained";
+        for (callee, class, expected) in [
+            (model, "str", Some(false)),
+            (model, "PreTrainedModel", Some(true)),
+            (model, "PeftModel", Some(false)),
+            (model, "LlamaForCausalLM", None),
+            ("peft.get_peft_model", "PeftModel", Some(true)),
+            ("peft.get_peft_model", "PreTrainedModel", Some(false)),
+            ("mine.load", "str", None),
+        ] {
+            assert_eq!(curated.is_instance(callee, class), expected, "{callee} {class}");
+        }
+        assert_eq!(curated.parser("trl.TrlParser"), Some(ParserName::Trl));
+        assert!(curated.patches("unsloth", "trl") && !curated.patches("peft", "trl"));
+        assert_eq!(curated.parameters_of("qwen/Qwen2.5-0.5B"), Some(490_000_000));
+        assert!(curated.adapter_reference("trl.DPOTrainer").is_some());
+    }
+}
