@@ -88,12 +88,14 @@ impl Run<'_> {
         let is_excluded = |path: &Path| found.excluded.iter().any(|excluded| path.starts_with(excluded));
         let is_given = |path: &Path| project.is_given(path) && !is_excluded(path);
         let files: Vec<PathBuf> = found.relevant.iter().map(|path| self.shown(project, path)).collect();
+        let commented: Vec<PathBuf> = found.commented.iter().map(|path| self.shown(project, path)).collect();
         let job = Job {
             file_system: &OsFileSystem as &dyn FileSystem,
             sources,
             knowledge: &Knowledge::default(),
             settings,
             files: &files,
+            commented: &commented,
             folder: &self.folder,
             is_given: &is_given,
         };

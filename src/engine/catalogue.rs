@@ -1,10 +1,12 @@
 //! Every rule with a name, and the ways to select rules: name, former name, code, code prefix, `ALL`.
 
+use super::suppress;
 use crate::rules::{self, RuleMeta};
 
 /// Every rule that can be reported, by code: the rules proper and those of the engine itself.
 pub fn catalogue() -> Vec<&'static RuleMeta> {
-    let mut metas: Vec<_> = rules::all().iter().map(|rule| rule.meta()).collect();
+    let own = [&suppress::UNUSED_SUPPRESSION, &suppress::INVALID_SUPPRESSION];
+    let mut metas: Vec<_> = rules::all().iter().map(|rule| rule.meta()).chain(own).collect();
     metas.sort_by_key(|meta| meta.code);
     metas
 }

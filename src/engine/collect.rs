@@ -54,6 +54,8 @@ pub struct Options {
 pub struct Files {
     /// Files worth reading, absolute and sorted.
     pub relevant: Vec<PathBuf>,
+    /// Those of them that hold a comment for this tool.
+    pub commented: BTreeSet<PathBuf>,
     /// How many files of a known format the arguments cover, relevant or not.
     pub looked_at: usize,
     /// Arguments, as given, that are left out because they are excluded.
@@ -133,6 +135,7 @@ impl Project {
             } else if !found.known.contains(given) && Format::of(given).is_some() {
                 found.known.insert(given.clone());
                 found.relevant.push(given.clone());
+                found.commented.insert(given.clone());
             }
         }
         found.relevant.sort();
@@ -140,7 +143,7 @@ impl Project {
         found.problems.sort();
         let is_excluded = |path: &Path| excluded.iter().any(|excluded| path.starts_with(excluded));
         let looked_at = found.known.iter().filter(|path| self.is_given(path) && !is_excluded(path)).count();
-        Files { relevant: found.relevant, looked_at, excluded, problems: found.problems }
+        Files { relevant: found.relevant, commented: found.commented, looked_at, excluded, problems: found.problems }
     }
 }
 
@@ -167,6 +170,7 @@ struct Found {
     /// Every file of a known format.
     known: BTreeSet<PathBuf>,
     relevant: Vec<PathBuf>,
+    commented: BTreeSet<PathBuf>,
     problems: Vec<Problem>,
 }
 
@@ -174,6 +178,7 @@ impl Found {
     fn append(&mut self, mut other: Self) {
         self.known.append(&mut other.known);
         self.relevant.append(&mut other.relevant);
+        self.commented.append(&mut other.commented);
         self.problems.append(&mut other.problems);
     }
 }
@@ -224,7 +229,12 @@ impl Visitor<'_> {
         match self.is_relevant(&path, format) {
             Ok(None) => return,
             Ok(Some(false)) => {}
-            Ok(Some(true)) => self.own.relevant.push(path.clone()),
+            Ok(Some(true)) => {
+                self.own.relevant.push(path.clone());
+                if needles::mentions_us(&self.buffer) {
+                    self.own.commented.insert(path.clone());
+                }
+            }
             Err(error) => {
                 let message = format!("cannot read {}: {}", path.display(), lower_first(&error));
                 self.own.problems.push(Problem { message, span: None });
@@ -235,6 +245,7 @@ impl Visitor<'_> {
 
     /// Whether the file is worth parsing; `None` when it is no file at all (a link to a folder, a broken link).
     fn is_relevant(&mut self, path: &Path, format: Format) -> std::io::Result<Option<bool>> {
+        self.buffer.clear();
         let mut file = match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other?,
@@ -243,16 +254,15 @@ impl Visitor<'_> {
         if !metadata.is_file() {
             return Ok(None);
         }
-        if path.file_name().is_some_and(|name| name == "setup.py") {
-            return Ok(Some(true));
-        }
         // Lock files are long, and TOML holds no data sets.
         let is_lock = path.to_str().is_some_and(|path| path.ends_with(".lock") || path.ends_with("-lock.yml"));
         if matches!(format, Format::Yaml | Format::Json | Format::Jsonc) && !is_lock && metadata.len() > CONFIG_LIMIT {
             return Ok(Some(false));
         }
-        self.buffer.clear();
         file.read_to_end(&mut self.buffer)?;
+        if path.file_name().is_some_and(|name| name == "setup.py") {
+            return Ok(Some(true));
+        }
         let is_script = matches!(format, Format::Python | Format::Notebook);
         let found = if is_script { needles::in_script(&self.buffer) } else { needles::in_config(&self.buffer) };
         Ok(Some(found))

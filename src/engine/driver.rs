@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
+use super::suppress;
 use crate::diagnostic::{Diagnostic, Problem, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{self, Analysis, Request};
@@ -24,6 +25,8 @@ pub struct Job<'a> {
     pub settings: &'a Settings,
     /// The files of the project, sorted, as they are to be shown.
     pub files: &'a [PathBuf],
+    /// Those of them that may hold suppression comments.
+    pub commented: &'a [PathBuf],
     /// What relative paths are relative to; absolute.
     pub folder: &'a Path,
     /// Whether the user asked about a file (absolute path).
@@ -84,12 +87,27 @@ pub fn check(job: &Job<'_>) -> Report {
         found.extend(own.unwrap_or_default());
     }
     report.findings = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
+    report.problems.extend(analysis.problems);
+    suppress_findings(job, &mut report);
     sort(&mut report.findings, job.sources);
     report.failed = report.findings.iter().any(|finding| job.settings.fail_on.fails(finding.severity));
     report.environments = analysis.environments;
     report.environments.retain(|(path, _)| (job.is_given)(&job.folder.join(path)));
-    report.problems.extend(analysis.problems);
     report
+}
+
+/// Applies the comments. What they are wrong about is settled like every other finding.
+fn suppress_findings(job: &Job<'_>, report: &mut Report) {
+    // A file that cannot be read was reported by the analysis, if it matters.
+    let read = |path: &PathBuf| job.sources.read(job.file_system, path).ok().map(|file| (path.clone(), file.id()));
+    let files: Vec<_> = job.commented.iter().filter_map(read).collect();
+    let is_complete = report.problems.is_empty();
+    let mut findings = std::mem::take(&mut report.findings);
+    let comments = guarded(&mut report.problems, "reading suppression comments", || {
+        suppress::apply(&mut findings, job.sources, &files, job.settings, is_complete)
+    });
+    findings.extend(comments.into_iter().flatten().filter_map(|finding| settle(finding, job)));
+    report.findings = findings;
 }
 
 fn analyse(job: &Job<'_>) -> Analysis {

@@ -8,3 +8,4 @@ pub mod config;
 pub mod driver;
 mod needles;
 pub mod settings;
+pub mod suppress;

@@ -48,6 +48,7 @@ const CONFIG: &[&str] = &[
 
 static SCRIPT_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(SCRIPT).ok());
 static CONFIG_WORDS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(CONFIG).ok());
+static US: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(["dpo-lint:"]).ok());
 
 /// Whether a Python file or notebook may be relevant.
 pub(super) fn in_script(bytes: &[u8]) -> bool {
@@ -57,4 +58,9 @@ pub(super) fn in_script(bytes: &[u8]) -> bool {
 /// Whether a data or shell file may be relevant.
 pub(super) fn in_config(bytes: &[u8]) -> bool {
     CONFIG_WORDS.as_ref().is_none_or(|words| words.is_match(bytes))
+}
+
+/// Whether a file speaks to this tool.
+pub(super) fn mentions_us(bytes: &[u8]) -> bool {
+    US.as_ref().is_none_or(|words| words.is_match(bytes))
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use ruff_python_ast::token::{TokenKind, Tokens};
+use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{self as ast, PySourceType};
 use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange, TextSize};
@@ -138,6 +139,13 @@ impl PythonModule {
         TextRange::new(start.into(), back(span.end).max(start).into())
     }
 
+    /// The innermost statement around a range of the text; of one that has a body (`if`, `def`) only its first line's start.
+    pub fn statement_lines(&self, range: TextRange) -> Option<TextRange> {
+        let mut search = StatementSearch { range, found: None };
+        search.visit_body(self.body());
+        search.found
+    }
+
     /// Python text as it must be written into the file: a notebook's cells are JSON strings.
     pub fn escape(&self, python: &str) -> String {
         if self.pieces.is_empty() {
@@ -146,6 +154,27 @@ impl PythonModule {
         let quoted = serde_json::Value::from(python).to_string();
         quoted[1..quoted.len() - 1].to_owned()
     }
+}
+
+/// Walks down to a range. Statements that do not hold it are not entered.
+struct StatementSearch {
+    range: TextRange,
+    found: Option<TextRange>,
+}
+
+impl<'a> Visitor<'a> for StatementSearch {
+    fn visit_stmt(&mut self, statement: &'a ast::Stmt) {
+        if statement.range().contains_range(self.range) {
+            let is_compound = ast::helpers::is_compound_statement(statement);
+            let whole = statement.range();
+            self.found = Some(if is_compound { TextRange::empty(whole.start()) } else { whole });
+            if is_compound {
+                walk_stmt(self, statement);
+            }
+        }
+    }
+
+    fn visit_expr(&mut self, _: &'a ast::Expr) {}
 }
 
 #[cfg(test)]
