@@ -255,7 +255,7 @@ impl Visitor<'_> {
             return Ok(None);
         }
         // Lock files are long, and TOML holds no data sets.
-        let is_lock = path.to_str().is_some_and(|path| path.ends_with(".lock") || path.ends_with("-lock.yml"));
+        let is_lock = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains("lock"));
         if matches!(format, Format::Yaml | Format::Json | Format::Jsonc) && !is_lock && metadata.len() > CONFIG_LIMIT {
             return Ok(Some(false));
         }

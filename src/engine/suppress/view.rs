@@ -23,10 +23,7 @@ impl View {
     /// `None` for a file of no format.
     pub fn new(path: &Path, source: &Arc<SourceFile>) -> Option<Self> {
         let format = Format::of(path)?;
-        let module = match format {
-            Format::Python => Some(PythonModule::parse(source)),
-            _ => None,
-        };
+        let module = (format == Format::Python).then(|| PythonModule::parse(source));
         let (text, comments) = match &module {
             Some(module) => {
                 let comments =
