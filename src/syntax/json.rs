@@ -4,6 +4,8 @@
 //! comma is still a file. Comments and trailing commas are read in both dialects and are errors in JSON proper.
 //! `NaN` and the infinities are values, as they are for Python's `json`.
 
+use std::ops::Range;
+
 use jsonc_parser::tokens::Token;
 use jsonc_parser::{Scanner, ScannerOptions};
 
@@ -28,6 +30,27 @@ pub fn parse(source: &SourceFile, format: Format) -> Document {
     let at = source.span(offset..offset);
     let root = root.unwrap_or(Node { span: at, kind: NodeKind::Opaque, anchor: None });
     Document { file: source.id(), format, root, comments, errors }
+}
+
+/// The strings of `["a", "b"]`, with their ranges, quotes included; `None` for anything else.
+pub(super) fn strings(text: &str) -> Option<Vec<(Range<usize>, String)>> {
+    let mut scanner = Scanner::new(text, &scanner_options());
+    let mut strings = Vec::new();
+    let mut next = || scanner.scan().ok().flatten().map(|token| (token, scanner.token_start()..scanner.token_end()));
+    let (Token::OpenBracket, _) = next()? else { return None };
+    loop {
+        match next()? {
+            (Token::String(text), range) => strings.push((range, text.into_owned())),
+            (Token::CloseBracket, _) if strings.is_empty() => break,
+            _ => return None,
+        }
+        match next()? {
+            (Token::Comma, _) => {}
+            (Token::CloseBracket, _) => break,
+            _ => return None,
+        }
+    }
+    next().is_none().then_some(strings)
 }
 
 fn scanner_options() -> ScannerOptions {

@@ -8,11 +8,13 @@ use crate::source::SourceFile;
 
 #[cfg(test)]
 mod data_tests;
+pub mod dockerfile;
 mod document;
 pub mod embedded;
 mod format;
 pub mod ini;
 pub mod json;
+pub mod makefile;
 pub mod python;
 pub mod requirements;
 pub mod shell;
@@ -36,7 +38,8 @@ pub fn parse(format: Format, source: &SourceFile) -> Document {
         Format::Ini => ini::parse(source),
         Format::Shell => shell::parse(source),
         Format::Requirements => requirements::parse_document(source),
-        Format::Dockerfile | Format::Makefile => unread(format, source),
+        Format::Dockerfile => dockerfile::parse(source),
+        Format::Makefile => makefile::parse(source),
         Format::Python | Format::Notebook => unread(format, source),
     }
 }

@@ -123,6 +123,7 @@ impl<'a> Expander<'a> {
             Event::Close => self.close(),
             Event::Branch if self.beyond > 0 => {}
             Event::Branch => self.branch(),
+            Event::Forget => self.variables.clear(),
             Event::Unknown(name) => self.set(name, Value::Unknown),
             Event::Arithmetic(_) => {
                 for name in assigned_names(event, self.text) {
@@ -202,18 +203,23 @@ impl<'a> Expander<'a> {
             }
             Assigned::Unknown(_) => Value::Unknown,
         };
-        let value = if assignment.append { self.appended(assignment.name, value) } else { value };
+        let value = match assignment.append {
+            Some(separator) => self.appended(assignment.name, separator, value),
+            None => value,
+        };
         if local && let Some(frame) = self.frames.iter_mut().rev().find(|frame| frame.block == Block::Function) {
             frame.locals.insert(assignment.name);
         }
         self.set(assignment.name, if guarded { Value::Unknown } else { value });
     }
 
-    fn appended(&mut self, name: &'a str, value: Value<'a>) -> Value<'a> {
+    fn appended(&mut self, name: &'a str, separator: &'static str, value: Value<'a>) -> Value<'a> {
         match (self.lookup(name), value) {
             (None, value) => value,
             (Some(Value::Text(before)), Value::Text(after)) if self.afford(before.len() * 16) => {
-                Value::Text(before.iter().chain(after.iter()).cloned().collect())
+                let separator = Chunk { text: Cow::Borrowed(separator), at: None };
+                let separator = (!separator.text.is_empty()).then_some(&separator);
+                Value::Text(before.iter().chain(separator).chain(after.iter()).cloned().collect())
             }
             (Some(Value::Array(before)), Value::Array(after)) if self.afford(before.len() * 64) => {
                 Value::Array(before.iter().chain(after.iter()).cloned().collect())
@@ -451,7 +457,7 @@ fn assigned_names<'a>(event: &Event<'a>, text: &'a str) -> Vec<&'a str> {
             let statements = statements.iter().map(|assignment| assignment.name);
             declared.chain(statements).chain(read_names(command, text)).collect()
         }
-        Event::Open(_) | Event::Branch | Event::Close => Vec::new(),
+        Event::Open(_) | Event::Branch | Event::Close | Event::Forget => Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use super::Region;
 use super::lexer::{Part, Word, is_meta, is_name};
 
 /// What happens next in a script.
@@ -19,6 +20,8 @@ pub(super) enum Event<'a> {
     Unknown(&'a str),
     /// `((...))`, which may assign.
     Arithmetic(Range<usize>),
+    /// No variable is set any more.
+    Forget,
 }
 
 /// What a block means for the variables assigned in it.
@@ -60,7 +63,8 @@ pub(super) struct Assignment<'a> {
     pub range: Range<usize>,
     pub name: &'a str,
     pub name_range: Range<usize>,
-    pub append: bool,
+    /// What stands between the value so far and this one, if this one is added to it.
+    pub append: Option<&'static str>,
     pub value: Assigned<'a>,
 }
 
@@ -157,33 +161,35 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Reads a part of the text as a script in a shell of its own.
-    pub fn run_region(&mut self, range: Range<usize>) {
-        let outer = std::mem::replace(&mut self.end, range.end);
-        self.pos = range.start;
-        self.events.push(Event::Open(Block::Subshell));
-        self.run();
-        self.events.push(Event::Close);
-        self.end = outer;
+    /// Reads a part of the text.
+    pub fn region(&mut self, region: &Region) {
+        match region {
+            Region::Script(range) => {
+                let outer = std::mem::replace(&mut self.end, range.end);
+                self.pos = range.start;
+                self.events.push(Event::Open(Block::Subshell));
+                self.run();
+                self.events.push(Event::Close);
+                self.end = outer;
+            }
+            Region::Variable { name, value, append } => {
+                let mut parts = Vec::new();
+                let outer = std::mem::replace(&mut self.end, value.end);
+                self.pos = value.start;
+                self.double_quotes(&mut parts, false);
+                self.end = outer;
+                self.variable(name, Assigned::Word(Word { range: value.clone(), parts }), append.then_some(" "));
+            }
+            Region::Unknown(name) => self.variable(name, Assigned::Unknown(name.end..name.end), None),
+            Region::Forget => self.events.push(Event::Forget),
+        }
     }
 
-    /// Sets a variable from outside a script; its value is read as if in double quotes.
-    pub fn variable(&mut self, name: Range<usize>, value: Range<usize>) {
-        let outer = std::mem::replace(&mut self.end, value.end);
-        self.pos = value.start;
-        let mut parts = Vec::new();
-        self.double_quotes(&mut parts, false);
-        self.end = outer;
-        let assignment = Assignment {
-            range: name.start..value.end,
-            name: &self.text[name.clone()],
-            name_range: name,
-            append: false,
-            value: Assigned::Word(Word { range: value.clone(), parts }),
-        };
-        let range = assignment.range.clone();
-        let command = Command { range, assignments: vec![assignment], ..Command::default() };
-        self.events.push(Event::Command(command));
+    fn variable(&mut self, name: &Range<usize>, value: Assigned<'a>, append: Option<&'static str>) {
+        let range = name.start..value.range().end;
+        let name_range = name.clone();
+        let assignment = Assignment { range: range.clone(), name: &self.text[name.clone()], name_range, append, value };
+        self.events.push(Event::Command(Command { range, assignments: vec![assignment], ..Command::default() }));
     }
 
     pub fn error(&mut self, range: Range<usize>, message: &'static str) {
@@ -522,7 +528,7 @@ impl<'a> Parser<'a> {
         let value_range = value.range();
         let value = if element { Assigned::Unknown(value_range.clone()) } else { value };
         let range = start..value_range.end.max(at + 1);
-        Some(Assignment { range, name, name_range: start..start + name.len(), append, value })
+        Some(Assignment { range, name, name_range: start..start + name.len(), append: append.then_some(""), value })
     }
 
     fn array(&mut self) -> Assigned<'a> {

@@ -5,7 +5,7 @@
 //! The arguments of a call are
 //!
 //! - one leading entry whose value is a [`NodeKind::Map`] for `VAR=x command` ([`environment`]);
-//! - words, without a key, as [`Scalar::Str`](super::Scalar::Str) when their text is known and [`NodeKind::Opaque`] when it is not (`$1`,
+//! - words, without a key, as [`Scalar::Str`] when their text is known and [`NodeKind::Opaque`] when it is not (`$1`,
 //!   `$(date)`);
 //! - `--name=value` as one entry with a key;
 //! - `NAME=value` after `export`, `declare`, `local`, ... as an entry with a key;
@@ -25,7 +25,7 @@ pub use edit::{quote, remove_flag, rename_flag, set_flag};
 use std::ops::Range;
 
 use super::embedded::Embedded;
-use super::{Document, Entry, Format, Key, Node, NodeKind, SyntaxError};
+use super::{Document, Entry, Format, Key, Node, NodeKind, Scalar, SyntaxError};
 use crate::source::{SourceFile, Span};
 
 /// Parses a script.
@@ -35,29 +35,32 @@ pub fn parse(source: &SourceFile) -> Document {
 
 /// Parses a script that stands in another file.
 pub fn parse_embedded(text: &Embedded<'_>, format: Format) -> Document {
-    parse_regions(text, format, &[Region::Script(0..text.text().len())])
+    let mut parser = grammar::Parser::new(text.text());
+    parser.run();
+    document(text, format, &parser)
 }
 
 /// A part of a text that holds several pieces of shell.
 #[derive(Debug, Clone)]
 pub(super) enum Region {
-    /// Commands that run in a shell of their own.
+    /// Commands that run in a shell of their own: what they assign is not seen by later regions.
     Script(Range<usize>),
     /// A variable that later regions see: its name and its value, in which `$OTHER` is expanded.
-    Variable(Range<usize>, Range<usize>),
+    Variable { name: Range<usize>, value: Range<usize>, append: bool },
+    /// A variable whose value is not known.
+    Unknown(Range<usize>),
+    /// No variable is set any more.
+    Forget,
 }
 
-/// Parses the regions of a text in order. Variables that a script sets are not seen by the next one.
+/// Parses the regions of a text in order.
 pub(super) fn parse_regions(text: &Embedded<'_>, format: Format, regions: &[Region]) -> Document {
     let mut parser = grammar::Parser::new(text.text());
-    let only_one = regions.len() == 1;
-    for region in regions {
-        match region {
-            Region::Script(range) if only_one && *range == (0..text.text().len()) => parser.run(),
-            Region::Script(range) => parser.run_region(range.clone()),
-            Region::Variable(name, value) => parser.variable(name.clone(), value.clone()),
-        }
-    }
+    regions.iter().for_each(|region| parser.region(region));
+    document(text, format, &parser)
+}
+
+fn document(text: &Embedded<'_>, format: Format, parser: &grammar::Parser<'_>) -> Document {
     let reader = entries::Reader {
         embedded: text,
         text: text.text(),
@@ -79,6 +82,16 @@ pub(super) fn parse_regions(text: &Embedded<'_>, format: Format, regions: &[Regi
     }
 }
 
+/// Every command of a document, also those inside the instructions of a Dockerfile.
+pub fn commands(document: &Document) -> Vec<&Node> {
+    let is_call = |node: &&Node| matches!(node.kind, NodeKind::Call { .. });
+    let top = document.root.entries().iter().map(|entry| &entry.value).filter(is_call);
+    if document.format != Format::Dockerfile {
+        return top.collect();
+    }
+    top.flat_map(|instruction| instruction.entries().iter().map(|entry| &entry.value)).filter(is_call).collect()
+}
+
 /// The variables set for one command only: `CUDA_VISIBLE_DEVICES=0 python ...`.
 pub fn environment(call: &Node) -> &[Entry] {
     match call.entries().first() {
@@ -90,6 +103,19 @@ pub fn environment(call: &Node) -> &[Entry] {
 /// The words after a command's name, in order: no environment, no redirections.
 pub fn words(call: &Node) -> impl Iterator<Item = &Entry> {
     call.entries().iter().filter(|entry| !matches!(entry.value.kind, NodeKind::Map(_)) && !is_redirect(entry))
+}
+
+/// An argument that stands quoted at `span`, as a JSON string does; `--name=value` gets a key.
+pub(super) fn word_entry(text: &str, span: Span) -> Entry {
+    let value = |text: &str, span| Node { span, kind: NodeKind::Scalar(Scalar::Str(text.to_owned())), anchor: None };
+    let unescaped = (span.end - span.start) as usize == text.len() + 2;
+    let split = text.find('=').filter(|_| text.starts_with('-') && unescaped);
+    let Some(equals) = split else { return Entry { span, key: None, value: value(text, span) } };
+    let place = span.start + 1 + equals as u32;
+    let name = text[..equals].trim_start_matches('-').to_owned();
+    let key = Key { span: Span { start: span.start + 1, end: place, ..span }, name };
+    let value = value(&text[equals + 1..], Span { start: place + 1, end: span.end - 1, ..span });
+    Entry { span, key: Some(key), value }
 }
 
 /// The redirections of a command.
@@ -159,4 +185,4 @@ fn close_flag((mut flag, mut values): (Entry, Vec<Entry>)) -> Entry {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

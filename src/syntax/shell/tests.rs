@@ -14,7 +14,7 @@ fn show(text: &str) -> String {
     out.join("\n")
 }
 
-fn entry(entry: &Entry) -> String {
+pub(crate) fn entry(entry: &Entry) -> String {
     match &entry.key {
         Some(key) => format!("{}={}", key.name, node(&entry.value)),
         None => node(&entry.value),
