@@ -6,7 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use super::govern::{Joined, Reach};
 use super::kind::{Kind, governed_folder, is_script_lock};
 use super::statement::{Include, Requirement, Statements};
-use super::{Environments, conda, inline, installed, lock, pyproject, requirements, setup_cfg};
+use super::{Environments, conda, inline, installed, lock, pyproject, requirements, setup_cfg, setup_py};
 use crate::diagnostic::Problem;
 use crate::lower::Request;
 use crate::model::{Declaration, Evidence, Origin};
@@ -187,7 +187,8 @@ fn read(source: &SourceFile, kind: Kind) -> Statements {
         Kind::Pipfile => lock::read_pipfile(source, &syntax::parse(Format::Toml, source)),
         Kind::PipfileLock => lock::read_pipfile_lock(source, &syntax::parse(Format::Json, source)),
         Kind::Script => inline::read(source).unwrap_or_default(),
-        Kind::SetupPy | Kind::Dockerfile | Kind::Shell | Kind::Makefile | Kind::Notebook => Statements::default(),
+        Kind::SetupPy => setup_py::read(source),
+        Kind::Dockerfile | Kind::Shell | Kind::Makefile | Kind::Notebook => Statements::default(),
     }
 }
 

@@ -18,6 +18,7 @@ mod pyproject;
 mod requirements;
 mod resolve;
 mod setup_cfg;
+mod setup_py;
 mod statement;
 #[cfg(test)]
 mod tests;
