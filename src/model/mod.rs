@@ -1,5 +1,7 @@
 //! What a project means, free of syntax: the environment it gets and the runs it starts.
 
 mod environment;
+mod report;
 
 pub use environment::{Declaration, Environment, Evidence, Origin, PackageFacts};
+pub use report::{DeclarationReport, EnvironmentReport, PackageReport};

@@ -6,11 +6,12 @@ use std::path::{Component, Path, PathBuf};
 use super::govern::{Joined, Reach};
 use super::kind::{Kind, governed_folder, is_script_lock};
 use super::statement::{Include, Requirement, Statements};
-use super::{Environments, conda, inline, installed, lock, pyproject, requirements, setup_cfg, setup_py};
+use super::{Environments, commands, conda, inline, installed, lock, pyproject, requirements, setup_cfg, setup_py};
 use crate::diagnostic::Problem;
 use crate::lower::Request;
 use crate::model::{Declaration, Evidence, Origin};
-use crate::source::SourceFile;
+use crate::source::{FileId, SourceFile, Span};
+use crate::syntax::requirements::parse_requirement;
 use crate::syntax::{self, Format};
 
 /// See [`Environments::collect`].
@@ -144,7 +145,10 @@ impl<'r, 'a> Collector<'r, 'a> {
         let folder = governed_folder(path, is_top);
         let members = said.members.iter().map(|member| normal(&folder.join(member)));
         let folders = members.chain([folder.clone()]).collect();
-        let scripts = said.launched.iter().filter_map(|script| self.script(&folder, script)).collect();
+        let launched = said.launched.iter().filter_map(|script| self.script(&folder, script));
+        // `trl dpo ...` has no other script than the file it stands in.
+        let own = matches!(kind, Kind::Shell | Kind::Makefile).then(|| path.to_path_buf());
+        let scripts = launched.chain(own).collect();
         Reach { folders, scripts }
     }
 
@@ -157,8 +161,11 @@ impl<'r, 'a> Collector<'r, 'a> {
     /// What `--target` asks for.
     fn targets(&mut self) -> Vec<Declaration> {
         let mut targets = Vec::new();
+        // The places in a requirement of the command line are never looked at.
+        let nowhere = Span::new(FileId(0), 0, 0);
         for written in self.request.targets {
-            match Requirement::parse(written) {
+            let declared = parse_requirement(written, nowhere).map(|read| Requirement::of(&read));
+            match declared {
                 Ok(Requirement { package, specifiers, condition, direct }) => targets.push(Declaration {
                     package,
                     specifiers,
@@ -167,9 +174,9 @@ impl<'r, 'a> Collector<'r, 'a> {
                     condition,
                     direct,
                 }),
-                Err(why) => {
-                    self.problems.push(Problem { message: format!("--target {written}: {why}"), span: None });
-                }
+                Err(error) => self
+                    .problems
+                    .push(Problem { message: format!("--target {written}: {}", error.message), span: None }),
             }
         }
         targets
@@ -188,7 +195,10 @@ fn read(source: &SourceFile, kind: Kind) -> Statements {
         Kind::PipfileLock => lock::read_pipfile_lock(source, &syntax::parse(Format::Json, source)),
         Kind::Script => inline::read(source).unwrap_or_default(),
         Kind::SetupPy => setup_py::read(source),
-        Kind::Dockerfile | Kind::Shell | Kind::Makefile | Kind::Notebook => Statements::default(),
+        Kind::Dockerfile => commands::read(source, &syntax::parse(Format::Dockerfile, source)),
+        Kind::Shell => commands::read(source, &syntax::parse(Format::Shell, source)),
+        Kind::Makefile => commands::read(source, &syntax::parse(Format::Makefile, source)),
+        Kind::Notebook => Statements::default(),
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::statement::{exactly, normalise};
+use super::statement::exactly;
 use crate::diagnostic::Problem;
 use crate::model::{Declaration, Evidence, Origin};
 use crate::source::FileSystem;
+use crate::syntax::requirements::normalize;
 
 /// The distributions of an interpreter, a virtual environment or a `site-packages` folder.
 pub(super) fn read(disk: &dyn FileSystem, python: &Path, problems: &mut Vec<Problem>) -> Vec<Declaration> {
@@ -71,7 +72,7 @@ fn distribution(disk: &dyn FileSystem, path: &Path, folder: &Path) -> Option<Dec
         lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
     };
     Some(Declaration {
-        package: normalise(header("Name")?),
+        package: normalize(header("Name")?),
         specifiers: exactly(header("Version")?).ok()?,
         evidence: Evidence::Installed,
         origin: Origin::Installed(folder.display().to_string()),

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::poetry;
 use super::pyproject::{constrained, direct, poetry_version, tagged};
 use super::statement::{Requirement, Statements, Writer, specifiers_of};
-use super::{constraint, statement};
 use crate::source::SourceFile;
 use crate::syntax::{Document, Entry, Node, Scalar};
 
@@ -38,7 +38,7 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     requires_python(&mut writer, metadata.and_then(|table| table.get("requires_python")));
     // Poetry 1 keeps its own notation for Pythons.
     if let Some(python) = metadata.and_then(|table| table.get("python-versions")).and_then(Node::as_str) {
-        let alternatives = constraint::poetry(python).unwrap_or_default();
+        let alternatives = poetry::specifiers(python).unwrap_or_default();
         writer.python((alternatives.len() == 1).then(|| alternatives[0].clone()));
     }
     for package in list(&document.root, "package").chain(list(&document.root, "packages")) {
@@ -103,7 +103,7 @@ pub(super) fn read_pipfile_lock(source: &SourceFile, document: &Document) -> Sta
 
 /// A locked package without a version: it comes from elsewhere.
 fn from_lock(name: &str, elsewhere: Option<String>) -> Requirement {
-    elsewhere.map_or_else(|| Requirement::any(name), |url| Requirement::direct(name, &url, ""))
+    elsewhere.map_or_else(|| Requirement::any(name), |url| Requirement::direct(name, &url))
 }
 
 fn locked(writer: &mut Writer<'_>, package: &Node, elsewhere: Option<String>, condition: Option<&str>) {
@@ -125,7 +125,7 @@ fn version_text(node: &Node) -> Option<String> {
 }
 
 fn requires_python(writer: &mut Writer<'_>, node: Option<&Node>) {
-    writer.python(node.and_then(Node::as_str).and_then(|text| statement::specifiers_of(text).ok()));
+    writer.python(node.and_then(Node::as_str).and_then(|text| specifiers_of(text).ok()));
 }
 
 fn list<'a>(node: &'a Node, key: &str) -> impl Iterator<Item = &'a Node> {

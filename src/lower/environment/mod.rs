@@ -6,14 +6,15 @@
 //! ([`resolve`]).
 
 mod collect;
+mod commands;
 mod conda;
-mod constraint;
 mod govern;
 mod inline;
 mod installed;
 mod kind;
 mod lock;
 mod marker;
+mod poetry;
 mod pyproject;
 mod requirements;
 mod resolve;

@@ -1,8 +1,9 @@
 //! `pyproject.toml`: PEP 621, dependency groups, poetry, uv, pdm, hatch and setuptools' dynamic fields.
 
-use super::constraint;
-use super::statement::{Requirement, Statements, Writer, normalise, release_of_tag, specifiers_of};
+use super::poetry;
+use super::statement::{Requirement, Statements, Writer, release_of_tag, specifiers_of};
 use crate::source::{SourceFile, Span};
+use crate::syntax::requirements::normalize;
 use crate::syntax::{Document, Node};
 
 /// Reads a `pyproject.toml`.
@@ -115,7 +116,7 @@ fn poetry_table(writer: &mut Writer<'_>, table: Option<&Node>, condition: Option
     for entry in table.map(Node::entries).unwrap_or_default() {
         let Some(name) = entry.name() else { continue };
         if name.eq_ignore_ascii_case("python") {
-            let python = entry.value.as_str().and_then(|text| constraint::poetry(text).ok());
+            let python = entry.value.as_str().and_then(|text| poetry::specifiers(text).ok());
             // Alternatives cannot be said in one set of specifiers.
             writer.python(python.filter(|all| all.len() == 1).and_then(|mut all| all.pop()));
             continue;
@@ -154,7 +155,7 @@ fn poetry_inline(writer: &mut Writer<'_>, name: &str, table: &Node, span: Span, 
 /// A constraint in poetry's language; alternatives become declarations under conditions of their own.
 pub(super) fn poetry_version(writer: &mut Writer<'_>, name: &str, node: &Node, condition: Option<&str>) {
     let text = node.as_str().unwrap_or("*");
-    constrained(writer, name, text, constraint::poetry(text), node.span, condition);
+    constrained(writer, name, text, poetry::specifiers(text), node.span, condition);
 }
 
 /// Declares each alternative of a constraint.
@@ -196,7 +197,7 @@ pub(super) fn direct(table: &Node) -> Option<(String, Option<&str>)> {
 
 /// A requirement from elsewhere, with the release that a tag names.
 pub(super) fn tagged(name: &str, url: &str, tag: Option<&str>) -> Requirement {
-    let mut requirement = Requirement::direct(name, url, "");
+    let mut requirement = Requirement::direct(name, url);
     if let Some(version) = tag.and_then(release_of_tag) {
         requirement.specifiers = [pep440_rs::VersionSpecifier::equals_version(version)].into_iter().collect();
     }
@@ -207,7 +208,7 @@ pub(super) fn tagged(name: &str, url: &str, tag: Option<&str>) -> Requirement {
 fn sources(writer: &mut Writer<'_>, root: &Node) {
     let table = root.get("tool").and_then(|tool| tool.get("uv")).and_then(|uv| uv.get("sources"));
     for entry in table.map(Node::entries).unwrap_or_default() {
-        let name = normalise(entry.name().unwrap_or_default());
+        let name = normalize(entry.name().unwrap_or_default());
         let listed = entry.value.entries().iter().filter(|item| item.key.is_none()).map(|item| &item.value);
         // Several sources hold under markers; the first one stands for them.
         let first = listed.chain([&entry.value]).find_map(direct);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pep440_rs::Version;
+use pep440_rs::{Operator, Version, VersionSpecifier};
 
 use super::marker::Pythons;
 use super::statement::intersect;
@@ -126,17 +126,19 @@ fn joined(declarations: &[&Declaration], known: &Package) -> ReleaseSet {
     if declarations.iter().any(|one| one.direct.is_some() && one.specifiers.is_empty()) {
         return ReleaseSet::default();
     }
-    let found = known.matching(&intersect(declarations.iter().map(|one| &one.specifiers)));
+    let all = intersect(declarations.iter().map(|one| &one.specifiers));
+    let found = known.matching(&all);
     if !found.is_empty() {
         return found;
     }
     // A build of a release (`2.3.0+cu121`) is that release.
-    let public: BTreeSet<Version> =
-        declarations.iter().filter_map(|one| one.pinned()).map(|pin| pin.clone().without_local()).collect();
-    match public.first() {
-        Some(pin) if public.len() == 1 => known.index_of(pin).into_iter().collect(),
-        _ => found,
-    }
+    let public = |specifier: &VersionSpecifier| match specifier.operator() {
+        Operator::Equal if specifier.version().is_local() => {
+            VersionSpecifier::equals_version(specifier.version().clone().without_local())
+        }
+        _ => specifier.clone(),
+    };
+    known.matching(&all.iter().map(public).collect())
 }
 
 /// What a resolver takes: the newest that is final, not withdrawn, and runs under a Python of the project.

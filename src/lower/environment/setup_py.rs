@@ -5,13 +5,16 @@
 //! that is read in. What it does not follow is left out; nothing is run.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use ruff_python_ast::{Expr, ExprCall, Operator, Stmt, StmtFunctionDef};
 use ruff_text_size::{Ranged, TextRange};
 
-use super::statement::{Requirement, Statements, Writer, normalise, specifiers_of};
+use super::kind::Kind;
+use super::statement::{Statements, Writer, specifiers_of};
 use crate::source::SourceFile;
 use crate::syntax::python::PythonModule;
+use crate::syntax::requirements::{normalize, parse_requirement};
 
 /// Reads a `setup.py`.
 pub(super) fn read(source: &SourceFile) -> Statements {
@@ -51,6 +54,20 @@ enum Value {
     Unknown,
 }
 
+impl Value {
+    fn is_small(&self) -> bool {
+        fn spend(value: &Value, budget: usize) -> Option<usize> {
+            let left = budget.checked_sub(1)?;
+            match value {
+                Value::List(items) => items.iter().try_fold(left, |left, item| spend(item, left)),
+                Value::Table(entries) => entries.iter().try_fold(left, |left, (_, item)| spend(item, left)),
+                Value::Text(..) | Value::File(..) | Value::Unknown => Some(left),
+            }
+        }
+        spend(self, 5000).is_some()
+    }
+}
+
 /// Expressions and blocks nested deeper than this are left out.
 const MAX_DEPTH: usize = 100;
 
@@ -67,8 +84,9 @@ fn say(writer: &mut Writer<'_>, module: &PythonModule, value: &Value, condition:
         Value::Text(text, range) => {
             for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
                 // A computed string may be anything.
-                if Requirement::parse(line).is_ok() {
-                    writer.requirement(line, module.span(*range), condition);
+                let span = module.span(*range);
+                if parse_requirement(line, span).is_ok() {
+                    writer.requirement(line, span, condition);
                 }
             }
         }
@@ -134,6 +152,8 @@ impl<'a> Script<'a> {
     }
 
     fn assign(&mut self, target: &'a Expr, value: Value) {
+        // `a = [a, a]`, often enough, would fill the memory.
+        let value = if value.is_small() { value } else { Value::Unknown };
         match target {
             Expr::Name(name) => _ = self.variables.insert(name.id.as_str(), value),
             Expr::Subscript(subscript) => {
@@ -162,7 +182,7 @@ impl<'a> Script<'a> {
                     _ => return,
                 }
                 if let Some(before) = self.variables.remove(name.id.as_str()) {
-                    self.variables.insert(name.id.as_str(), join(before, more));
+                    self.assign(&method.value, join(before, more));
                 }
             }
             _ => {}
@@ -279,8 +299,8 @@ impl<'a> Script<'a> {
             return found;
         }
         // `open("requirements.txt")`, `parse_requirements(os.path.join(here, "requirements.txt"))`.
-        let arguments = call.arguments.args.iter().map(|argument| self.eval(argument, depth + 1));
-        arguments.filter_map(requirements_file).next().unwrap_or(found)
+        let mut arguments = call.arguments.args.iter().map(|argument| self.eval(argument, depth + 1));
+        arguments.find_map(requirements_file).unwrap_or(found)
     }
 
     /// A function of the file: `deps_list("trl", "peft")` picks from a table, another one may read a file.
@@ -299,10 +319,12 @@ impl<'a> Script<'a> {
             }
         }
         let mut inner = Script { variables: self.variables.clone(), ..Script::default() };
-        inner.run(&function.body, depth + 10);
+        inner.run(&function.body, depth + MAX_DEPTH / 3);
         let file = inner.variables.into_values().find_map(requirements_file);
-        file.or_else(|| returned(&function.body).and_then(|value| requirements_file(self.eval(value, depth + 10))))
-            .unwrap_or(Value::Unknown)
+        file.or_else(|| {
+            returned(&function.body).and_then(|value| requirements_file(self.eval(value, depth + MAX_DEPTH / 3)))
+        })
+        .unwrap_or(Value::Unknown)
     }
 }
 
@@ -318,7 +340,7 @@ fn returned(body: &[Stmt]) -> Option<&Expr> {
 fn requirements_file(value: Value) -> Option<Value> {
     match value {
         Value::Text(name, range) => {
-            let is_list = name.contains("requirement") && (name.ends_with(".txt") || name.ends_with(".in"));
+            let is_list = Kind::of(Path::new(&name)) == Some(Kind::Requirements);
             is_list.then(|| Value::File(name.trim_start_matches('/').to_owned(), range))
         }
         file @ Value::File(..) => Some(file),
@@ -362,7 +384,7 @@ fn by_name(items: &[Value]) -> Value {
     let entry = |item: &Value| {
         let Value::Text(text, _) = item else { return None };
         let end = text.find(|c: char| !(c.is_alphanumeric() || "._-".contains(c))).unwrap_or(text.len());
-        Some([(text[..end].to_owned(), item.clone()), (normalise(&text[..end]), item.clone())])
+        Some([(text[..end].to_owned(), item.clone()), (normalize(&text[..end]), item.clone())])
     };
     Value::Table(items.iter().filter_map(entry).flatten().collect())
 }
@@ -438,5 +460,7 @@ mod tests {
         let sum = format!("setup(install_requires={}['trl'])", "['x'] + ".repeat(3000));
         declared(&sum);
         declared(&format!("setup(install_requires={}", "[".repeat(5000)));
+        declared(&format!("a = ['trl']\n{}setup(install_requires=a)", "a = [a, a]\n".repeat(200)));
+        declared(&format!("def f():\n{}    return f()\nsetup(install_requires=f())", "    x = f()\n".repeat(9)));
     }
 }

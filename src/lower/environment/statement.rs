@@ -9,6 +9,7 @@ use crate::diagnostic::Problem;
 use crate::model::{Declaration, Evidence, Origin};
 use crate::source::{SourceFile, Span};
 use crate::syntax::SyntaxError;
+use crate::syntax::requirements::{self as syntax, normalize, parse_requirement};
 
 /// What one file says.
 #[derive(Debug, Default, Clone)]
@@ -55,9 +56,10 @@ impl<'a> Writer<'a> {
 
     /// A requirement in PEP 508 form.
     pub(super) fn requirement(&mut self, text: &str, span: Span, condition: Option<&str>) {
-        match Requirement::parse(text) {
-            Ok(requirement) => self.declare(requirement, span, condition),
-            Err(why) => self.problem(span, &why),
+        let inner = self.inner(span);
+        match parse_requirement(text, inner) {
+            Ok(read) => self.declare(Requirement::of(&read), read.span, condition),
+            Err(error) => self.problem(inner, &error.message),
         }
     }
 
@@ -78,7 +80,7 @@ impl<'a> Writer<'a> {
     ) {
         match exactly(version) {
             Ok(specifiers) => {
-                let requirement = Requirement { package: normalise(name), specifiers, condition: None, direct };
+                let requirement = Requirement { package: normalize(name), specifiers, condition: None, direct };
                 self.push(requirement, span, condition, Evidence::Lock);
             }
             Err(why) => self.problem(span, &format!("{name}: {why}")),
@@ -131,7 +133,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The span without its quotes, so that a pin can be rewritten in any format.
-    fn inner(&self, span: Span) -> Span {
+    pub(super) fn inner(&self, span: Span) -> Span {
         let span = self.own(span);
         let text = self.source.slice(span);
         let quoted = |quote| text.len() >= 2 && text.starts_with(quote) && text.ends_with(quote);
@@ -152,72 +154,29 @@ pub(super) struct Requirement {
 impl Requirement {
     /// A package with nothing more said.
     pub(super) fn any(name: &str) -> Self {
-        Self { package: normalise(name), specifiers: VersionSpecifiers::empty(), condition: None, direct: None }
+        Self { package: normalize(name), specifiers: VersionSpecifiers::empty(), condition: None, direct: None }
     }
 
-    /// Reads PEP 508, and bare URLs as pip does: `trl[peft]>=0.9; python_version > "3.8"`, `trl @ git+https://...`,
-    /// `git+https://github.com/huggingface/trl.git@v0.12.2`.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        if text.contains("://") && !text.contains(" @ ") && !is_named_url(text) {
-            let (url, marker) = text.split_once(" ;").unwrap_or((text, ""));
-            let Some(name) = name_of_url(url.trim()) else {
-                return Err(format!("cannot tell the package of `{text}`"));
-            };
-            return Ok(Self::direct(&name, url.trim(), marker));
+    /// What a requirement says, its places left aside.
+    pub(super) fn of(read: &syntax::Requirement) -> Self {
+        let condition = read.marker.as_ref().map(|marker| marker.text.clone());
+        match &read.url {
+            Some(url) => Self { condition, ..Self::direct(&read.name, &url.text) },
+            None => Self { specifiers: read.allowed(), condition, ..Self::any(&read.name) },
         }
-        let end = text.find(|c: char| !(c.is_alphanumeric() || "._-".contains(c))).unwrap_or(text.len());
-        let (name, rest) = text.split_at(end);
-        if !name.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return Err(format!("`{text}` is no requirement"));
-        }
-        let mut rest = rest.trim_start();
-        if let Some(extras) = rest.strip_prefix('[') {
-            let Some((_, after)) = extras.split_once(']') else { return Err(format!("`[` of `{text}` is not closed")) };
-            rest = after.trim_start();
-        }
-        if let Some(url) = rest.strip_prefix('@') {
-            let (url, marker) = url.split_once(" ;").unwrap_or((url, ""));
-            return Ok(Self::direct(name, url.trim(), marker));
-        }
-        let (specifiers, marker) = rest.split_once(';').unwrap_or((rest, ""));
-        let specifiers = specifiers.trim().trim_start_matches('(').trim_end_matches(')');
-        let specifiers = specifiers_of(specifiers).map_err(|why| format!("{name}: {why}"))?;
-        Ok(Self {
-            specifiers,
-            condition: Some(marker.trim().to_owned()).filter(|text| !text.is_empty()),
-            ..Self::any(name)
-        })
     }
 
     /// A package from a place other than a registry. A release tag or a wheel's name tells the release.
-    pub(super) fn direct(name: &str, url: &str, marker: &str) -> Self {
+    pub(super) fn direct(name: &str, url: &str) -> Self {
         let specifiers = release_of_url(url).map(VersionSpecifier::equals_version);
-        Self {
-            specifiers: specifiers.into_iter().collect(),
-            condition: Some(marker.trim().to_owned()).filter(|text| !text.is_empty()),
-            direct: Some(url.to_owned()),
-            ..Self::any(name)
-        }
+        Self { specifiers: specifiers.into_iter().collect(), direct: Some(url.to_owned()), ..Self::any(name) }
     }
 
-    fn evidence(&self) -> Evidence {
+    /// A pin or a range.
+    pub(super) fn evidence(&self) -> Evidence {
         let exact = |one: &VersionSpecifier| matches!(one.operator(), Operator::Equal | Operator::ExactEqual);
         if self.direct.is_some() || self.specifiers.iter().any(exact) { Evidence::Pin } else { Evidence::Range }
     }
-}
-
-/// The name by which distributions are compared (PEP 503).
-pub(super) fn normalise(name: &str) -> String {
-    let mut normal = String::with_capacity(name.len());
-    for c in name.trim().chars() {
-        match c {
-            '-' | '_' | '.' if normal.ends_with('-') => {}
-            '-' | '_' | '.' => normal.push('-'),
-            c => normal.extend(c.to_lowercase()),
-        }
-    }
-    normal
 }
 
 /// Specifiers as pip reads them: blanks anywhere, a comma at the end.
@@ -241,27 +200,6 @@ pub(super) fn intersect<'a>(all: impl IntoIterator<Item = &'a VersionSpecifiers>
     all.into_iter().flat_map(|specifiers| specifiers.iter().cloned()).collect()
 }
 
-/// `trl@git+https://...` without blanks.
-fn is_named_url(text: &str) -> bool {
-    let name = text.split('@').next().unwrap_or_default();
-    text.contains('@') && !name.contains(['/', ':'])
-}
-
-/// The distribution that a URL stands for: `#egg=`, a wheel's or an archive's name, the repository's name.
-fn name_of_url(url: &str) -> Option<String> {
-    let (path, fragment) = url.split_once('#').unwrap_or((url, ""));
-    if let Some(egg) = fragment.split('&').find_map(|part| part.strip_prefix("egg=")) {
-        return Some(egg.split('[').next().unwrap_or(egg).to_owned());
-    }
-    let last = without_revision(path).trim_end_matches('/').rsplit('/').next()?;
-    let name = match last.strip_suffix(".whl") {
-        Some(wheel) => wheel.split('-').next()?,
-        None => last.strip_suffix(".git").unwrap_or(last),
-    };
-    let is_name = |name: &String| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || "._-".contains(c));
-    Some(name.to_owned()).filter(is_name)
-}
-
 /// The release that a URL gives away: a tag (`@v0.12.2`) or a wheel's name (`trl-0.12.2-py3-none-any.whl`).
 fn release_of_url(url: &str) -> Option<Version> {
     let path = url.split('#').next().unwrap_or(url);
@@ -269,7 +207,9 @@ fn release_of_url(url: &str) -> Option<Version> {
     if let Some(wheel) = last.strip_suffix(".whl") {
         return Version::from_str(wheel.split('-').nth(1)?).ok();
     }
-    release_of_tag(last.rsplit_once('@')?.1)
+    // A user name (`git@1.2`) is no revision.
+    let (before, tag) = last.rsplit_once('@')?;
+    release_of_tag(tag).filter(|_| !before.is_empty() && path.matches('/').count() > 2)
 }
 
 /// The release of a tag. A bare number is a branch or a commit, not a release.
@@ -278,70 +218,25 @@ pub(super) fn release_of_tag(tag: &str) -> Option<Version> {
     Some(version).filter(|version| version.release().len() > 1)
 }
 
-fn without_revision(path: &str) -> &str {
-    match path.rsplit_once('@') {
-        Some((before, revision))
-            if before.contains("://") && !revision.contains("://") && before.matches('/').count() > 2 =>
-        {
-            before
-        }
-        _ => path,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> String {
-        match Requirement::parse(text) {
-            Err(why) => format!("! {why}"),
-            Ok(Requirement { package, specifiers, condition, direct }) => {
-                let from = direct.map(|direct| format!(" from {direct}")).unwrap_or_default();
-                let when = condition.map(|condition| format!(" if {condition}")).unwrap_or_default();
-                format!("{package} {}{from}{when}", specifiers.to_string().replace(", ", ","))
-            }
-        }
-    }
-
     #[test]
-    fn requirements() {
-        for (text, expected) in [
-            ("trl", "trl "),
-            ("TRL >= 0.9 , <1", "trl >=0.9,<1"),
-            ("trl[peft,quantization]==0.12.*", "trl ==0.12.*"),
-            ("trl (>=0.9)", "trl >=0.9"),
-            ("Flash__Attn.x", "flash-attn-x "),
-            ("trl~=0.9.2;python_version>'3.8'", "trl ~=0.9.2 if python_version>'3.8'"),
-            (
-                "trl @ git+https://github.com/huggingface/trl.git",
-                "trl  from git+https://github.com/huggingface/trl.git",
-            ),
-            (
-                "trl@git+https://github.com/huggingface/trl@v0.12.2",
-                "trl ==0.12.2 from git+https://github.com/huggingface/trl@v0.12.2",
-            ),
-            ("git+https://github.com/huggingface/trl@main", "trl  from git+https://github.com/huggingface/trl@main"),
-            (
-                "git+https://github.com/huggingface/trl.git@0.12.2#egg=trl[peft]",
-                "trl ==0.12.2 from git+https://github.com/huggingface/trl.git@0.12.2#egg=trl[peft]",
-            ),
-            ("git+ssh://git@github.com/huggingface/trl.git", "trl  from git+ssh://git@github.com/huggingface/trl.git"),
-            (
-                "https://x.org/trl-0.12.2-py3-none-any.whl",
-                "trl ==0.12.2 from https://x.org/trl-0.12.2-py3-none-any.whl",
-            ),
-            (
-                "git+https://github.com/huggingface/trl@6431240",
-                "trl  from git+https://github.com/huggingface/trl@6431240",
-            ),
-            ("trl==banana", "! trl: `==banana` is no version specifier"),
-            ("trl[peft", "! `[` of `trl[peft` is not closed"),
-            ("=trl", "! `=trl` is no requirement"),
-            ("", "! `` is no requirement"),
-            ("https://", "! cannot tell the package of `https://`"),
+    fn some_urls_give_their_release_away() {
+        for (url, expected) in [
+            ("git+https://github.com/huggingface/trl@v0.12.2", Some("0.12.2")),
+            ("git+https://github.com/huggingface/trl.git@0.12.2#egg=trl[peft]", Some("0.12.2")),
+            ("git+ssh://git@github.com/huggingface/trl.git", None),
+            ("git+ssh://git@1.2", None),
+            ("git+https://github.com/huggingface/trl@main", None),
+            ("git+https://github.com/huggingface/trl@6431240", None),
+            ("https://x.org/trl-0.12.2-py3-none-any.whl", Some("0.12.2")),
+            ("https://x.org/trl.whl", None),
+            ("../trl", None),
+            ("", None),
         ] {
-            assert_eq!(read(text), expected, "{text}");
+            assert_eq!(release_of_url(url).map(|version| version.to_string()).as_deref(), expected, "{url}");
         }
     }
 }

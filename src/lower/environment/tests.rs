@@ -10,6 +10,7 @@ use crate::source::{MemoryFileSystem, Sources};
 
 mod governance;
 mod sources;
+mod specifiers;
 
 /// A project in memory and how it is asked.
 #[derive(Default)]

@@ -78,3 +78,68 @@ fn alternatives_are_all_allowed() {
     assert_eq!(facts.allowed.iter().map(ToString::to_string).collect::<Vec<_>>(), ["0.9.6", "0.12.2"]);
     assert_eq!((facts.deciding, facts.declarations.len()), (2, 2));
 }
+
+#[test]
+fn installs_in_a_shell_script_count_for_what_it_starts() {
+    let project = Project {
+        files: &[
+            ("requirements.txt", "trl>=0.9"),
+            (
+                "scripts/run.sh",
+                "pip install trl==0.9.6\naccelerate launch --config_file x.yaml src/train.py --beta 0.1\n",
+            ),
+            ("scripts/tool.sh", "pip install peft==0.7\n"),
+            ("src/train.py", ""),
+            ("src/other.py", ""),
+        ],
+        ..Project::default()
+    };
+    assert_eq!(project.describe("src/train.py", "trl"), "trl 0.9.6 (pinned in scripts/run.sh:1)");
+    assert_eq!(project.describe("scripts/run.sh", "trl"), "trl 0.9.6 (pinned in scripts/run.sh:1)");
+    assert_eq!(
+        project.describe("src/other.py", "trl"),
+        "trl 1.16.0 (newest that trl>=0.9 in requirements.txt:1 allows)"
+    );
+    // What is not decided by it is kept, weaker ones after those that decide.
+    let (places, _) = project.ask("src/train.py", |environment, sources| {
+        let facts = environment.package("trl").expect("known").clone();
+        facts.declarations.iter().map(|one| one.origin.place(sources)).collect::<Vec<_>>()
+    });
+    assert_eq!(places, ["scripts/run.sh:1", "requirements.txt:1"]);
+}
+
+/// A workspace of uv as it is found in the wild: one lock at the top, members with ranges, an example with its own header.
+#[test]
+fn a_workspace_is_governed_by_its_lock() {
+    let project = Project {
+        files: &[
+            ("pyproject.toml", "[project]\nname = 'all'\n[tool.uv.workspace]\nmembers = ['packages/*']\n"),
+            (
+                "uv.lock",
+                "requires-python = '>=3.10'\n[[package]]\nname = 'all'\nversion = '0'\nsource = { virtual = '.' }\n\
+                 [[package]]\nname = 'dpo'\nversion = '0'\nsource = { editable = 'packages/dpo' }\n\
+                 [[package]]\nname = 'trl'\nversion = '0.12.2'\nsource = { registry = 'x' }\n",
+            ),
+            ("packages/dpo/pyproject.toml", "[project]\nname = 'dpo'\ndependencies = ['trl>=0.9']\n"),
+            ("packages/dpo/train.py", ""),
+            ("packages/sft/pyproject.toml", "[project]\nname = 'sft'\ndependencies = ['trl<0.10']\n"),
+            ("packages/sft/train.py", ""),
+            ("packages/sft/requirements-dev.txt", "trl==0.7.1\npytest==8\n"),
+            ("packages/sft/docker/Dockerfile.md", "RUN pip install trl==0.4.7\n"),
+            ("examples/quick.py", "# /// script\n# dependencies = ['trl']\n# ///\n"),
+            ("examples/plain.py", ""),
+        ],
+        ..Project::default()
+    };
+    for (script, package, expected) in [
+        ("packages/dpo/train.py", "trl", "trl 0.12.2 (locked in uv.lock:12)"),
+        // No member of the lock: its own declaration stands.
+        ("packages/sft/train.py", "trl", "trl 0.9.6 (newest that trl<0.10 in packages/sft/pyproject.toml:3 allows)"),
+        ("packages/sft/train.py", "pytest", "pytest 8 (pinned in packages/sft/requirements-dev.txt:2)"),
+        ("examples/plain.py", "trl", "trl 0.12.2 (locked in uv.lock:12)"),
+        ("examples/quick.py", "trl", "trl 1.16.0 (newest that trl in examples/quick.py:2 allows)"),
+        ("packages/dpo/train.py", "dpo", "-"),
+    ] {
+        assert_eq!(project.describe(script, package), expected, "{script} {package}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Version constraints of poetry and conda, said in PEP 440.
+//! Version constraints of poetry, said in PEP 440.
 
 use std::str::FromStr;
 
@@ -7,18 +7,11 @@ use pep440_rs::{Version, VersionSpecifier, VersionSpecifiers};
 use super::statement::specifiers_of;
 
 /// What a constraint of poetry allows: one set of specifiers per `||` alternative.
-pub(super) fn poetry(text: &str) -> Result<Vec<VersionSpecifiers>, String> {
-    text.split('|').filter(|part| !part.trim().is_empty()).map(poetry_all).collect()
+pub(super) fn specifiers(text: &str) -> Result<Vec<VersionSpecifiers>, String> {
+    text.split('|').filter(|part| !part.trim().is_empty()).map(conjunction).collect()
 }
 
-/// What a conda match specification allows: `=0.12`, `0.12.*`, `>=0.9,<1`, `0.9|0.10`.
-pub(super) fn conda(text: &str) -> Result<Vec<VersionSpecifiers>, String> {
-    text.split('|')
-        .map(|part| part.split(',').map(conda_one).collect::<Result<Vec<_>, _>>().map(|parts| flatten(&parts)))
-        .collect()
-}
-
-fn poetry_all(text: &str) -> Result<VersionSpecifiers, String> {
+fn conjunction(text: &str) -> Result<VersionSpecifiers, String> {
     // `>=1.2 <2` is `>=1.2,<2`, but `>= 1.2` is one clause.
     let mut clauses: Vec<String> = Vec::new();
     for word in text.split([',', ' ']).filter(|word| !word.is_empty()) {
@@ -27,10 +20,10 @@ fn poetry_all(text: &str) -> Result<VersionSpecifiers, String> {
             _ => clauses.push(word.to_owned()),
         }
     }
-    clauses.iter().map(|clause| poetry_one(clause)).collect::<Result<Vec<_>, _>>().map(|parts| flatten(&parts))
+    clauses.iter().map(|clause| clause_of(clause)).collect::<Result<Vec<_>, _>>().map(|parts| flatten(&parts))
 }
 
-fn poetry_one(clause: &str) -> Result<VersionSpecifiers, String> {
+fn clause_of(clause: &str) -> Result<VersionSpecifiers, String> {
     if let Some(version) = clause.strip_prefix('^') {
         let to = caret(&release(version)?);
         return between(version, &to);
@@ -47,21 +40,6 @@ fn poetry_one(clause: &str) -> Result<VersionSpecifiers, String> {
         return specifiers_of(&format!("=={version}"));
     }
     specifiers_of(clause)
-}
-
-fn conda_one(clause: &str) -> Result<VersionSpecifiers, String> {
-    let clause = clause.trim();
-    if let Some(fuzzy) = clause.strip_prefix('=').filter(|rest| !rest.starts_with('=')) {
-        return specifiers_of(&format!("=={}.*", fuzzy.trim().trim_end_matches('*').trim_end_matches('.')));
-    }
-    if clause.starts_with(|c: char| c.is_ascii_digit()) {
-        return specifiers_of(&format!("=={clause}"));
-    }
-    // `==0.12*` is `==0.12.*`.
-    match clause.strip_suffix('*') {
-        Some(prefix) if !prefix.ends_with('.') && !prefix.is_empty() => specifiers_of(&format!("{prefix}.*")),
-        _ => specifiers_of(clause),
-    }
 }
 
 /// The release numbers of a version; never empty.
@@ -128,24 +106,7 @@ mod tests {
             ("^", "! `` is no version"),
             ("", ""),
         ] {
-            assert_eq!(show(poetry(text)), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn conda_constraints() {
-        for (text, expected) in [
-            ("=0.12", "==0.12.*"),
-            ("==0.12", "==0.12"),
-            ("=0.12.*", "==0.12.*"),
-            ("0.12.*", "==0.12.*"),
-            ("0.12.2", "==0.12.2"),
-            (">=0.9,<1", ">=0.9,<1"),
-            ("==0.12*", "==0.12.*"),
-            ("0.9|0.10", "==0.9 | ==0.10"),
-            ("*", ""),
-        ] {
-            assert_eq!(show(conda(text)), expected, "{text}");
+            assert_eq!(show(specifiers(text)), expected, "{text}");
         }
     }
 }
