@@ -16,6 +16,7 @@ pub mod ini;
 pub mod json;
 pub mod makefile;
 pub mod python;
+pub mod python_edit;
 pub mod requirements;
 pub mod shell;
 #[cfg(test)]
