@@ -171,7 +171,7 @@ fn dict_item(module: &PythonModule, open: usize, item: &ast::DictItem) -> Range<
 fn append(module: &PythonModule, list: &List<'_>, item: &str) -> Vec<Change> {
     let text = module.text();
     let close = list.inner.end;
-    let Some(last) = list.items.last() else {
+    let Some(bottom) = list.items.last() else {
         if !starts_line(text, close) {
             let after = list.inner.start;
             return vec![Change::new(after..after, item)];
@@ -185,16 +185,16 @@ fn append(module: &PythonModule, list: &List<'_>, item: &str) -> Vec<Change> {
         return vec![Change::new(start..start, format!("{indent}{item},{}", newline(text)))];
     };
     let comma = list.comma_after(list.items.len() - 1);
-    let end = comma.map_or(last.end, |comma| comma + 1);
+    let end = comma.map_or(bottom.end, |comma| comma + 1);
     let closes_own_line = text[end..close].contains(['\n', '\r']);
-    if !starts_line(text, last.start) && !closes_own_line {
+    if !starts_line(text, bottom.start) && !closes_own_line {
         return vec![match comma {
             Some(_) => Change::new(end..end, format!(" {item},")),
             None => Change::new(end..end, format!(", {item}")),
         }];
     }
     // A line of its own, below the last item and the comment beside it.
-    let line = format!("{}{}{item}", newline(text), indent(text, line_with(list, text).unwrap_or(last.start)));
+    let line = format!("{}{}{item}", newline(text), indent(text, line_with(list, text).unwrap_or(bottom.start)));
     let line = if comma.is_some() { line + "," } else { line };
     let below = if list.comments.iter().any(|comment| comment.start == skip_blanks(text, end)) {
         line_end(text, end)

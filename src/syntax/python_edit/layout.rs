@@ -89,8 +89,9 @@ pub(super) fn lift(module: &PythonModule, comments: &[Range<usize>], at: usize) 
         return Err(EditError::Comment(text[first.clone()].to_owned()));
     }
     let (indent, newline) = (indent(text, at), newline(text));
-    let lines: String = comments.iter().map(|comment| format!("{indent}{}{newline}", &text[comment.clone()])).collect();
-    Ok(Some(Change::new(start..start, lines)))
+    let lines: Vec<String> =
+        comments.iter().map(|comment| format!("{indent}{}{newline}", &text[comment.clone()])).collect();
+    Ok(Some(Change::new(start..start, lines.concat())))
 }
 
 /// Whether a byte lies in a string that runs over several lines, where a comment would become text.

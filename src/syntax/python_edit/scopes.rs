@@ -297,7 +297,9 @@ impl<'a> SourceOrderVisitor<'a> for Collector<'a> {
             ast::Pattern::MatchMapping(pattern) => pattern.rest.as_ref(),
             _ => None,
         };
-        name.into_iter().for_each(|name| self.bind(name.as_str()));
+        if let Some(name) = name {
+            self.bind(name.as_str());
+        }
         walk_pattern(self, pattern);
     }
 }

@@ -22,7 +22,7 @@ pub fn remove_unused_after(module: &PythonModule, gone: &[Span]) -> Vec<Edit> {
     let roots: Vec<_> = scopes
         .occurrences
         .iter()
-        .filter(|place| place.is_read && gone.iter().any(|range| *range == place.range))
+        .filter(|place| place.is_read && gone.contains(&place.range))
         .map(|place| scopes.variable(place))
         .collect();
     let mut search = Search::new(module, &scopes, gone, roots.into_iter().collect());
