@@ -25,6 +25,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Check files and folders (the default command)
     Check(Box<CheckArgs>),
+    /// Say which releases each script gets, and how that is known
+    Versions(Box<VersionsArgs>),
     /// Show the page of a rule
     Explain {
         /// Name or code
@@ -36,6 +38,8 @@ pub(super) enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output_format: ListFormat,
     },
+    /// Mine releases of a library that dpo-lint has never seen
+    Learn(LearnArgs),
 }
 
 /// How a list is written.
@@ -47,7 +51,7 @@ pub(super) enum ListFormat {
 
 #[derive(Debug, Args)]
 pub(super) struct GlobalArgs {
-    /// Say nothing but findings; twice is not needed, errors of dpo-lint itself are always shown
+    /// Say nothing but findings and errors of dpo-lint itself
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub quiet: bool,
     /// Say what is read and which settings hold
@@ -61,8 +65,8 @@ pub(super) struct GlobalArgs {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct CheckArgs {
-    /// Files and folders; `-` reads standard input (with --stdin-filename) [default: .]
-    pub paths: Vec<PathBuf>,
+    #[command(flatten)]
+    pub project: ProjectArgs,
 
     /// Apply safe fixes
     #[arg(long, help_heading = "Fixing")]
@@ -91,32 +95,12 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "PATH", help_heading = "Environment")]
     pub python: Option<PathBuf>,
 
-    /// Use this configuration file
-    #[arg(long, value_name = "FILE", conflicts_with = "isolated", help_heading = "Configuration")]
-    pub config: Option<PathBuf>,
-    /// Use no configuration file
-    #[arg(long, help_heading = "Configuration")]
-    pub isolated: bool,
-
     /// Patterns of files and folders to leave out, instead of the default ones
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
     pub exclude: Option<Vec<String>>,
     /// Patterns of files and folders to leave out as well
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
     pub extend_exclude: Vec<String>,
-    /// Leave out excluded files even when they are named on the command line
-    #[arg(long, help_heading = "Files")]
-    pub force_exclude: bool,
-    /// Leave out what git ignores (the default)
-    #[arg(long, overrides_with = "no_respect_gitignore", help_heading = "Files")]
-    pub respect_gitignore: bool,
-    /// Read what git ignores, too
-    #[arg(long, overrides_with = "respect_gitignore", help_heading = "Files")]
-    pub no_respect_gitignore: bool,
-    /// The name of the file that standard input stands for
-    #[arg(long, value_name = "PATH", help_heading = "Files")]
-    pub stdin_filename: Option<PathBuf>,
-
     /// How findings are written
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
     pub output_format: Option<OutputFormat>,
@@ -132,6 +116,68 @@ pub(super) struct CheckArgs {
     /// Exit with 0 even if there are findings
     #[arg(long, short = 'e', help_heading = "Output")]
     pub exit_zero: bool,
+}
+
+/// Which project is meant.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
+pub(super) struct ProjectArgs {
+    /// Files and folders; `-` reads standard input (with --stdin-filename) [default: .]
+    pub paths: Vec<PathBuf>,
+
+    /// Use this configuration file
+    #[arg(long, value_name = "FILE", conflicts_with = "isolated", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
+    /// Use no configuration file
+    #[arg(long, help_heading = "Configuration")]
+    pub isolated: bool,
+
+    /// Leave out excluded files even when they are named on the command line
+    #[arg(long, help_heading = "Files")]
+    pub force_exclude: bool,
+    /// Leave out what git ignores (the default)
+    #[arg(long, overrides_with = "no_respect_gitignore", help_heading = "Files")]
+    pub respect_gitignore: bool,
+    /// Read what git ignores, too
+    #[arg(long, overrides_with = "respect_gitignore", help_heading = "Files")]
+    pub no_respect_gitignore: bool,
+    /// The name of the file that standard input stands for
+    #[arg(long, value_name = "PATH", help_heading = "Files")]
+    pub stdin_filename: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct VersionsArgs {
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
+    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
+    pub target: Vec<Target>,
+    /// Judge by what is installed for this interpreter or in this virtual environment
+    #[arg(long, value_name = "PATH", help_heading = "Environment")]
+    pub python: Option<PathBuf>,
+    /// How the list is written
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub output_format: ListFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LearnArgs {
+    /// Distribution name: trl
+    #[arg(long, value_name = "NAME")]
+    pub package: String,
+    /// Upload day and withdrawal of each release, which no wheel knows of itself
+    #[arg(long, value_name = "FILE")]
+    pub index: Option<PathBuf>,
+    /// Classes and functions to keep [default: everything public]
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// Write to this file instead of standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Wheels, or `site-packages` folders that hold an installed copy
+    #[arg(required = true, value_name = "WHEEL")]
+    pub wheels: Vec<PathBuf>,
 }
 
 impl CheckArgs {

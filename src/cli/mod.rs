@@ -3,9 +3,12 @@
 mod args;
 mod check;
 mod config_error;
+mod learn;
 mod pages;
+mod plan;
 mod progress;
 mod terminal;
+mod versions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -82,6 +85,8 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match cli.command {
         None => check::run(&cli.check, &cli.global, terminal),
         Some(Command::Check(check)) => check::run(&check, &cli.global, terminal),
+        Some(Command::Versions(versions)) => versions::run(&versions, &cli.global, terminal),
+        Some(Command::Learn(learn)) => learn::run(&learn, terminal),
         Some(Command::Explain { rule }) => pages::explain(&rule, terminal),
         Some(Command::Rules { output_format }) => pages::rules(output_format, terminal),
     }

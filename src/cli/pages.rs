@@ -15,8 +15,8 @@ pub(super) fn explain(rule: &str, terminal: &mut Terminal) -> Result<Exit, Failu
         let hint = similar.map_or_else(String::new, |similar| format!("; did you mean `{similar}`?"));
         return Err(Failure::Message(format!("unknown rule `{rule}`{hint}")));
     };
-    let mut out = terminal.out();
-    writeln!(out, "# {} ({})\n\n{}.\n\n{}", meta.name, meta.code, meta.summary, meta.page.trim())?;
+    let page = meta.page.trim();
+    terminal.out(|out| writeln!(out, "# {} ({})\n\n{}.\n\n{page}", meta.name, meta.code, meta.summary))?;
     Ok(Exit::Clean)
 }
 
@@ -31,7 +31,8 @@ struct JsonRule {
 
 pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let metas = catalogue();
-    let mut out = terminal.out();
+    let mut text = Vec::new();
+    let out = &mut text;
     match format {
         ListFormat::Json => {
             let mirror = |meta: &&'static crate::rules::RuleMeta| JsonRule {
@@ -42,7 +43,7 @@ pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit,
                 aliases: meta.aliases,
             };
             let list: Vec<JsonRule> = metas.iter().map(mirror).collect();
-            serde_json::to_writer_pretty(&mut out, &list).map_err(std::io::Error::from)?;
+            serde_json::to_writer_pretty(&mut *out, &list).map_err(std::io::Error::from)?;
             writeln!(out)?;
         }
         ListFormat::Text => {
@@ -53,5 +54,6 @@ pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit,
             }
         }
     }
+    terminal.out(|out| out.write_all(&text))?;
     Ok(Exit::Clean)
 }

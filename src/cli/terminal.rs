@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
+use crate::diagnostic::Problem;
 use crate::output::Style;
 
 /// Where the tool writes.
@@ -14,10 +15,12 @@ impl Terminal {
         Self { color }
     }
 
-    /// Standard output.
+    /// Writes to standard output.
     #[expect(clippy::unused_self, reason = "whoever writes must have been handed the terminal")]
-    pub fn out(&mut self) -> io::StdoutLock<'static> {
-        io::stdout().lock()
+    pub fn out(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        write(&mut out)?;
+        out.flush()
     }
 
     /// How text for standard output is to look.
@@ -57,6 +60,18 @@ impl Terminal {
     /// `warning: ...`
     pub fn warning_line(&mut self, message: &str) {
         self.leveled("warning", anstyle::AnsiColor::Yellow, message);
+    }
+
+    /// `note: ...`
+    pub fn note_line(&mut self, message: &str) {
+        self.leveled("note", anstyle::AnsiColor::Cyan, message);
+    }
+
+    /// What the tool could not do.
+    pub fn problems(&mut self, problems: &[Problem]) {
+        for problem in problems {
+            self.error_line(&problem.message);
+        }
     }
 
     fn leveled(&mut self, level: &str, color: anstyle::AnsiColor, message: &str) {

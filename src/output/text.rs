@@ -116,8 +116,11 @@ fn excerpt<'a>(file: std::sync::Arc<SourceFile>, labels: &[(&'a Label, bool)]) -
         line_start = '\u{feff}'.len_utf8().min(start);
     }
     let line_end = text[end..].find('\n').map_or(text.len(), |at| end + at);
+    // Without its newline the carriage return of a line would be shown.
+    let line_end = if text[line_start..line_end].ends_with('\r') { line_end - 1 } else { line_end };
     let labels = labels.iter().zip(ranges).map(|((label, is_primary), range)| {
-        (range.start - line_start..range.end - line_start, label.message.as_str(), *is_primary)
+        let shift = |offset: usize| offset.min(line_end) - line_start;
+        (shift(range.start)..shift(range.end), label.message.as_str(), *is_primary)
     });
     let labels = labels.collect();
     Excerpt { window: line_start..line_end, first_line, labels, file }
@@ -164,3 +167,7 @@ fn describe(scope: &VersionScope, sources: &Sources, folder: &Path) -> String {
         affected => format!("{in_effect}; affected: {}", affected.join(", ")),
     }
 }
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

@@ -4,9 +4,11 @@
 //! ([`SourceFile::position`]), because every parser here counts bytes and every reader counts something else.
 
 mod file_system;
+mod overlay;
 mod sources;
 
 pub use file_system::{DirEntry, FileSystem, MemoryFileSystem, OsFileSystem};
+pub use overlay::Overlay;
 pub use sources::{Position, ReadError, SourceFile, Sources};
 
 /// A file of one run of the tool, an index into [`Sources`].

@@ -5,6 +5,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use ruff_text_size::{TextRange, TextSize};
+
 use crate::source::{SourceFile, Span};
 use crate::syntax::python::PythonModule;
 use crate::syntax::{self, Format};
@@ -24,16 +26,12 @@ impl View {
     pub fn new(path: &Path, source: &Arc<SourceFile>) -> Option<Self> {
         let format = Format::of(path)?;
         let module = (format == Format::Python).then(|| PythonModule::parse(source));
-        let (text, comments) = match &module {
-            Some(module) => {
-                let comments =
-                    module.comments().iter().map(|range| usize::from(range.start())..usize::from(range.end()));
-                (Arc::from(module.text()), comments.collect())
-            }
-            None => {
-                let document = syntax::parse(format, source);
-                (Arc::from(source.text()), document.comments.iter().map(|span| span.range()).collect())
-            }
+        let (text, comments) = if let Some(module) = &module {
+            let range = |range: &TextRange| usize::from(range.start())..usize::from(range.end());
+            (Arc::from(module.text()), module.comments().iter().map(range).collect())
+        } else {
+            let document = syntax::parse(format, source);
+            (Arc::from(source.text()), document.comments.iter().map(|span| span.range()).collect())
         };
         Some(Self { text, comments, format, source: Arc::clone(source), module })
     }
@@ -137,7 +135,7 @@ impl View {
     }
 }
 
-fn python_range(range: &Range<usize>) -> ruff_text_size::TextRange {
-    let at = |offset: usize| ruff_text_size::TextSize::new(offset as u32);
-    ruff_text_size::TextRange::new(at(range.start), at(range.end))
+fn python_range(range: &Range<usize>) -> TextRange {
+    let at = |offset: usize| TextSize::new(offset as u32);
+    TextRange::new(at(range.start), at(range.end))
 }

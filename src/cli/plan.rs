@@ -1,0 +1,166 @@
+//! What every command that reads a project does first: find the projects, their settings and their files.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use super::args::ProjectArgs;
+use super::progress::Progress;
+use super::terminal::Terminal;
+use crate::diagnostic::Problem;
+use crate::engine::collect::{self, Options, Project};
+use crate::engine::config;
+use crate::engine::driver::{self, Job, Report};
+use crate::engine::settings::{Overrides, Settings};
+use crate::knowledge::Knowledge;
+use crate::source::{FileSystem, OsFileSystem, Overlay, Sources};
+
+/// The projects of one command line.
+pub(super) struct Plan {
+    /// The working directory.
+    pub folder: PathBuf,
+    pub projects: Vec<Planned>,
+    /// Arguments and files that cannot be read.
+    pub problems: Vec<Problem>,
+    /// The file that standard input stands for, as it is shown, and its content.
+    pub stdin: Option<(PathBuf, Vec<u8>)>,
+}
+
+/// One project, ready to be checked.
+pub(super) struct Planned {
+    pub settings: Settings,
+    project: Project,
+    /// Paths as they are shown, sorted.
+    files: Vec<PathBuf>,
+    commented: Vec<PathBuf>,
+    excluded: Vec<PathBuf>,
+    looked_at: usize,
+}
+
+impl Plan {
+    /// Reads the command line, the configuration and the trees.
+    pub fn new(
+        args: &ProjectArgs,
+        overrides: &Overrides,
+        verbose: bool,
+        progress: &Progress,
+        terminal: &mut Terminal,
+    ) -> Result<Self, Failure> {
+        let folder = std::env::current_dir()
+            .map_err(|error| Failure::Message(format!("cannot tell the working directory: {error}")))?;
+        let (projects, problems) = projects(args, &folder)?;
+        let mut plan = Self { folder, projects: Vec::new(), problems, stdin: None };
+        for project in projects {
+            let config = configuration(args, &plan.folder, &project)?;
+            let settings = Settings::new(&plan.folder, config.as_ref(), overrides);
+            plan.add(project, settings, args, progress);
+            if let (true, Some(planned)) = (verbose, plan.projects.last()) {
+                let config = config.map_or("none".to_owned(), |config| config.path.display().to_string());
+                let (root, looked_at, read) = (planned.project.root.display(), planned.looked_at, planned.files.len());
+                terminal
+                    .note_line(&format!("project {root}, configuration {config}, {looked_at} files, {read} relevant"));
+            }
+        }
+        if is_stdin(args) {
+            plan.read_stdin()?;
+        }
+        Ok(plan)
+    }
+
+    fn add(&mut self, project: Project, settings: Settings, args: &ProjectArgs, progress: &Progress) {
+        let options = Options { force_exclude: args.force_exclude, respect_gitignore: !args.no_respect_gitignore };
+        let found = project.files(&settings, options, progress.seen());
+        self.problems.extend(found.problems);
+        // A project that is not below the working directory is absolute as a whole, so that its paths have parents.
+        let is_below = project.root.starts_with(&self.folder);
+        let shown = |path: &PathBuf| {
+            let relative = path.strip_prefix(&self.folder).ok().filter(|_| is_below);
+            relative.unwrap_or(path).to_path_buf()
+        };
+        self.projects.push(Planned {
+            files: found.relevant.iter().map(shown).collect(),
+            commented: found.commented.iter().map(shown).collect(),
+            excluded: found.excluded,
+            looked_at: found.looked_at,
+            project,
+            settings,
+        });
+    }
+
+    /// Puts standard input in the place of the one argument; nothing if that is excluded.
+    fn read_stdin(&mut self) -> Result<(), Failure> {
+        let mut content = Vec::new();
+        let wrong = |error| Failure::Message(format!("cannot read standard input: {error}"));
+        std::io::stdin().lock().read_to_end(&mut content).map_err(wrong)?;
+        let folder = &self.folder;
+        let planned = self.projects.first();
+        let path = planned.and_then(|planned| {
+            let given = planned.project.given.first()?;
+            planned.files.iter().find(|file| folder.join(file) == *given)
+        });
+        self.stdin = path.map(|path| (path.clone(), content));
+        Ok(())
+    }
+
+    /// The disk as this command line sees it.
+    pub fn file_system(&self) -> Overlay<'static> {
+        let overlay = Overlay::new(&OsFileSystem);
+        if let Some((path, content)) = &self.stdin {
+            overlay.insert(path, content.clone());
+        }
+        overlay
+    }
+
+    /// Checks every project.
+    pub fn check(&self, file_system: &dyn FileSystem, sources: &Sources) -> Report {
+        let mut report = Report { problems: self.problems.clone(), ..Report::default() };
+        for planned in &self.projects {
+            report.append(self.check_one(planned, file_system, sources), sources);
+        }
+        report
+    }
+
+    fn check_one(&self, planned: &Planned, file_system: &dyn FileSystem, sources: &Sources) -> Report {
+        let is_excluded = |path: &Path| planned.excluded.iter().any(|excluded| path.starts_with(excluded));
+        let is_given = |path: &Path| planned.project.is_given(path) && !is_excluded(path);
+        let report = driver::check(&Job {
+            file_system,
+            sources,
+            knowledge: Knowledge::bundled(),
+            settings: &planned.settings,
+            files: &planned.files,
+            commented: &planned.commented,
+            folder: &self.folder,
+            is_given: &is_given,
+        });
+        Report { looked_at: planned.looked_at, ..report }
+    }
+}
+
+fn is_stdin(args: &ProjectArgs) -> bool {
+    args.paths.iter().any(|path| path.as_os_str() == "-")
+}
+
+fn projects(args: &ProjectArgs, folder: &Path) -> Result<(Vec<Project>, Vec<Problem>), Failure> {
+    if !is_stdin(args) {
+        return Ok(collect::projects(folder, &args.paths));
+    }
+    if args.paths.len() > 1 {
+        return Err(Failure::Message("`-` cannot be mixed with other paths".to_owned()));
+    }
+    let Some(name) = &args.stdin_filename else {
+        return Err(Failure::Message("`-` needs --stdin-filename, which tells how the text is to be read".to_owned()));
+    };
+    Ok((vec![collect::project_of_stdin(folder, name)], Vec::new()))
+}
+
+fn configuration(args: &ProjectArgs, folder: &Path, project: &Project) -> Result<Option<config::Config>, Failure> {
+    match &args.config {
+        Some(path) => {
+            let missing = || Failure::Message(format!("{} has no table `tool.dpo-lint`", path.display()));
+            config::load(&collect::absolute(folder, path))?.ok_or_else(missing).map(Some)
+        }
+        None if args.isolated => Ok(None),
+        None => Ok(config::discover(project.config_folder())?),
+    }
+}
