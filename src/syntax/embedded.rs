@@ -64,6 +64,51 @@ impl<'a> Embedded<'a> {
         self.pieces.push(Piece { text: at, file, len, file_len });
     }
 
+    /// Adds another text of the same file.
+    pub fn append(&mut self, other: &Embedded<'_>) {
+        let text = other.text();
+        for (range, file) in other.places(0..text.len()) {
+            self.push_as(&text[range], file);
+        }
+    }
+
+    /// A part of the text.
+    pub fn slice(&self, range: Range<usize>) -> Self {
+        let mut slice = Embedded::empty(self.file, self.span(range.start..range.start).start as usize);
+        for (part, file) in self.places(range) {
+            slice.push_as(&self.text[part], file);
+        }
+        slice
+    }
+
+    /// Where the text ends in the file.
+    pub fn end(&self) -> usize {
+        self.offset(self.text.len(), true) as usize
+    }
+
+    /// The pieces of a range: bytes of the text, bytes of the file.
+    fn places(&self, range: Range<usize>) -> Vec<(Range<usize>, Range<usize>)> {
+        if self.pieces.is_empty() {
+            return vec![(range.clone(), range)];
+        }
+        let first = self.pieces.partition_point(|piece| (piece.text + piece.len) as usize <= range.start);
+        let inside = self.pieces[first..].iter().take_while(|piece| (piece.text as usize) < range.end);
+        inside
+            .filter(|piece| piece.len > 0)
+            .map(|piece| {
+                let (from, to) = (piece.text as usize, (piece.text + piece.len) as usize);
+                let part = from.max(range.start)..to.min(range.end);
+                let file = piece.file as usize;
+                let place = if piece.len == piece.file_len {
+                    file + part.start - from..file + part.end - from
+                } else {
+                    file..file + piece.file_len as usize
+                };
+                (part, place)
+            })
+            .collect()
+    }
+
     /// The file.
     pub fn file(&self) -> FileId {
         self.file

@@ -15,6 +15,7 @@ mod format;
 pub mod ini;
 pub mod json;
 pub mod makefile;
+pub mod notebook;
 pub mod python;
 pub mod python_edit;
 pub mod requirements;
