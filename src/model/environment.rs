@@ -197,7 +197,7 @@ impl PackageFacts {
         let Some(version) = &self.in_effect else { return self.reason_for_none(first, sources) };
         let unknown = if !self.known || self.is_known_release() { "" } else { "; not among the known releases" };
         match &first.direct {
-            Some(source) => format!("from {source} in {place}{unknown}"),
+            Some(source) if first.names(version) => format!("from {source} in {place}{unknown}"),
             None if first.names(version) => {
                 let verb = match first.evidence {
                     Evidence::Lock => "locked in ",
@@ -215,6 +215,9 @@ impl PackageFacts {
     }
 
     fn reason_for_none(&self, first: &Declaration, sources: &Sources) -> String {
+        if first.direct.as_deref() == Some(".") {
+            return format!("the project itself, {}", first.origin.place(sources));
+        }
         if let Some(source) = &first.direct {
             return format!("from {source} in {}; the release cannot be told", first.origin.place(sources));
         }
@@ -228,8 +231,10 @@ impl PackageFacts {
     /// The deciding declarations with their places, and whether there are several. A bare `trl` next to a range adds nothing.
     fn list(&self, separator: &str, sources: &Sources) -> (String, bool) {
         let bare = self.deciding().iter().all(|one| one.specifiers.is_empty());
+        // A branch of a repository is no reason for a release.
+        let speaks = |one: &&Declaration| one.direct.is_none() && (bare || !one.specifiers.is_empty());
         let mut texts: Vec<String> = Vec::new();
-        for one in self.deciding().iter().filter(|one| bare || !one.specifiers.is_empty()) {
+        for one in self.deciding().iter().filter(speaks) {
             let text = match &one.origin {
                 Origin::CommandLine(_) => one.origin.place(sources),
                 _ => format!("{} in {}", one.requirement(), one.origin.place(sources)),

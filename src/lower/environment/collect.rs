@@ -61,6 +61,7 @@ impl<'r, 'a> Collector<'r, 'a> {
         let mut joined = Joined {
             tier: kind.tier(path),
             standing: kind.standing(path),
+            is_sequence: kind.is_sequence(),
             reach: self.reach(path, kind, &said),
             declarations: Vec::new(),
             python: said.python.clone(),

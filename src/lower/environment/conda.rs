@@ -25,6 +25,10 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
 
 /// `conda-forge::trl=0.12.2=py310_0`, `trl >=0.9`, `trl 0.9|0.10`.
 fn conda_line(writer: &mut Writer<'_>, text: &str, span: Span) {
+    // `_libgcc_mutex=0.1=main`: conda's own bookkeeping in an exported environment.
+    if text.starts_with('_') {
+        return;
+    }
     let alternatives: Vec<&str> = text.split('|').collect();
     let name = alternatives[0].trim_end_matches(|c: char| !c.is_alphabetic());
     for (at, one) in alternatives.iter().enumerate() {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use pep440_rs::VersionSpecifiers;
 
-use super::kind::Tier;
+use super::kind::{Standing, Tier};
 use super::resolve::{Governing, Installation};
 use crate::model::Declaration;
 
@@ -19,7 +19,9 @@ pub(super) struct Joined {
     /// How close it is to the scripts it governs.
     pub(super) tier: Tier,
     /// See [`Installation::standing`].
-    pub(super) standing: u8,
+    pub(super) standing: Standing,
+    /// See [`Kind::is_sequence`](super::kind::Kind::is_sequence).
+    pub(super) is_sequence: bool,
     /// Whom it governs.
     pub(super) reach: Reach,
     /// In order.
@@ -77,15 +79,16 @@ impl<'a> Governed<'a> {
         let mut governing = Governing::default();
         let given: Vec<&Declaration> = given.iter().filter(|one| one.package == name).collect();
         for declaration in given {
-            governing.deciding.push(Installation { standing: 0, declarations: vec![declaration] });
+            governing.deciding.push(Installation { standing: Standing::Canonical, declarations: vec![declaration] });
         }
         let Some(by_distance) = self.packages.get(name) else { return governing };
         for (index, (distance, joined)) in by_distance.iter().enumerate() {
+            let best = joined.iter().map(|one| one.standing).min();
             for one in joined {
-                let declarations: Vec<&Declaration> =
-                    one.declarations.iter().filter(|one| one.package == name).collect();
-                if index == 0 {
-                    governing.deciding.push(Installation { standing: one.standing, declarations });
+                let declarations = one.declarations.iter().filter(|one| one.package == name);
+                let is_special = one.standing == Standing::Special && best != Some(Standing::Special);
+                if index == 0 && !is_special {
+                    governing.deciding.extend(one.installations(declarations));
                 } else if distance.0 <= Tier::Project {
                     governing.others.extend(declarations);
                 }
@@ -96,6 +99,18 @@ impl<'a> Governed<'a> {
 }
 
 impl Joined {
+    /// What is installed together. Commands follow each other: each is an installation, the last one first.
+    fn installations<'a>(
+        &self,
+        declarations: impl DoubleEndedIterator<Item = &'a Declaration>,
+    ) -> Vec<Installation<'a>> {
+        let standing = self.standing;
+        if self.is_sequence {
+            return declarations.rev().map(|one| Installation { standing, declarations: vec![one] }).collect();
+        }
+        vec![Installation { standing, declarations: declarations.collect() }]
+    }
+
     /// How far it is from a script below `folders` (the nearest first); `None` when it does not govern it.
     fn distance(&self, script: &Path, folders: &[&Path]) -> Option<Distance> {
         if self.reach.scripts.iter().any(|one| one == script) {

@@ -7,6 +7,9 @@ use crate::syntax::{self, Format};
 
 /// Reads the header of a script, if it has one.
 pub(super) fn read(source: &SourceFile) -> Option<Statements> {
+    if !source.text().contains("# /// script") {
+        return None;
+    }
     let masked = mask(source.text())?;
     // Everything but the TOML is blank, so that places in the masked text are places in the script.
     let toml = Sources::default().add(source.path().to_path_buf(), masked);

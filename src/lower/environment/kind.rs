@@ -117,25 +117,82 @@ impl Kind {
         }
     }
 
-    /// Which of several files that contradict each other a reader would take first; the smaller.
-    pub(super) fn standing(self, path: &Path) -> u8 {
+    /// Which of several files that contradict each other a reader would take first.
+    pub(super) fn standing(self, path: &Path) -> Standing {
         match self {
             Self::Requirements | Self::Conda => {
-                let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
-                u8::from(!matches!(stem, "requirements" | "environment"))
+                let own = words(path).into_iter().filter(|word| !BARE_WORDS.contains(&word.as_str()));
+                let own: Vec<String> = own.collect();
+                let is_usual =
+                    |word: &String| USUAL.contains(&word.as_str()) || word.contains(|c: char| c.is_ascii_digit());
+                if own.is_empty() {
+                    Standing::Canonical
+                } else if own.iter().all(is_usual) {
+                    Standing::Variant
+                } else {
+                    Standing::Special
+                }
             }
-            Self::Dockerfile | Self::Shell | Self::Makefile => 2,
-            _ => 0,
+            Self::Dockerfile | Self::Shell | Self::Makefile => Standing::Command,
+            _ => Standing::Canonical,
         }
     }
+
+    /// Whether the file is a list of commands: each installs by itself, the last one to say something has the last word.
+    pub(super) fn is_sequence(self) -> bool {
+        matches!(self, Self::Dockerfile | Self::Shell | Self::Makefile | Self::Notebook)
+    }
 }
+
+/// Which of several files of one folder a reader would take first. Ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Standing {
+    /// `requirements.txt`, `pyproject.toml`, a lock.
+    Canonical,
+    /// `requirements-gpu.txt`: the same thing for another machine.
+    Variant,
+    /// A Dockerfile, a script.
+    Command,
+    /// `requirements/moss-vl.txt`: for something in particular; counts only where the others say nothing.
+    Special,
+}
+
+/// Words that name the kind of file and nothing else.
+const BARE_WORDS: [&str; 10] =
+    ["requirements", "requirement", "reqs", "environment", "env", "conda", "txt", "in", "yml", "yaml"];
+
+/// Words for variants of the whole. A word with a digit (`cu121`, `py310`) is one, too.
+const USUAL: [&str; 24] = [
+    "base",
+    "main",
+    "common",
+    "core",
+    "all",
+    "full",
+    "prod",
+    "production",
+    "train",
+    "training",
+    "gpu",
+    "cuda",
+    "cpu",
+    "rocm",
+    "npu",
+    "lock",
+    "locked",
+    "frozen",
+    "freeze",
+    "pinned",
+    "install",
+    "rlhf",
+    "dpo",
+    "framework",
+];
 
 /// The folder whose scripts a declaring file governs, never above `top`.
 pub(super) fn governed_folder(file: &Path, is_top: impl Fn(&Path) -> bool) -> PathBuf {
     let mut folder = file.parent().unwrap_or(Path::new(""));
     while let Some(parent) = folder.parent().filter(|_| !is_top(folder)) {
-        let is_auxiliary =
-            |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| AUXILIARY.contains(&name));
         if !is_auxiliary(folder) && (is_top(parent) || !is_auxiliary(parent)) {
             break;
         }
@@ -150,9 +207,21 @@ pub(super) fn is_script_lock(path: &Path) -> bool {
     path.extension().is_some_and(|one| one == "lock") && script.is_some_and(|one| one == "py")
 }
 
+/// Whether the name of the file says so, or that of its folder where it holds variants (`docker/trl-dev/Dockerfile`).
 fn has_other_purpose(path: &Path) -> bool {
+    let says = |path: &Path| words(path).iter().any(|word| PURPOSES.contains(&word.as_str()));
+    let folder = path.parent().unwrap_or(Path::new(""));
+    says(path) || folder.parent().is_some_and(is_auxiliary) && says(folder)
+}
+
+/// The words of a file's or folder's name.
+fn words(path: &Path) -> Vec<String> {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("").to_ascii_lowercase();
-    name.split(['.', '-', '_']).any(|word| PURPOSES.contains(&word))
+    name.split(['.', '-', '_']).map(str::to_owned).collect()
+}
+
+fn is_auxiliary(folder: &Path) -> bool {
+    folder.file_name().and_then(|name| name.to_str()).is_some_and(|name| AUXILIARY.contains(&name))
 }
 
 fn is_conda(stem: &str, folder: &str) -> bool {

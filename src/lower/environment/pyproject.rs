@@ -12,6 +12,7 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     writer.syntax_errors(&document.errors);
     let root = &document.root;
     if let Some(project) = root.get("project") {
+        own_name(&mut writer, project);
         table(&mut writer, project);
         groups(&mut writer, project.get("optional-dependencies"), "extra");
     }
@@ -46,6 +47,7 @@ fn table(writer: &mut Writer<'_>, project: &Node) {
 
 fn tools(writer: &mut Writer<'_>, tool: &Node) {
     if let Some(poetry) = tool.get("poetry") {
+        own_name(writer, poetry);
         poetry_table(writer, poetry.get("dependencies"), None);
         poetry_table(writer, poetry.get("dev-dependencies"), Some("group: dev"));
         for group in poetry.get("group").map(Node::entries).unwrap_or_default() {
@@ -83,6 +85,12 @@ fn uv_settings(writer: &mut Writer<'_>, uv: &Node) {
         at += 1;
         at > before || !overridden.contains(&declaration.package)
     });
+}
+
+fn own_name(writer: &mut Writer<'_>, project: &Node) {
+    if let Some(name) = project.get("name").and_then(|node| Some((node.as_str()?, node.span))) {
+        writer.own_name(name.0, name.1);
+    }
 }
 
 /// A list of requirements; what is no string (`{include-group = ...}`) names another list that is read anyway.
@@ -217,7 +225,7 @@ fn sources(writer: &mut Writer<'_>, root: &Node) {
         for declaration in writer.said.declarations.iter_mut().filter(|one| one.package == name) {
             declaration.direct.clone_from(&tagged.direct);
             declaration.specifiers = tagged.specifiers.clone();
-            declaration.evidence = crate::model::Evidence::Pin;
+            declaration.evidence = tagged.evidence();
         }
     }
 }

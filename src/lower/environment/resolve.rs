@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pep440_rs::{Operator, Version, VersionSpecifier};
 
+use super::kind::Standing;
 use super::marker::Pythons;
 use super::statement::intersect;
 use crate::eval::Tri;
@@ -13,8 +14,8 @@ use crate::model::{Declaration, Evidence, PackageFacts};
 /// Declarations that are installed together: those of one file and of the files it includes.
 #[derive(Debug)]
 pub(super) struct Installation<'a> {
-    /// The more canonical (`requirements.txt` before `requirements-gpu.txt` before a Dockerfile), the smaller.
-    pub(super) standing: u8,
+    /// Which of several a reader would take first.
+    pub(super) standing: Standing,
     /// What it says of the package.
     pub(super) declarations: Vec<&'a Declaration>,
 }
@@ -50,7 +51,7 @@ pub(super) fn resolve(
         })
         .filter(|one| !one.declarations.is_empty())
         .collect();
-    deciding.sort_by_key(|one| one.standing);
+    deciding.sort_by_key(|one| (one.standing, !one.declarations.iter().any(|one| is_branch(one))));
 
     let (allowed, preferred) = known.map(|known| allowed(&deciding, known)).unwrap_or_default();
     let newest = known.and_then(|known| newest(&preferred, pythons, known));
@@ -63,7 +64,7 @@ pub(super) fn resolve(
     // Those that name the release in effect first: they are its reason.
     declarations.sort_by_key(|one| {
         let is_reason = in_effect.as_ref().is_some_and(|version| one.names(version));
-        (!is_reason, one.direct.is_none())
+        (!is_reason, in_effect.is_some() && is_branch(one))
     });
     let count = declarations.len();
     let mut rest: Vec<&Declaration> = all.chain(governing.others.iter().copied()).collect();
@@ -98,7 +99,7 @@ fn assumed(name: &str, governing: &Governing<'_>, pythons: &Pythons, known: Opti
 
 /// The releases that some installation allows, and those of the installation taken to be in effect.
 fn allowed(deciding: &[Installation<'_>], known: &Package) -> (ReleaseSet, ReleaseSet) {
-    let sets: Vec<(u8, ReleaseSet)> =
+    let sets: Vec<(Standing, ReleaseSet)> =
         deciding.iter().map(|one| (one.standing, installed(&one.declarations, known))).collect();
     let joined = sets.iter().map(|(_, set)| set.clone()).reduce(|left, right| &left & &right).unwrap_or_default();
     if !joined.is_empty() {
@@ -123,7 +124,7 @@ fn installed(declarations: &[&Declaration], known: &Package) -> ReleaseSet {
 
 fn joined(declarations: &[&Declaration], known: &Package) -> ReleaseSet {
     // A branch of a repository is no release.
-    if declarations.iter().any(|one| one.direct.is_some() && one.specifiers.is_empty()) {
+    if declarations.iter().any(|one| is_branch(one)) {
         return ReleaseSet::default();
     }
     let all = intersect(declarations.iter().map(|one| &one.specifiers));
@@ -160,6 +161,11 @@ fn named(deciding: &[Installation<'_>]) -> Option<Version> {
     // Alternatives under conditions name several; the newest is what a new machine gets.
     let conditional = best.declarations.iter().all(|one| one.condition.is_some());
     pins.into_iter().rev().find(|pin| conditional || agree(pin)).cloned()
+}
+
+/// Whether it comes from a place that names no release.
+fn is_branch(declaration: &Declaration) -> bool {
+    declaration.direct.is_some() && declaration.specifiers.is_empty()
 }
 
 fn versions(set: &ReleaseSet, known: &Package) -> Vec<Version> {

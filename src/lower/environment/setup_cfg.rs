@@ -7,6 +7,10 @@ use crate::syntax::{Document, Node};
 /// Reads a `setup.cfg`.
 pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     let mut writer = Writer::new(source);
+    let name = document.root.get("metadata").and_then(|metadata| metadata.get("name"));
+    if let Some((name, span)) = name.and_then(|node| Some((node.as_str()?, node.span))) {
+        writer.own_name(name, span);
+    }
     let options = document.root.get("options");
     requirements(&mut writer, options.and_then(|options| options.get("install_requires")), None);
     if let Some(python) = options.and_then(|options| options.get("python_requires")).and_then(Node::as_str) {

@@ -25,6 +25,11 @@ pub(super) fn read(source: &SourceFile) -> Statements {
     writer.syntax_errors(&module.errors());
     for (name, value) in script.arguments {
         match name.as_str() {
+            "name" => {
+                if let Value::Text(name, range) = &value {
+                    writer.own_name(name, module.span(*range));
+                }
+            }
             "install_requires" => say(&mut writer, &module, &value, None),
             "python_requires" => {
                 if let Value::Text(text, _) = &value {

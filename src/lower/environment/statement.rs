@@ -103,6 +103,12 @@ impl<'a> Writer<'a> {
         });
     }
 
+    /// The project's own name: inside the repository of a library, the library is the code at hand.
+    pub(super) fn own_name(&mut self, name: &str, span: Span) {
+        let requirement = Requirement { direct: Some(".".into()), ..Requirement::any(name) };
+        self.push(requirement, span, None, Evidence::Pin);
+    }
+
     /// `requires-python` or what stands for it. What cannot be read is left out: it only narrows.
     pub(super) fn python(&mut self, specifiers: Option<VersionSpecifiers>) {
         if let Some(more) = specifiers {
@@ -172,10 +178,10 @@ impl Requirement {
         Self { specifiers: specifiers.into_iter().collect(), direct: Some(url.to_owned()), ..Self::any(name) }
     }
 
-    /// A pin or a range.
+    /// A pin or a range. A branch of a repository is a range: which release it is cannot be told.
     pub(super) fn evidence(&self) -> Evidence {
         let exact = |one: &VersionSpecifier| matches!(one.operator(), Operator::Equal | Operator::ExactEqual);
-        if self.direct.is_some() || self.specifiers.iter().any(exact) { Evidence::Pin } else { Evidence::Range }
+        if self.specifiers.iter().any(exact) { Evidence::Pin } else { Evidence::Range }
     }
 }
 

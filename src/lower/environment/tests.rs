@@ -8,6 +8,7 @@ use crate::knowledge::{Knowledge, Package, Release};
 use crate::lower::Request;
 use crate::source::{MemoryFileSystem, Sources};
 
+mod anything;
 mod governance;
 mod sources;
 mod specifiers;

@@ -65,6 +65,37 @@ fn declarations_of_one_folder_join() {
             [("requirements.txt", "peft"), ("requirements-dev.txt", "trl==0.9.6")],
             "trl 0.9.6 (pinned in requirements-dev.txt:1)",
         ),
+        // A file for something in particular does not count either.
+        (
+            [("pyproject.toml", "[project]\ndependencies = ['trl>=0.9']"), ("requirements/moss-vl.txt", "trl==0.9.6")],
+            "trl 1.16.0 (newest that trl>=0.9 in pyproject.toml:2 allows)",
+        ),
+        // An image is built from it; a pin there decides, a branch does not.
+        (
+            [
+                ("requirements.txt", "trl>=0.9"),
+                ("docker/gpu/Dockerfile", "FROM python:3.11\nRUN pip install trl==0.9.6\n"),
+            ],
+            "trl 0.9.6 (pinned in docker/gpu/Dockerfile:2)",
+        ),
+        (
+            [("requirements.txt", "trl>=0.9"), ("docker/trl-dev/Dockerfile", "RUN pip install trl==0.9.6\n")],
+            "trl 1.16.0 (newest that trl>=0.9 in requirements.txt:1 allows)",
+        ),
+        (
+            [("requirements.txt", "trl>=0.9"), ("Dockerfile", "RUN pip install git+https://x.org/trl\n")],
+            "trl 1.16.0 (newest that trl>=0.9 in requirements.txt:1 allows)",
+        ),
+        // In the repository of the library itself, the library is the code at hand.
+        (
+            [("pyproject.toml", "[project]\nname = 'trl'\n"), ("requirements.txt", "transformers")],
+            "trl (the project itself, pyproject.toml:2)",
+        ),
+        // Targets of a Makefile are alternatives, the last command of a script has the last word.
+        (
+            [("Makefile", "a:\n\tpip install trl==0.9.6\nb:\n\tpip install trl==0.12.2\n"), ("train.py", "")],
+            "trl 0.12.2 (pinned in Makefile:4)",
+        ),
     ] {
         assert_eq!(trl(&files), expected, "{files:?}");
     }
@@ -138,7 +169,7 @@ fn a_workspace_is_governed_by_its_lock() {
         ("packages/sft/train.py", "pytest", "pytest 8 (pinned in packages/sft/requirements-dev.txt:2)"),
         ("examples/plain.py", "trl", "trl 0.12.2 (locked in uv.lock:12)"),
         ("examples/quick.py", "trl", "trl 1.16.0 (newest that trl in examples/quick.py:2 allows)"),
-        ("packages/dpo/train.py", "dpo", "-"),
+        ("packages/dpo/train.py", "dpo", "dpo (the project itself, packages/dpo/pyproject.toml:2)"),
     ] {
         assert_eq!(project.describe(script, package), expected, "{script} {package}");
     }

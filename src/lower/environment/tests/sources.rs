@@ -257,12 +257,23 @@ fn commands() {
         ("run.sh", "TRL=0.9.6\npip install trl==$TRL\n", "trl 0.9.6 (pinned in run.sh:2)"),
         ("run.sh", "conda install -c conda-forge trl=0.9\n", "trl 0.9.6 (newest that trl==0.9.* in run.sh:1 allows)"),
         ("run.sh", "uv run --with trl==0.9.6 train.py\n", "trl 0.9.6 (pinned in run.sh:1)"),
+        (
+            "Dockerfile",
+            "FROM python:3.9-slim\nRUN apt-get update && \\\n    pip install --no-cache-dir \\\n    trl\n",
+            "trl 0.29.0 (newest that trl in Dockerfile:4 allows)",
+        ),
+        (
+            "docker/Dockerfile",
+            "COPY x y\nRUN pip install -r requirements.txt\n",
+            "trl 0.9.2 (pinned in requirements.txt:1)",
+        ),
+        ("Makefile", "install:\n\tpip install trl==0.9.6\n", "trl 0.9.6 (pinned in Makefile:2)"),
         ("run.sh", "pip install -r reqs/all.txt\n", "trl 0.9.2 (pinned in reqs/all.txt:1)"),
         ("run.sh", "pip install $PACKAGES <name>\n", "trl 1.16.0 (nothing declares trl; newest known release)"),
         ("run.sh", "echo pip install trl==0.9.6\n", "trl 1.16.0 (nothing declares trl; newest known release)"),
     ] {
-        let unlisted: &[_] = &[("reqs/all.txt", "trl==0.9.2")];
-        let files: &[_] = &[(file, text)];
+        let unlisted: &[_] = &[("reqs/all.txt", "trl==0.9.2"), ("requirements.txt", "trl==0.9.2")];
+        let files: &[_] = &[(file, text), ("train.py", "")];
         let project = Project { files, unlisted, ..Project::default() };
         assert_eq!(project.describe("train.py", "trl"), expected, "{text}");
     }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use crate::knowledge::{Package, Release};
+use crate::lower::environment::kind::Standing;
 use crate::lower::environment::marker::Pythons;
 use crate::lower::environment::resolve::{Governing, Installation, resolve};
 use crate::lower::environment::statement::Requirement;
@@ -67,7 +68,7 @@ fn pick_of(requirement: &Requirement, known: &Package) -> String {
         condition: None,
         direct: None,
     };
-    let deciding = vec![Installation { standing: 0, declarations: vec![&declaration] }];
+    let deciding = vec![Installation { standing: Standing::Canonical, declarations: vec![&declaration] }];
     let governing = Governing { deciding, others: Vec::new() };
     let facts = resolve("trl", &governing, &Pythons::new(None), Some(known));
     let known_one = facts.is_known_release();
