@@ -136,20 +136,19 @@ impl<'r, 'a> Collector<'r, 'a> {
     }
 
     fn reach(&self, path: &Path, kind: Kind, said: &Statements) -> Reach {
-        if matches!(kind, Kind::Script | Kind::Notebook) {
-            return Reach { folders: Vec::new(), scripts: vec![path.to_path_buf()] };
-        }
         if is_script_lock(path) {
             return Reach { folders: Vec::new(), scripts: vec![path.with_extension("")] };
         }
         let is_top = |folder: &Path| folder == self.top || self.repositories.contains(folder);
         let folder = governed_folder(path, is_top);
         let members = said.members.iter().map(|member| normal(&folder.join(member)));
-        let folders = members.chain([folder.clone()]).collect();
-        let launched = said.launched.iter().filter_map(|script| self.script(&folder, script));
+        // A script or a notebook speaks for itself alone, and for what it starts.
+        let is_alone = matches!(kind, Kind::Script | Kind::Notebook);
+        let folders = if is_alone { Vec::new() } else { members.chain([folder.clone()]).collect() };
         // `trl dpo ...` has no other script than the file it stands in.
-        let own = matches!(kind, Kind::Shell | Kind::Makefile).then(|| path.to_path_buf());
-        let scripts = launched.chain(own).collect();
+        let is_own = is_alone || matches!(kind, Kind::Shell | Kind::Makefile);
+        let launched = said.launched.iter().filter_map(|script| self.script(&folder, script));
+        let scripts = launched.chain(is_own.then(|| path.to_path_buf())).collect();
         Reach { folders, scripts }
     }
 
@@ -199,7 +198,7 @@ fn read(source: &SourceFile, kind: Kind) -> Statements {
         Kind::Dockerfile => commands::read(source, &syntax::parse(Format::Dockerfile, source)),
         Kind::Shell => commands::read(source, &syntax::parse(Format::Shell, source)),
         Kind::Makefile => commands::read(source, &syntax::parse(Format::Makefile, source)),
-        Kind::Notebook => Statements::default(),
+        Kind::Notebook => commands::read_notebook(source),
     }
 }
 

@@ -1,9 +1,9 @@
-//! Installations by command: shell scripts, Dockerfiles, Makefiles.
+//! Installations by command: shell scripts, Dockerfiles, Makefiles, notebooks.
 
 use super::statement::{Requirement, Statements, Writer, specifiers_of};
 use crate::source::{SourceFile, Span};
 use crate::syntax::requirements::{PipInstall, parse_pip_command, parse_requirement};
-use crate::syntax::{Document, Entry, Node, NodeKind, shell};
+use crate::syntax::{Document, Entry, Node, NodeKind, notebook, shell};
 
 /// Reads the commands of a file, wherever they stand in it. What cannot be read says nothing: these files run somewhere
 /// else, with variables that are not known here.
@@ -13,8 +13,20 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     writer.said
 }
 
+/// Reads the commands of a notebook.
+pub(super) fn read_notebook(source: &SourceFile) -> Statements {
+    let mut writer = Writer::new(source);
+    // Most notebooks install nothing, and they are large.
+    if source.text().contains("install") || source.text().contains("uv ") {
+        for document in notebook::parse(source).documents() {
+            walk(&mut writer, &document.root);
+        }
+    }
+    writer.said
+}
+
 /// Reads a node and what stands inside it.
-pub(super) fn walk(writer: &mut Writer<'_>, node: &Node) {
+fn walk(writer: &mut Writer<'_>, node: &Node) {
     if let NodeKind::Call { callee, .. } = &node.kind {
         command(writer, callee, node);
     }

@@ -280,6 +280,28 @@ fn commands() {
 }
 
 #[test]
+fn notebooks() {
+    let cell = |source: &str| format!(r#"{{"cells": [{{"cell_type": "code", "source": {source}}}], "nbformat": 4}}"#);
+    for (source, expected) in [
+        (r#"["!pip install -q trl==0.9.6 peft\n", "import trl"]"#, "trl 0.9.6 (pinned in a.ipynb:1)"),
+        (r#"["%pip install 'trl>=0.9,<0.12'"]"#, "trl 0.11.4 (newest that trl>=0.9,<0.12 in a.ipynb:1 allows)"),
+        (r#"["%%bash\n", "pip install trl==0.9.6"]"#, "trl 0.9.6 (pinned in a.ipynb:1)"),
+        (r#"["!pip install trl==0.9.6\n", "!pip install trl==0.9.2"]"#, "trl 0.9.2 (pinned in a.ipynb:1)"),
+        (r#"["x = 1"]"#, "trl 0.12.2 (pinned in requirements.txt:1)"),
+        (r#"["!pip install peft"]"#, "trl 0.12.2 (pinned in requirements.txt:1)"),
+        ("[", "trl 0.12.2 (pinned in requirements.txt:1)"),
+    ] {
+        let text = cell(source);
+        let files: &[_] = &[("a.ipynb", text.as_str()), ("requirements.txt", "trl==0.12.2"), ("b.ipynb", "")];
+        let project = Project { files, ..Project::default() };
+        assert_eq!(project.describe("a.ipynb", "trl"), expected, "{source}");
+        assert_eq!(project.describe("b.ipynb", "trl"), "trl 0.12.2 (pinned in requirements.txt:1)", "{source}");
+    }
+    let text = cell(r#"["!pip install trl==0.9.6\n", "!python train.py"]"#);
+    assert_eq!(trl(&[("a.ipynb", text.as_str()), ("train.py", "")]), "trl 0.9.6 (pinned in a.ipynb:1)");
+}
+
+#[test]
 fn script_headers() {
     let script = "#!/usr/bin/env python\n# /// script\n# requires-python = '>=3.10'\n# dependencies = [\n#   'trl==0.9.6',\n#\n# ]\n# ///\nimport trl\n";
     let project = Project {
