@@ -1,6 +1,7 @@
 //! From files to meaning: scripts, argument files and launch lines become training runs, declarations an environment.
 
 mod environment;
+pub mod launch;
 
 use std::path::{Path, PathBuf};
 

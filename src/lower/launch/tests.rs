@@ -1,0 +1,128 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::source::Sources;
+use crate::syntax;
+
+fn node(node: &Node) -> String {
+    match &node.kind {
+        NodeKind::List(items) => items.iter().map(|item| self::node(&item.value)).collect::<Vec<_>>().join(","),
+        NodeKind::Opaque if node.span.start == node.span.end => String::new(),
+        NodeKind::Opaque => "?".into(),
+        _ => node.as_str().unwrap_or("~").to_owned(),
+    }
+}
+
+fn entries(entries: &[Entry]) -> String {
+    let entry = |entry: &Entry| match entry.name() {
+        Some(name) => format!("{name}={}", node(&entry.value)),
+        None => node(&entry.value),
+    };
+    entries.iter().map(entry).collect::<Vec<_>>().join(" ")
+}
+
+/// `launcher(flags) > program: flags; configs; environment`.
+fn show_as(format: Format, text: &str) -> String {
+    let source = Sources::default().add("run".into(), text);
+    let document = syntax::parse(format, &source);
+    let word = |word: &Word| word.text.clone().unwrap_or_else(|| "?".into());
+    let show = |launch: &Launch| {
+        let mut out = String::new();
+        for launcher in &launch.launchers {
+            out += &format!("{}({}) > ", launcher.name, entries(&launcher.flags));
+        }
+        out += &match &launch.program {
+            Program::Script { path, known_end } if path.text.is_none() => format!("?{known_end}"),
+            Program::Script { path, .. } => word(path),
+            Program::Module(module) => format!("-m {}", word(module)),
+            Program::Command { tool, command } => format!("{tool}:{}", word(command)),
+        };
+        out += &format!(": {}", entries(&launch.flags));
+        if !launch.configs.is_empty() {
+            out += &format!("; {}", launch.configs.iter().map(word).collect::<Vec<_>>().join(" "));
+        }
+        if !launch.environment.is_empty() {
+            out += &format!("; {}", entries(&launch.environment));
+        }
+        if let Some(directory) = &launch.directory {
+            out += &format!("; in {}", word(directory));
+        }
+        out + if launch.is_open { " open" } else { "" }
+    };
+    launches(&document, &source).iter().map(show).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn launch_lines() {
+    for (text, expected) in [
+        ("python train.py --beta 0.1 --bf16", "python() > train.py: beta=0.1 bf16="),
+        ("python3.10 -u -W ignore a/t.py x", "python(u= W=ignore) > a/t.py: x"),
+        ("./train.py --a 1", "./train.py: a=1"),
+        ("python -m trl.scripts.dpo --a=1", "python() > -m trl.scripts.dpo: a=1"),
+        ("torchrun --nproc_per_node 8 --standalone t.py --a 1", "torchrun(nproc_per_node=8 standalone=) > t.py: a=1"),
+        ("torchrun --nproc_per_node=8 -m pkg.train --a 1", "torchrun(nproc_per_node=8 m=) > -m pkg.train: a=1"),
+        ("python -m torch.distributed.run --nnodes 1 t.py", "python() > torchrun(nnodes=1) > t.py: "),
+        (
+            "accelerate launch --config_file ds.yaml --multi_gpu t.py r.yaml --config_file x.yaml",
+            "accelerate launch(config_file=ds.yaml multi_gpu=) > t.py: r.yaml config_file=x.yaml; r.yaml x.yaml",
+        ),
+        ("accelerate launch -m axolotl.cli.train c.yml", "accelerate launch(m=) > -m axolotl.cli.train: c.yml; c.yml"),
+        ("accelerate launch --no_python python t.py", "accelerate launch(no_python=) > python() > t.py: "),
+        ("accelerate launch trl dpo --beta 1", "accelerate launch() > trl:dpo: beta=1"),
+        ("deepspeed --num_gpus 2 t.py --deepspeed ds.json", "deepspeed(num_gpus=2) > t.py: deepspeed=ds.json"),
+        ("trl dpo --config c.yaml --beta 0.2", "trl:dpo: config=c.yaml beta=0.2; c.yaml"),
+        ("llamafactory-cli train c.yaml lr=1", "llamafactory-cli:train: c.yaml lr=1; c.yaml"),
+        ("swift rlhf --rlhf_type dpo", "swift:rlhf: rlhf_type=dpo"),
+        ("axolotl train c.yml", "axolotl:train: c.yml; c.yml"),
+        ("oumi train -c c.yaml", "oumi:train: c=c.yaml; c.yaml"),
+        ("srun --jobid $J -N1 torchrun t.py", "srun(jobid=? N1=) > torchrun() > t.py: "),
+        ("uv run --with trl python t.py", "uv(with=trl) > python() > t.py: "),
+        ("uv run t.py", "uv() > t.py: "),
+        ("nohup env A=1 python t.py > log 2>&1 &", "nohup() > env(A=1) > python() > t.py: ; A=1"),
+        ("CUDA_VISIBLE_DEVICES=0 python t.py", "python() > t.py: ; CUDA_VISIBLE_DEVICES=0"),
+        ("export A=1 B=2\nA=3\nB=4 python t.py", "python() > t.py: ; B=2 A=3 B=4"),
+        ("cd x && python t.py", "python() > t.py: ; in x"),
+        ("python $ROOT/a/t.py", "python() > ?a/t.py: "),
+        ("python \"$(dirname \"$0\")/t.py\" --a 1", "python() > ?t.py: a=1"),
+        ("$PY t.py --a 1", "$PY() > t.py: a=1"),
+        ("PY=python\n$PY t.py --a 1", "python() > t.py: a=1"),
+        ("ARGS=(--a 1)\npython t.py \"${ARGS[@]}\" --b $X", "python() > t.py: a=1 b=?"),
+        ("L='accelerate launch --multi_gpu'\n$L t.py", "accelerate launch(multi_gpu=) > t.py: "),
+        ("accelerate launch $ARGS t.py --a 1", "accelerate launch(?) > t.py: a=1 open"),
+        ("python t.py \"$@\"", "python() > t.py: ? open"),
+        ("python t.py --a 1 $EXTRA", "python() > t.py: a=1,? open"),
+        ("python t.py --a $1 --b \"$2\"", "python() > t.py: a=? b=?"),
+        ("python t.py --bf16 \"$@\"", "python() > t.py: bf16=? open"),
+        ("bash -c 'python t.py --a 1'", "python() > t.py: a=1"),
+        ("srun bash -c \"torchrun t.py\"", "torchrun() > t.py: "),
+        ("for b in 0.1 0.5; do python t.py --beta $b; done", "python() > t.py: beta=?"),
+        ("if x; then\n python a.py\nelse\n python b.py\nfi", "python() > a.py: \npython() > b.py: "),
+        ("python -c 'x'; python -V; ls a.txt; echo t; pip install trl; trl --help; accelerate config", ""),
+        ("cat t.py", ""),
+    ] {
+        assert_eq!(show_as(Format::Shell, text), expected, "{text:?}");
+    }
+}
+
+#[test]
+fn launch_lines_of_other_files() {
+    for (format, text, expected) in [
+        (
+            Format::Dockerfile,
+            "FROM x\nENV A=1\nWORKDIR /w\nRUN export B=2 && python a.py\nCMD [\"python\", \"t.py\", \"--a=1\"]\n",
+            "python() > a.py: ; A=1 B=2; in /w\npython() > t.py: a=1; A=1; in /w",
+        ),
+        (Format::Makefile, "A = --a 1\nx:\n\t@python t.py $(A)\n", "python() > t.py: a=1"),
+    ] {
+        assert_eq!(show_as(format, text), expected);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_survived(text in r#"(python |t\.py |accelerate launch |torchrun |-m |--a |"\$@" |\$X |bash -c '|'|=|\n|[ -~é])*"#) {
+        for format in [Format::Shell, Format::Dockerfile, Format::Makefile] {
+            show_as(format, &text);
+        }
+    }
+}
