@@ -1,5 +1,6 @@
 //! Tests of the parsers of data formats: many tiny inputs, then hostile ones.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
@@ -173,8 +174,7 @@ fn toml_trees() {
             ),
             ("a = 2024-01-02\nb = 99999999999999999999\n", "{a: @2024-01-02, b: 1e20}"),
             ("\u{feff}a = 1\r\nb = 2\r\n", "{a: 1, b: 2}"),
-            ("a = 1\nb = = 2\nc = 3\n", "{a: 1, b: ?, c: 3}"),
-        ][..5],
+        ],
     );
     let broken = read(Toml, "a = 1\nb = = 2\nc = 3\n");
     assert!(!broken.errors.is_empty());
@@ -276,13 +276,17 @@ fn truncated_files_are_read() {
 proptest! {
     #[test]
     fn any_text_is_read(text in "\\PC{0,40}") {
-        FORMATS.iter().for_each(|format| assert_sound(*format, &text));
+        for format in FORMATS {
+            assert_sound(format, &text);
+        }
     }
 
     #[test]
     fn any_soup_of_syntax_is_read(parts in prop::collection::vec(prop::sample::select(SOUP), 0..40)) {
         let text = parts.concat();
-        FORMATS.iter().for_each(|format| assert_sound(*format, &text));
+        for format in FORMATS {
+            assert_sound(format, &text);
+        }
     }
 }
 
@@ -306,7 +310,7 @@ fn deep_nesting_is_an_error_and_nothing_worse() {
         format!("a = {}", "{a = ".repeat(n)),
         format!("{}a = 1", "a.".repeat(n)),
         format!("[{}a]", "a.".repeat(n)),
-        (0..400).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect(),
+        (0..400).fold(String::new(), |text, depth| text + &" ".repeat(depth) + "a:\n"),
     ];
     for text in &texts {
         for format in FORMATS {
@@ -323,12 +327,12 @@ fn deep_nesting_is_an_error_and_nothing_worse() {
 fn aliases_cannot_explode() {
     let mut laughs = "a0: &a0 [x, x]\n".to_owned();
     for level in 1..60 {
-        laughs.push_str(&format!("a{level}: &a{level} [*a{0}, *a{0}, *a{0}]\n", level - 1));
+        let _ = writeln!(laughs, "a{level}: &a{level} [*a{0}, *a{0}, *a{0}]", level - 1);
     }
     assert!(read(Yaml, &laughs).errors.iter().any(|error| error.message.starts_with("aliases expand")));
     let mut chain = "a0: &a0 [x]\n".to_owned();
     for level in 1..5000 {
-        chain.push_str(&format!("a{level}: &a{level} [*a{}]\n", level - 1));
+        let _ = writeln!(chain, "a{level}: &a{level} [*a{}]", level - 1);
     }
     assert!(!read(Yaml, &chain).errors.is_empty());
 }

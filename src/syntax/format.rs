@@ -24,10 +24,12 @@ fn by_name(name: &str, folder: &str) -> Option<Format> {
         "dockerfile" | "containerfile" => return Some(Format::Dockerfile),
         "makefile" | "gnumakefile" => return Some(Format::Makefile),
         "tsconfig.json" | "devcontainer.json" => return Some(Format::Jsonc),
-        _ if folder == ".vscode" && name.ends_with(".json") => return Some(Format::Jsonc),
         _ => {}
     }
     let (stem, extension) = name.rsplit_once('.')?;
+    if folder == ".vscode" && extension == "json" {
+        return Some(Format::Jsonc);
+    }
     let is_list = stem.contains("requirements") || stem.contains("constraints");
     let is_in_folder = matches!(folder, "requirements" | "constraints");
     (matches!(extension, "txt" | "in") && (is_list || is_in_folder)).then_some(Format::Requirements)

@@ -10,6 +10,7 @@ use crate::source::SourceFile;
 mod data_tests;
 pub mod dockerfile;
 mod document;
+pub mod edit;
 pub mod embedded;
 mod format;
 pub mod ini;

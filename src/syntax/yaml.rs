@@ -377,7 +377,7 @@ impl<'a> Builder<'a> {
     fn give_up(&mut self, error: &ScanError) {
         let at = error.marker().byte_offset().unwrap_or(self.cursor).min(self.end_of_text());
         let end = self.source.text()[at..].chars().next().map_or(at, |next| at + next.len_utf8());
-        self.error(at..end, error.info().to_string());
+        self.error(at..end, error.info());
         while !self.open.is_empty() {
             self.end(None);
         }

@@ -141,6 +141,7 @@ fn int(text: &str) -> Option<Scalar> {
     match i64::from_str_radix(digits, radix) {
         Ok(value) => Some(Scalar::Int(if negative { -value } else { value })),
         Err(_) if digits.is_empty() || !digits.chars().all(|digit| digit.is_digit(radix)) => None,
+        Err(_) if radix == 10 => digits.parse().ok().map(signed).map(Scalar::Float),
         Err(_) => Some(whole(signed(
             digits
                 .chars()
@@ -260,5 +261,45 @@ impl<'a> Cursor<'a> {
         let colon = self.one(b":");
         let two = colon.one(b"012345").digit();
         if two.0.is_some() { two } else { colon.digit() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Text, what `yaml.safe_load` of `PyYAML` 6.0.3 made of it, and what `OmegaConf` 2.4.0's loader made of it.
+    const RECORDED: &str = include_str!("scalars.tsv");
+
+    fn show(scalar: &Scalar) -> String {
+        match scalar {
+            Scalar::Null => "null".into(),
+            Scalar::Bool(value) => value.to_string(),
+            Scalar::Int(value) => value.to_string(),
+            Scalar::Float(value) if value.is_finite() => format!("f:{value}"),
+            Scalar::Float(value) => value.to_string(),
+            Scalar::Str(text) => format!("\"{text}\""),
+            Scalar::Date(text) => format!("@{text}"),
+        }
+    }
+
+    /// Floats are recorded as Python prints them.
+    fn as_rust_prints(recorded: &str) -> String {
+        match recorded.strip_prefix("f:") {
+            Some(float) => format!("f:{}", float.parse::<f64>().expect("a float")),
+            None => recorded.to_owned(),
+        }
+    }
+
+    #[test]
+    fn scalars_read_as_the_python_loaders_read_them() {
+        let mut seen = 0;
+        for line in RECORDED.lines() {
+            let [text, pyyaml, omegaconf] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            assert_eq!(show(&resolve(text, YamlLoader::PyYaml)), as_rust_prints(pyyaml), "{text} by PyYAML");
+            assert_eq!(show(&resolve(text, YamlLoader::OmegaConf)), as_rust_prints(omegaconf), "{text} by OmegaConf");
+            seen += 1;
+        }
+        assert!(seen > 100);
     }
 }
