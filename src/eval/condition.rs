@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Const, Symbol};
 
@@ -219,14 +220,34 @@ impl Cond {
         })
     }
 
+    /// A question that equals no other.
+    pub fn opaque() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Self::Atom(Atom::Opaque(NEXT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The members of a conjunction; of anything else, itself.
+    pub fn conjuncts(&self) -> &[Self] {
+        match self {
+            Self::Const(true) => &[],
+            Self::All(parts) => parts,
+            other => std::slice::from_ref(other),
+        }
+    }
+
     /// Whether it holds always, never, or depends: exact while the number of cases is small, `Maybe` otherwise.
     pub fn verdict(&self) -> Tri {
+        self.verdict_within(BUDGET)
+    }
+
+    /// [`Self::verdict`] that gives up earlier, for questions asked at every step.
+    pub(super) fn verdict_within(&self, budget: usize) -> Tri {
         if let Self::Const(value) = self {
             return if *value { Tri::Yes } else { Tri::No };
         }
         let atoms: Vec<&Atom> = self.atoms().into_iter().collect();
         let worlds = Worlds::new(&atoms);
-        let Some(count) = worlds.count().filter(|count| *count <= BUDGET) else { return Tri::Maybe };
+        let Some(count) = worlds.count().filter(|count| *count <= budget) else { return Tri::Maybe };
         let (mut some, mut every) = (false, true);
         for index in 0..count {
             let Some(world) = worlds.world(index) else { continue };

@@ -6,13 +6,29 @@
 //! constructors of released libraries and keeps the conditions under which they raise. What a library call means is asked
 //! of a [`Host`].
 
+mod arguments;
+mod builtins;
+mod calls;
+mod classes;
 mod condition;
+mod entry;
+mod expressions;
+mod imports;
+mod interpreter;
+mod statements;
+mod store;
 mod trace;
+mod truth;
 mod value;
 
 pub use condition::{Assignment, Atom, Cond, Order, Tri};
+pub use entry::{condition, run_function, run_script};
 pub use trace::{
     Argument, AttributeRead, CallEvent, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId, ParserKind,
     RaiseEvent, Summary, Trace,
 };
+pub use truth::{is_none, same, truth};
 pub use value::{Class, Const, Dict, Function, Instance, Object, Root, Symbol, Traced, Value};
+
+#[cfg(test)]
+mod tests;

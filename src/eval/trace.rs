@@ -40,6 +40,9 @@ pub struct Argument {
     pub span: Span,
     /// The expression that was unpacked (`**kwargs`), if the argument came out of one.
     pub unpacked: Option<Span>,
+    /// Under which condition it is passed at all, given that the call is reached: a dictionary's entry may be set only in
+    /// a branch. Nearly always [`Cond::TRUE`].
+    pub when: Cond,
 }
 
 /// A call that was reached.
@@ -184,7 +187,9 @@ pub enum Summary {
 }
 
 /// What the interpreter asks of the layer above.
-pub trait Host {
+///
+/// Evaluation runs on a thread of its own, for its stack; hence `Sync`.
+pub trait Host: Sync {
     /// The module of the project that `dotted` names, seen from `importer`; `level` counts the leading dots.
     fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>>;
 

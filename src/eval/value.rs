@@ -1,10 +1,11 @@
 //! What a Python expression may be.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Cond, FlagId};
-use crate::source::Span;
+use super::{Cond, FlagId, ParserId};
+use crate::source::{FileId, Span};
 
 /// A constant.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -143,6 +144,8 @@ pub enum Value {
     Class(Arc<Class>),
     /// Something outside the project, by its full name: `trl.DPOTrainer`, `os.environ`, `torch`.
     External(Arc<str>),
+    /// A module of the project.
+    Module(FileId),
     /// One of several, exhaustive and mutually exclusive.
     Choice(Arc<[(Cond, Value)]>),
 }
@@ -171,6 +174,11 @@ pub struct Object {
     pub stored: Vec<(Arc<str>, Value)>,
     /// The object it is a copy of (`copy.deepcopy(model)`), when [`super::Summary::Copy`] said so.
     pub copy_of: Option<Value>,
+    /// What the method was called on (`model.to(device)`); the callee then starts with what made the receiver, or with
+    /// `?` where nothing is known of it.
+    pub receiver: Option<Value>,
+    /// The parser that filled it from the command line or a file; its attributes are that parser's flags.
+    pub parsed: Option<ParserId>,
 }
 
 /// An instance of a class of the project.
@@ -180,20 +188,32 @@ pub struct Instance {
     pub id: u32,
     /// Its class.
     pub class: Arc<Class>,
+    /// Its attributes when it was passed to something outside the project or returned, by name.
+    pub stored: Vec<(Arc<str>, Value)>,
+    /// As its base outside the project sees it: the call of that base's constructor.
+    pub object: Option<Arc<Object>>,
+    /// The parser that filled it from the command line or a file.
+    pub parsed: Option<ParserId>,
 }
 
 /// A dictionary with what is known of its content.
 #[derive(Debug, Clone, Default)]
 pub struct Dict {
+    /// Unique in one [`super::Trace`]; 0 for a dictionary that is not shared.
+    pub id: u32,
     /// Known entries in insertion order: key, value, the span of the whole entry where it was written as one.
     pub entries: Vec<(Const, Traced, Option<Span>)>,
     /// Whether other keys may be present (`**unknown`, an update with something unknown).
     pub open: bool,
+    /// Known keys that are present only under a condition.
+    pub maybe: BTreeMap<Const, Cond>,
 }
 
-/// A function of the project. The body is found again by `module` and `span`.
+/// A function of the project. The body is found again by `id`.
 #[derive(Debug, Clone)]
 pub struct Function {
+    /// Unique in one [`super::Trace`]: each evaluation of one definition is a function of its own.
+    pub id: u32,
     /// Full dotted name: `scripts.dpo.main`.
     pub name: Arc<str>,
     /// The whole definition.
@@ -205,6 +225,8 @@ pub struct Function {
 /// A class of the project.
 #[derive(Debug, Clone)]
 pub struct Class {
+    /// Unique in one [`super::Trace`].
+    pub id: u32,
     /// Full dotted name.
     pub name: Arc<str>,
     /// The whole definition.

@@ -1,0 +1,331 @@
+//! Values from the command line: argument parsers and the flags they declare.
+
+use std::sync::Arc;
+
+use ruff_python_ast::{self as ast, Expr};
+
+use super::calls::{Args, Site};
+use super::interpreter::Interpreter;
+use super::store::{Owner, Slot};
+use super::{
+    Argument, Class, Cond, Const, Flag, FlagId, FlagOwner, Object, Parser, ParserId, ParserKind, Root, Symbol, Traced,
+    Value,
+};
+use crate::source::Span;
+
+impl Interpreter<'_> {
+    pub(super) fn build_parser(&mut self, kind: ParserKind, id: u32, object: &Arc<Object>) {
+        let named = |argument: &&Argument| matches!(argument.name.as_deref(), None | Some("dataclass_types"));
+        let classes = match kind {
+            ParserKind::HfArgumentParser | ParserKind::TrlParser => object.args.iter().find(named),
+            ParserKind::Argparse | ParserKind::Function => None,
+        };
+        let classes = match classes.map(|argument| &argument.value.value) {
+            Some(Value::List(items)) => items.iter().map(|item| item.value.clone()).collect(),
+            Some(other) => vec![other.clone()],
+            None => Vec::new(),
+        };
+        let parser = self.new_parser(kind, object.span, classes);
+        self.parsers.insert(id, parser);
+    }
+
+    fn new_parser(&mut self, kind: ParserKind, span: Span, classes: Vec<Value>) -> ParserId {
+        self.trace.parsers.push(Parser { kind, span, classes, files: Vec::new() });
+        ParserId(self.trace.parsers.len() as u32 - 1)
+    }
+
+    pub(super) fn parser_method(
+        &mut self,
+        parser: ParserId,
+        receiver: &Value,
+        name: &str,
+        args: &Args,
+        site: &Site,
+    ) -> Option<Value> {
+        let kind = self.trace.parsers.get(parser.0 as usize)?.kind;
+        match name {
+            "add_argument" => {
+                self.add_argument(parser, args, site);
+                Some(self.fresh_named(&site.label))
+            }
+            "add_argument_group" | "add_mutually_exclusive_group" | "add_subparsers" | "add_parser" => {
+                Some(receiver.clone())
+            }
+            "set_defaults" => {
+                for argument in &args.list {
+                    let Some(name) = &argument.name else { continue };
+                    let flag = self.flag(parser, "", name, || FlagOwner::Parser);
+                    if let Some(flag) = self.trace.flags.get_mut(flag.0 as usize) {
+                        flag.default = argument.value.value.clone();
+                    }
+                }
+                Some(Value::NONE)
+            }
+            "error" | "exit" => {
+                self.stop();
+                Some(Value::Unknown)
+            }
+            "parse_args" => Some(self.namespace(parser, site)),
+            "parse_known_args" => {
+                let rest = self.fresh_named("remaining arguments");
+                let items = [self.namespace(parser, site), rest];
+                Some(Value::List(items.map(|value| Traced { value, span: site.span }).into()))
+            }
+            _ if name.starts_with("parse") && kind != ParserKind::Argparse => {
+                Some(self.parse_into_dataclasses(parser, name, args, site))
+            }
+            _ => None,
+        }
+    }
+
+    /// What `parse_args` returns.
+    fn namespace(&mut self, parser: ParserId, site: &Site) -> Value {
+        let (object, open) = self.new_object("argparse.ArgumentParser.parse_args", Args::default(), None, site);
+        self.push_event(&object, open, None);
+        let object = Arc::new(Object { parsed: Some(parser), ..Object::clone(&object) });
+        self.objects.insert(object.id, Arc::clone(&object));
+        Value::Object(object)
+    }
+
+    fn parse_into_dataclasses(&mut self, parser: ParserId, method: &str, args: &Args, site: &Site) -> Value {
+        if method.ends_with("_file") {
+            let file = args.list.iter().find(|argument| matches!(argument.value.value, Value::Const(Const::Str(_))));
+            if let (Some(file), Some(parser)) = (file, self.trace.parsers.get_mut(parser.0 as usize)) {
+                parser.files.push(file.value.clone());
+            }
+        }
+        let classes =
+            self.trace.parsers.get(parser.0 as usize).map(|parser| parser.classes.clone()).unwrap_or_default();
+        let mut values: Vec<Value> = classes.iter().map(|class| self.filled(parser, class, site)).collect();
+        let own = (parser, Arc::from(""));
+        let declares = self.flags.keys().any(|(of, owner, _)| (*of, Arc::clone(owner)) == own);
+        if declares {
+            values.push(self.namespace(parser, site));
+        }
+        if args
+            .keyword("return_remaining_strings")
+            .is_some_and(|value| matches!(value, Value::Const(Const::Bool(true))))
+        {
+            values.push(self.fresh_named("remaining arguments"));
+        }
+        // A parser of the project that has a `parse` of its own hands out a single dataclass as it is.
+        if method == "parse" && values.len() == 1 {
+            return values.remove(0);
+        }
+        Value::List(values.into_iter().map(|value| Traced { value, span: site.span }).collect())
+    }
+
+    /// A dataclass filled by a parser.
+    fn filled(&mut self, parser: ParserId, class: &Value, site: &Site) -> Value {
+        match class {
+            Value::Class(class) => {
+                let instance = self.new_instance(class, Some(parser));
+                for (field, owner) in self.all_fields(class) {
+                    let value = self.field_flag(parser, &field, &owner);
+                    self.store.set(Slot::Attribute(Owner::Id(instance.id), field.name), Some(value));
+                }
+                let value = Value::Instance(instance);
+                if self.class_attribute(class, "__post_init__").is_some() {
+                    self.call_method(&value, "__post_init__", Args::default(), site);
+                }
+                value
+            }
+            Value::External(path) => {
+                let (object, _) = self.new_object(path, Args { list: Vec::new(), open: true }, None, site);
+                let object = Arc::new(Object { parsed: Some(parser), ..Object::clone(&object) });
+                self.objects.insert(object.id, Arc::clone(&object));
+                Value::Object(object)
+            }
+            _ => self.fresh_named(&site.label),
+        }
+    }
+
+    fn field_flag(&mut self, parser: ParserId, field: &super::interpreter::Field, owner: &Arc<Class>) -> Value {
+        let class = Arc::clone(owner);
+        let key = owner.name.to_string();
+        let id = self.flag(parser, &key, &field.name, move || FlagOwner::Class(class));
+        if let Some(flag) = self.trace.flags.get_mut(id.0 as usize) {
+            flag.default = field.default.clone().unwrap_or(Value::Unknown);
+            flag.declared = Some(field.span);
+            if field.annotation.contains("bool") {
+                flag.bare = Some(Const::Bool(true));
+            }
+        }
+        symbol(id)
+    }
+
+    /// The flag of that name, declared now if it is new.
+    fn flag(&mut self, parser: ParserId, owner_key: &str, name: &str, owner: impl FnOnce() -> FlagOwner) -> FlagId {
+        let key = (parser, Arc::from(owner_key), Arc::from(name));
+        if let Some(known) = self.flags.get(&key) {
+            return *known;
+        }
+        let id = FlagId(self.trace.flags.len() as u32);
+        self.trace.flags.push(Flag {
+            parser,
+            name: name.into(),
+            options: spellings(name),
+            owner: owner(),
+            default: Value::Unknown,
+            bare: None,
+            declared: None,
+        });
+        self.flags.insert(key, id);
+        id
+    }
+
+    pub(super) fn has_flag(&self, parser: ParserId, name: &str) -> bool {
+        self.flags.keys().any(|(of, _, known)| *of == parser && &**known == name)
+    }
+
+    /// An attribute of what a parser filled, outside the project; `None` where it is no flag.
+    pub(super) fn parsed_attribute(&mut self, parser: ParserId, class: &Arc<str>, name: &str) -> Option<Value> {
+        if (self.detached && !self.keep_flags) || name.starts_with('_') {
+            return None;
+        }
+        if &**class == "argparse.ArgumentParser.parse_args" {
+            let key = (parser, Arc::from(""), Arc::from(name));
+            return self.flags.get(&key).copied().map(symbol);
+        }
+        let owner = Arc::clone(class);
+        let key = class.to_string();
+        Some(symbol(self.flag(parser, &key, name, move || FlagOwner::External(owner))))
+    }
+
+    /// Every attribute that is known, and whether there may be more.
+    pub(super) fn parsed_attributes(&self, parser: ParserId, class: &Arc<str>) -> (Vec<(Arc<str>, Value)>, bool) {
+        let is_namespace = &**class == "argparse.ArgumentParser.parse_args";
+        let owner = if is_namespace { "" } else { &**class };
+        let own = self.flags.iter().filter(|((of, known, _), _)| *of == parser && &**known == owner);
+        (own.map(|((_, _, name), id)| (Arc::clone(name), symbol(*id))).collect(), !is_namespace)
+    }
+
+    fn add_argument(&mut self, parser: ParserId, args: &Args, site: &Site) {
+        let spelled = args.list.iter().filter(|argument| argument.name.is_none());
+        let spelled: Vec<Arc<str>> = spelled
+            .filter_map(|argument| match &argument.value.value {
+                Value::Const(Const::Str(text)) => Some(Arc::clone(text)),
+                _ => None,
+            })
+            .collect();
+        let long = spelled.iter().find(|option| option.starts_with("--")).or(spelled.first());
+        let name = match (args.text(usize::MAX, "dest"), long) {
+            (Some(dest), _) => dest,
+            (None, Some(long)) => long.trim_start_matches('-').replace('-', "_").into(),
+            (None, None) => return,
+        };
+        let id = self.flag(parser, "", &name, || FlagOwner::Parser);
+        let action = args.text(usize::MAX, "action");
+        let (bare, default) = match action.as_deref() {
+            Some("store_true") => (Some(Const::Bool(true)), Some(Value::bool(false))),
+            Some("store_false") => (Some(Const::Bool(false)), Some(Value::bool(true))),
+            _ => (None, None),
+        };
+        let boolean =
+            matches!(args.keyword("action"), Some(Value::External(path)) if path.ends_with("BooleanOptionalAction"));
+        let constant = match (args.keyword("const"), args.text(usize::MAX, "nargs").as_deref()) {
+            (Some(Value::Const(constant)), Some("?")) => Some(constant.clone()),
+            _ => None,
+        };
+        let required = matches!(args.keyword("required"), Some(Value::Const(Const::Bool(true))))
+            || spelled.iter().all(|option| !option.starts_with('-'));
+        let given = args.keyword("default").cloned();
+        let Some(flag) = self.trace.flags.get_mut(id.0 as usize) else { return };
+        flag.options = spelled.iter().filter(|option| option.starts_with('-')).map(ToString::to_string).collect();
+        if boolean {
+            let negated = format!("--no-{}", name.replace('_', "-"));
+            flag.options.push(negated);
+        }
+        flag.bare = if boolean { Some(Const::Bool(true)) } else { bare.or(constant) };
+        flag.default = given.or(default).unwrap_or(if required { Value::Unknown } else { Value::NONE });
+        flag.declared = Some(site.span);
+    }
+
+    // Functions whose parameters are flags.
+
+    /// The parser of a function that a decorator makes a command.
+    pub(super) fn command(&mut self, node: &ast::StmtFunctionDef) -> Option<ParserId> {
+        let names = self.decorator_names(&node.decorator_list);
+        let is_command = names.iter().any(|path| {
+            matches!(&**path, "hydra.main" | "click.command" | "typer.Typer.command" | "typer.Typer.callback")
+                || (path.ends_with(".command") && !path.starts_with("discord"))
+        });
+        if !is_command {
+            return None;
+        }
+        let parser = self.new_parser(ParserKind::Function, self.span(node), Vec::new());
+        for decorator in &node.decorator_list {
+            let Expr::Call(call) = &decorator.expression else { continue };
+            if !matches!(&*call.func, Expr::Attribute(func) if matches!(func.attr.as_str(), "option" | "argument")) {
+                continue;
+            }
+            let mut args = self.arguments(&call.arguments);
+            if matches!(args.keyword("is_flag"), Some(Value::Const(Const::Bool(true)))) {
+                let span = self.span(call);
+                let value = Traced { value: Value::str("store_true"), span };
+                let name = Some("action".into());
+                args.list.push(Argument { name, value, span, unpacked: None, when: Cond::TRUE });
+            }
+            let site = self.site(call);
+            self.add_argument(parser, &args, &site);
+        }
+        Some(parser)
+    }
+
+    /// A parameter of a command.
+    pub(super) fn command_flag(&mut self, parser: ParserId, name: &str, default: Option<&Value>) -> Value {
+        let known = self.flags.contains_key(&(parser, Arc::from(""), Arc::from(name)));
+        let id = self.flag(parser, "", name, || FlagOwner::Parser);
+        if let (false, Some(default), Some(flag)) = (known, default, self.trace.flags.get_mut(id.0 as usize)) {
+            flag.default = default.clone();
+            if matches!(default, Value::Const(Const::Bool(_))) {
+                flag.bare = Some(Const::Bool(true));
+            }
+        }
+        symbol(id)
+    }
+
+    /// `fire.Fire(main)`, `tyro.cli(Config)`: calls it with flags.
+    pub(super) fn run_command(&mut self, args: &Args, site: &Site) -> Option<Value> {
+        let callee = args.positional(0)?.clone();
+        match &callee {
+            Value::Class(_) | Value::External(_) => {
+                let parser = self.new_parser(ParserKind::Function, site.span, vec![callee.clone()]);
+                Some(self.filled(parser, &callee, site))
+            }
+            Value::Function(function) => {
+                let definition = self.definitions.get(&function.id).cloned()?;
+                let parser = self.new_parser(ParserKind::Function, site.span, Vec::new());
+                let mut given = Args::default();
+                for parameter in definition.code.parameters()?.iter_non_variadic_params() {
+                    let name = parameter.name().as_str();
+                    let default = definition.defaults.get(name).cloned();
+                    let value = self.command_flag(parser, name, default.as_ref());
+                    let span = definition.module.span(parameter);
+                    given.list.push(Argument {
+                        name: Some(name.into()),
+                        value: Traced { value, span },
+                        span,
+                        unpacked: None,
+                        when: Cond::TRUE,
+                    });
+                }
+                Some(self.call_function(function, given, site))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn symbol(flag: FlagId) -> Value {
+    Value::Symbol(Arc::new(Symbol { root: Root::Flag(flag), path: Vec::new() }))
+}
+
+/// `--use_peft`, `--use-peft`.
+fn spellings(name: &str) -> Vec<String> {
+    let mut options = vec![format!("--{name}")];
+    if name.contains('_') {
+        options.push(format!("--{}", name.replace('_', "-")));
+    }
+    options
+}

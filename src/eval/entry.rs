@@ -1,0 +1,328 @@
+//! Where evaluations start: a script, one function, one condition.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use ruff_python_ast::{self as ast, Stmt};
+
+use super::interpreter::{Code, Definition, Frame, Interpreter, Kind};
+use super::store::Slot;
+use super::truth::truth;
+use super::{Class, Cond, Host, Object, Root, Symbol, Trace, Value};
+use crate::source::Sources;
+use crate::syntax::python::PythonModule;
+
+/// Deep nesting of calls inside calls needs more than a thread usually has; pages that are not touched cost nothing.
+const STACK: usize = 512 << 20;
+
+/// Evaluates a file as a script, then each of its functions that was not called with unknown parameters.
+pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
+    on_big_stack(|| {
+        let mut state = Interpreter::new(module, host);
+        state.load(module, true);
+        state.path = Cond::TRUE;
+        state.run_uncalled(module);
+        state.trace
+    })
+}
+
+/// Evaluates one function with unknown parameters: `get_peft_config`, `DPOTrainer.__init__`. `None`: there is none.
+pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host) -> Option<Trace> {
+    on_big_stack(|| {
+        let mut state = Interpreter::new(module, host);
+        let scope = state.load(module, true);
+        state.path = Cond::TRUE;
+        let mut names = qualified.split('.');
+        let mut value = state.store.get(&Slot::Variable(scope, names.next()?.into())).cloned()?;
+        let mut receiver = None;
+        for name in names {
+            let value_class = some_class(&value)?;
+            receiver = Some(Value::Instance(state.new_instance(&value_class, None)));
+            value = state.own_attribute(&value_class, name)?;
+        }
+        let Value::Function(function) = some_function(&value)? else { return None };
+        let definition = state.definitions.get(&function.id).cloned()?;
+        let files = std::mem::take(&mut state.trace.files);
+        state.trace = Trace { files, ..Trace::default() };
+        state.active.clear();
+        let value = state.run_symbolic(&definition, receiver);
+        state.trace.returned = Some(state.export(&value));
+        Some(state.trace)
+    })
+}
+
+/// Whether a Python expression is true where its names are bound to values. A name that is not bound is a fresh unknown;
+/// `...` stands for a question that was not understood.
+pub fn condition(expr: &str, bindings: &[(&str, Value)], host: &dyn Host) -> Cond {
+    // Ids that no trace uses, and no other condition.
+    static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
+    let module = parse(expr);
+    let mut state = Interpreter::new(&module, host);
+    state.skip_ids(NEXT.fetch_add(64, Ordering::Relaxed));
+    state.limit_depth();
+    for (_, value) in bindings {
+        state.know(value, 4);
+    }
+    state.truth_of_text(&module, bindings.iter().map(|(name, value)| ((*name).into(), value.clone())).collect())
+}
+
+fn parse(text: &str) -> Arc<PythonModule> {
+    Arc::new(PythonModule::parse(&Sources::default().add("condition".into(), text)))
+}
+
+fn some_class(value: &Value) -> Option<Arc<Class>> {
+    value.alternatives().into_iter().find_map(|(_, value)| match value {
+        Value::Class(class) => Some(class),
+        _ => None,
+    })
+}
+
+fn some_function(value: &Value) -> Option<Value> {
+    value.alternatives().into_iter().map(|(_, value)| value).find(|value| matches!(value, Value::Function(_)))
+}
+
+fn on_big_stack<T: Send>(act: impl FnOnce() -> T + Send) -> T
+where
+    T: Default,
+{
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, act);
+        match thread.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(value)) => value,
+            // Our bug, reported as ours further up.
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => T::default(),
+        }
+    })
+}
+
+impl Interpreter<'_> {
+    /// Evaluates an expression of its own text.
+    fn truth_of_text(&mut self, module: &Arc<PythonModule>, bindings: BTreeMap<Arc<str>, Value>) -> Cond {
+        let [Stmt::Expr(statement)] = module.body() else { return Cond::opaque() };
+        if !module.errors().is_empty() {
+            return Cond::opaque();
+        }
+        let scope = self.new_scope(None, false, module.file());
+        let frame = Frame {
+            module: Arc::clone(module),
+            scope,
+            class: None,
+            receiver: None,
+            mark: self.store.mark(),
+            exits: Vec::new(),
+            loops: Vec::new(),
+        };
+        let outer = std::mem::replace(&mut self.frame, frame);
+        let detached = std::mem::replace(&mut self.detached, true);
+        let path = self.path.clone();
+        let events = self.event_mark();
+        for (name, value) in bindings {
+            self.store.set(Slot::Variable(scope, name), Some(value));
+        }
+        let value = self.expr(&statement.value);
+        self.rewind_events(events);
+        self.path = path;
+        self.detached = detached;
+        self.frame = outer;
+        truth(&value)
+    }
+
+    /// A test of [`super::Summary::Cases`] with the arguments of a call. Which parameter a positional argument fills is not
+    /// known here; the names in the tests are taken in order of appearance.
+    pub(super) fn case_test(&mut self, test: &str, cases: &[(String, Option<Arc<str>>)], object: &Object) -> Cond {
+        let mut bindings: BTreeMap<Arc<str>, Value> = BTreeMap::new();
+        let mut names: Vec<Arc<str>> = Vec::new();
+        for (test, _) in cases {
+            for name in free_names(&parse(test)) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        for argument in &object.args {
+            if let Some(name) = &argument.name {
+                bindings.insert(Arc::clone(name), argument.value.value.clone());
+                names.retain(|known| known != name);
+            }
+        }
+        let positional = object.args.iter().filter(|argument| argument.name.is_none());
+        for (name, argument) in names.into_iter().zip(positional) {
+            bindings.insert(name, argument.value.value.clone());
+        }
+        let module = parse(test);
+        // Attributes of what a parser filled are flags of this trace.
+        let detached = std::mem::replace(&mut self.keep_flags, true);
+        let cond = self.truth_of_text(&module, bindings);
+        self.keep_flags = detached;
+        cond
+    }
+
+    /// Registers the objects in a value that another evaluation made.
+    fn know(&mut self, value: &Value, depth: usize) {
+        let Some(depth) = depth.checked_sub(1) else { return };
+        match value {
+            Value::Object(object) => {
+                self.objects.insert(object.id, Arc::clone(object));
+            }
+            Value::Instance(instance) => {
+                self.instances.insert(instance.id, Arc::clone(instance));
+                if let Some(object) = &instance.object {
+                    self.store.set(Slot::Base(instance.id), Some(Value::Object(Arc::clone(object))));
+                }
+            }
+            Value::Choice(choices) => choices.iter().for_each(|(_, value)| self.know(value, depth)),
+            _ => {}
+        }
+    }
+
+    // Functions without a caller.
+
+    fn run_uncalled(&mut self, module: &Arc<PythonModule>) {
+        let mut done = 0;
+        self.uncalled = true;
+        self.run_uncalled_since(module, &mut done);
+    }
+
+    /// Evaluates the functions of a module that were defined since `done` (an id) and never entered. What one does is undone
+    /// before the next.
+    fn run_uncalled_since(&mut self, module: &Arc<PythonModule>, done: &mut u32) {
+        loop {
+            let next = self.definitions.range(*done + 1..).map(|(id, definition)| (*id, Arc::clone(definition))).next();
+            let Some((id, definition)) = next else { return };
+            *done = id;
+            let is_own = definition.module.file() == module.file() && matches!(definition.code, Code::Def(_));
+            if !is_own || self.entered.contains(&definition.function.span) || self.trace.exhausted {
+                continue;
+            }
+            let mark = self.store.mark();
+            match self.method_class(&definition) {
+                Some(class) => self.run_class(&class),
+                None => {
+                    self.run_symbolic(&definition, None);
+                }
+            }
+            self.path = Cond::TRUE;
+            self.run_uncalled_since(module, done);
+            self.store.take(mark);
+            self.path = Cond::TRUE;
+        }
+    }
+
+    /// The class that a definition is a method of.
+    fn method_class(&self, definition: &Definition) -> Option<Arc<Class>> {
+        let class = definition.class.as_ref()?;
+        let state = self.classes.get(&class.id)?;
+        (state.scope == definition.scope).then(|| Arc::clone(class))
+    }
+
+    /// Evaluates the methods of a class on one instance: the constructor, then the others in order.
+    fn run_class(&mut self, class: &Arc<Class>) {
+        let Some(state) = self.classes.get(&class.id).cloned() else { return };
+        let instance = Value::Instance(self.new_instance(class, None));
+        let mut methods = state.methods.clone();
+        methods.sort_by_key(|name| &**name != "__init__");
+        let shared = shared_attributes(&methods, |name| self.method(class, name));
+        for name in methods {
+            let Some(definition) = self.method(class, &name) else { continue };
+            let entered = self.entered.contains(&definition.function.span);
+            let is_constructor = &*name == "__init__";
+            if entered && !is_constructor {
+                continue;
+            }
+            if !is_constructor {
+                for attribute in &shared {
+                    let unknown = self.fresh_named(&format!("self.{attribute}"));
+                    self.store_attribute(&instance, attribute, &unknown);
+                }
+            }
+            let events = self.event_mark();
+            self.run_symbolic(&definition, Some(instance.clone()));
+            if entered {
+                self.rewind_events(events);
+            }
+            self.path = Cond::TRUE;
+        }
+    }
+
+    fn method(&self, class: &Arc<Class>, name: &str) -> Option<Arc<Definition>> {
+        match some_function(&self.own_attribute(class, name)?)? {
+            Value::Function(function) => self.definitions.get(&function.id).cloned(),
+            _ => None,
+        }
+    }
+
+    /// Evaluates a function with each parameter a symbol of its name.
+    fn run_symbolic(&mut self, definition: &Arc<Definition>, receiver: Option<Value>) -> Value {
+        self.entered.insert(definition.function.span);
+        let mut receiver = receiver.filter(|_| definition.kind != Kind::Static);
+        if let (Kind::Class, Some(Value::Instance(instance))) = (definition.kind, &receiver) {
+            receiver = Some(Value::Class(Arc::clone(&instance.class)));
+        }
+        let mut bound = Vec::new();
+        let mut first = receiver.clone();
+        if let Some(parameters) = definition.code.parameters() {
+            for parameter in parameters {
+                let name: Arc<str> = parameter.name().as_str().into();
+                let symbol =
+                    || Value::Symbol(Arc::new(Symbol { root: Root::Parameter(Arc::clone(&name)), path: Vec::new() }));
+                let value = match (first.take(), definition.command) {
+                    (Some(receiver), _) => receiver,
+                    (None, Some(parser)) if !parameter.is_variadic() => {
+                        let default = definition.defaults.get(&name).cloned();
+                        self.command_flag(parser, &name, default.as_ref())
+                    }
+                    (None, _) => symbol(),
+                };
+                bound.push((name, value));
+            }
+        }
+        self.run(definition, receiver, bound)
+    }
+}
+
+/// Attributes of `self` that more than one method other than the constructor stores.
+fn shared_attributes(methods: &[Arc<str>], find: impl Fn(&str) -> Option<Arc<Definition>>) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for name in methods.iter().filter(|name| &***name != "__init__") {
+        let Some(definition) = find(name) else { continue };
+        let Code::Def(node) = &definition.code else { continue };
+        let mut stores = StoredAttributes::default();
+        ast::visitor::walk_body(&mut stores, &node.body);
+        for attribute in stores.0 {
+            *counts.entry(attribute).or_default() += 1;
+        }
+    }
+    counts.into_iter().filter(|(_, count)| *count > 1).map(|(name, _)| name).collect()
+}
+
+#[derive(Default)]
+struct StoredAttributes(std::collections::BTreeSet<String>);
+
+impl<'a> ast::visitor::Visitor<'a> for StoredAttributes {
+    fn visit_expr(&mut self, expr: &'a ast::Expr) {
+        if let ast::Expr::Attribute(node) = expr {
+            if node.ctx.is_store() && matches!(&*node.value, ast::Expr::Name(name) if name.id.as_str() == "self") {
+                self.0.insert(node.attr.to_string());
+            }
+        }
+        ast::visitor::walk_expr(self, expr);
+    }
+}
+
+/// The names of an expression in order of appearance.
+fn free_names(module: &PythonModule) -> Vec<Arc<str>> {
+    struct Names(Vec<Arc<str>>);
+    impl<'a> ast::visitor::Visitor<'a> for Names {
+        fn visit_expr(&mut self, expr: &'a ast::Expr) {
+            if let ast::Expr::Name(name) = expr {
+                self.0.push(name.id.as_str().into());
+            }
+            ast::visitor::walk_expr(self, expr);
+        }
+    }
+    let mut names = Names(Vec::new());
+    ast::visitor::walk_body(&mut names, module.body());
+    names.0
+}

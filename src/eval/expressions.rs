@@ -1,0 +1,710 @@
+//! Expressions.
+
+use std::sync::Arc;
+
+use ruff_python_ast::{self as ast, Expr};
+use ruff_text_size::Ranged;
+
+use super::interpreter::{Code, Interpreter};
+use super::statements::short_name;
+use super::store::{Owner, Slot};
+use super::truth::{boolean, choice, compare, distribute, equal, is_none, merge_dicts, same, truth};
+use super::{Atom, AttributeRead, Cond, Const, Dict, Order, Root, Symbol, Traced, Value};
+use crate::source::Span;
+
+/// Attributes of attributes beyond this many are not followed.
+const MAX_PATH: usize = 8;
+/// A comprehension over a literal of at most this many items is evaluated item by item.
+const MAX_ITEMS: usize = 32;
+
+impl Interpreter<'_> {
+    pub(super) fn expr(&mut self, expr: &Expr) -> Value {
+        if !self.enter() {
+            return Value::Unknown;
+        }
+        let value = self.expression(expr);
+        self.leave();
+        value
+    }
+
+    fn expression(&mut self, expr: &Expr) -> Value {
+        match expr {
+            Expr::NoneLiteral(_) => Value::NONE,
+            Expr::BooleanLiteral(node) => Value::bool(node.value),
+            Expr::StringLiteral(node) => Value::str(node.value.to_str()),
+            Expr::NumberLiteral(node) => match &node.value {
+                ast::Number::Int(value) => match value.as_i64() {
+                    Some(value) => Value::Const(Const::Int(value)),
+                    None => self.fresh(expr),
+                },
+                ast::Number::Float(value) => Value::Const(Const::float(*value)),
+                ast::Number::Complex { .. } => self.fresh(expr),
+            },
+            Expr::Name(node) => self.name(node.id.as_str()),
+            Expr::Attribute(node) => {
+                let owner = self.expr(&node.value);
+                self.attribute(&owner, node.attr.as_str())
+            }
+            Expr::Call(node) => self.call(node),
+            Expr::Named(node) => {
+                let value = self.expr(&node.value);
+                self.bind(&node.target, &value);
+                value
+            }
+            Expr::BoolOp(node) => self.bool_op(node.op, &node.values),
+            Expr::UnaryOp(node) => self.unary(node),
+            Expr::BinOp(node) => {
+                let left = self.expr(&node.left);
+                let right = self.expr(&node.right);
+                self.operate(&left, node.op, &right, node)
+            }
+            Expr::Compare(node) => self.comparison(node),
+            Expr::If(node) => {
+                let test = self.condition(&node.test);
+                self.branch(&test, |state| state.expr(&node.body), |state| state.expr(&node.orelse))
+            }
+            Expr::List(node) => self.items(&node.elts, expr),
+            Expr::Tuple(node) => self.items(&node.elts, expr),
+            Expr::Set(node) => self.items(&node.elts, expr),
+            Expr::Dict(node) => self.dict_display(node),
+            Expr::Subscript(node) => {
+                let owner = self.expr(&node.value);
+                let key = self.expr(&node.slice);
+                self.item(&owner, &key, expr)
+            }
+            Expr::Lambda(node) => self.lambda(node),
+            Expr::ListComp(node) => self.comprehension(&node.generators, &node.elt, expr),
+            Expr::SetComp(node) => self.comprehension(&node.generators, &node.elt, expr),
+            Expr::Generator(node) => self.comprehension(&node.generators, &node.elt, expr),
+            Expr::DictComp(node) => self.dict_comprehension(node),
+            Expr::FString(node) => self.fstring(node, expr),
+            Expr::Await(node) => self.expr(&node.value),
+            Expr::Starred(node) => self.expr(&node.value),
+            Expr::Yield(node) => {
+                if let Some(value) = &node.value {
+                    self.expr(value);
+                }
+                self.fresh(expr)
+            }
+            Expr::YieldFrom(node) => {
+                self.expr(&node.value);
+                self.fresh(expr)
+            }
+            Expr::EllipsisLiteral(_) => Value::Unknown,
+            Expr::BytesLiteral(_) | Expr::TString(_) | Expr::Slice(_) | Expr::IpyEscapeCommand(_) => self.fresh(expr),
+        }
+    }
+
+    fn bool_op(&mut self, op: ast::BoolOp, values: &[Expr]) -> Value {
+        let [first, rest @ ..] = values else { return Value::Unknown };
+        let value = self.expr(first);
+        if rest.is_empty() {
+            return value;
+        }
+        let test = truth(&value);
+        let is_and = op == ast::BoolOp::And;
+        // What is left of the value on its own side: `x or y` is `x` only where `x` is true.
+        let (when, kept) = if is_and { (test.clone(), test.negate()) } else { (test.clone().negate(), test) };
+        let own = restrict(&value, &kept);
+        let limit = self.enter();
+        let result = if limit { self.branch(&when, |state| state.bool_op(op, rest), |_| own) } else { Value::Unknown };
+        if limit {
+            self.leave();
+        }
+        result
+    }
+
+    fn unary(&mut self, node: &ast::ExprUnaryOp) -> Value {
+        let value = self.expr(&node.operand);
+        match (node.op, &value) {
+            (ast::UnaryOp::Not, _) => boolean(&truth(&value).negate()),
+            (ast::UnaryOp::USub, Value::Const(Const::Int(number))) => Value::Const(Const::Int(number.wrapping_neg())),
+            (ast::UnaryOp::USub, Value::Const(Const::Float(bits))) => {
+                Value::Const(Const::float(-f64::from_bits(*bits)))
+            }
+            (ast::UnaryOp::UAdd, _) => value,
+            _ => self.fresh(node),
+        }
+    }
+
+    fn comparison(&mut self, node: &ast::ExprCompare) -> Value {
+        let mut left = self.expr(&node.left);
+        let mut all = Cond::TRUE;
+        for (op, right_node) in node.ops.iter().zip(node.comparators.iter()) {
+            let right = self.expr(right_node);
+            let cond = match op {
+                ast::CmpOp::Is => same(&left, &right),
+                ast::CmpOp::IsNot => same(&left, &right).negate(),
+                ast::CmpOp::Eq => equal(&left, &right),
+                ast::CmpOp::NotEq => equal(&left, &right).negate(),
+                ast::CmpOp::Lt => compare(&left, Order::Less, &right),
+                ast::CmpOp::LtE => compare(&left, Order::LessOrEqual, &right),
+                ast::CmpOp::Gt => compare(&left, Order::Greater, &right),
+                ast::CmpOp::GtE => compare(&left, Order::GreaterOrEqual, &right),
+                ast::CmpOp::In => self.contains(&right, &left),
+                ast::CmpOp::NotIn => self.contains(&right, &left).negate(),
+            };
+            all = all.and(cond);
+            left = right;
+        }
+        boolean(&all)
+    }
+
+    /// `item in container`.
+    fn contains(&mut self, container: &Value, item: &Value) -> Cond {
+        match container {
+            Value::List(items) => Cond::any(items.iter().map(|candidate| equal(item, &candidate.value))),
+            Value::Dict(dict) => {
+                let content = self.content(dict);
+                let present = content.entries.iter().map(|(key, ..)| {
+                    let when = content.maybe.get(key).cloned().unwrap_or(Cond::TRUE);
+                    when.and(equal(item, &Value::Const(key.clone())))
+                });
+                let present = Cond::any(present);
+                if content.open { present.or(Cond::opaque()) } else { present }
+            }
+            Value::Const(Const::Str(text)) => match item {
+                Value::Const(Const::Str(part)) => text.contains(&**part).into(),
+                Value::Choice(_) => distribute(item, |item| match item {
+                    Value::Const(Const::Str(part)) => text.contains(&**part).into(),
+                    _ => Cond::opaque(),
+                }),
+                _ => Cond::opaque(),
+            },
+            Value::Choice(_) => {
+                let parts: Vec<Cond> = container
+                    .alternatives()
+                    .into_iter()
+                    .map(|(when, container)| when.and(self.contains(&container, item)))
+                    .collect();
+                Cond::any(parts)
+            }
+            // The same question about the same symbol has the same answer.
+            Value::Symbol(symbol) => match item {
+                Value::Const(constant) if symbol.path.len() < MAX_PATH => {
+                    truth(&Self::member(symbol, &format!("contains({constant})")))
+                }
+                _ => Cond::opaque(),
+            },
+            Value::External(path) if &**path == "os.environ" => match item {
+                Value::Const(Const::Str(name)) => is_none(&self.environment(name)).negate(),
+                _ => Cond::opaque(),
+            },
+            _ => Cond::opaque(),
+        }
+    }
+
+    pub(super) fn environment(&self, name: &Arc<str>) -> Value {
+        let slot = Slot::Attribute(Owner::External("os.environ".into()), Arc::clone(name));
+        self.store.get(&slot).cloned().unwrap_or_else(|| {
+            Value::Symbol(Arc::new(Symbol { root: Root::Environment(Arc::clone(name)), path: Vec::new() }))
+        })
+    }
+
+    /// `isinstance(value, class)`.
+    pub(super) fn instance_of(&mut self, value: &Value, class: &Value, written: &Expr) -> Cond {
+        if let Expr::Tuple(node) = written {
+            let parts: Vec<Cond> = match class {
+                Value::List(items) if items.len() == node.elts.len() => {
+                    let pairs = items.iter().zip(&node.elts);
+                    pairs.map(|(item, written)| self.instance_of(value, &item.value, written)).collect()
+                }
+                _ => return Cond::opaque(),
+            };
+            return Cond::any(parts);
+        }
+        if let Expr::BinOp(node) = written {
+            let sides = [&node.left, &node.right];
+            let parts = sides.map(|side| {
+                let class = self.expr(side);
+                self.instance_of(value, &class, side)
+            });
+            return Cond::any(parts);
+        }
+        let name: Arc<str> = match class {
+            Value::External(path) => path.rsplit('.').next().unwrap_or_default().into(),
+            Value::Class(class) => class.name.rsplit('.').next().unwrap_or_default().into(),
+            Value::List(items) => {
+                let items = Arc::clone(items);
+                let parts: Vec<Cond> = items.iter().map(|item| self.instance_of(value, &item.value, written)).collect();
+                return Cond::any(parts);
+            }
+            // A class that may be missing (`PeftModel = None`) has no instances then.
+            Value::Choice(_) => {
+                let some = class.alternatives().into_iter().find(|(_, class)| !matches!(class, Value::Const(_)));
+                return match some {
+                    Some((_, class)) => self.instance_of(value, &class, written),
+                    None => Cond::FALSE,
+                };
+            }
+            _ => match short_name(written) {
+                Some(name) => name.into(),
+                None => return Cond::opaque(),
+            },
+        };
+        self.is_a(value, &name)
+    }
+
+    pub(super) fn is_a(&self, value: &Value, class: &Arc<str>) -> Cond {
+        let among = |names: &[&str]| Cond::from(names.contains(&&**class));
+        match value {
+            Value::Choice(_) => distribute(value, |value| self.is_a(value, class)),
+            Value::Symbol(symbol) => Cond::Atom(Atom::IsInstance(Arc::clone(symbol), Arc::clone(class))),
+            Value::Const(constant) => among(match constant {
+                Const::None => &["NoneType", "object"],
+                Const::Bool(_) => &["bool", "int", "object"],
+                Const::Int(_) => &["int", "object"],
+                Const::Float(_) => &["float", "object"],
+                Const::Str(_) => &["str", "object"],
+            }),
+            Value::Object(object) => match self.host.is_instance(&object.callee, class) {
+                Some(known) => known.into(),
+                None if object.callee.rsplit('.').next() == Some(class) => Cond::TRUE,
+                // No constructor or loader returns one of these.
+                None if matches!(&**class, "str" | "int" | "float" | "bool" | "NoneType") => Cond::FALSE,
+                None => match super::truth::as_symbol(value) {
+                    Some(symbol) => Cond::Atom(Atom::IsInstance(symbol, Arc::clone(class))),
+                    None => Cond::opaque(),
+                },
+            },
+            Value::Instance(instance) => {
+                let mut unknown = false;
+                for base in self.resolution(&instance.class) {
+                    match base {
+                        Value::Class(base) if base.name.rsplit('.').next() == Some(class) => return Cond::TRUE,
+                        Value::External(path) => {
+                            if path.rsplit('.').next() == Some(class) {
+                                return Cond::TRUE;
+                            }
+                            match self.host.is_instance(&path, class) {
+                                Some(true) => return Cond::TRUE,
+                                Some(false) => {}
+                                None => unknown = true,
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                if unknown && !matches!(&**class, "str" | "int" | "float" | "bool" | "NoneType" | "dict" | "list") {
+                    Cond::opaque()
+                } else {
+                    Cond::FALSE
+                }
+            }
+            Value::List(_) => among(&["list", "tuple", "set", "Sequence", "Iterable", "object"]),
+            Value::Dict(_) => among(&["dict", "Mapping", "MutableMapping", "object"]),
+            Value::Unknown => Cond::opaque(),
+            Value::Function(_) | Value::Module(_) => among(&["Callable", "FunctionType", "object"]),
+            Value::Class(_) | Value::External(_) => {
+                if matches!(&**class, "str" | "int" | "float" | "bool" | "dict" | "list" | "tuple" | "NoneType") {
+                    Cond::FALSE
+                } else {
+                    Cond::opaque()
+                }
+            }
+        }
+    }
+
+    // Displays.
+
+    fn items(&mut self, elements: &[Expr], whole: &Expr) -> Value {
+        let mut items = Vec::new();
+        let mut known = true;
+        for element in elements {
+            if let Expr::Starred(starred) = element {
+                match self.expr(&starred.value) {
+                    Value::List(more) => items.extend(more.iter().cloned()),
+                    _ => known = false,
+                }
+                continue;
+            }
+            let value = self.expr(element);
+            items.push(Traced { value, span: self.span(element) });
+        }
+        if known { Value::List(items.into()) } else { self.fresh(whole) }
+    }
+
+    fn dict_display(&mut self, node: &ast::ExprDict) -> Value {
+        let mut dict = Dict { id: self.id(), ..Dict::default() };
+        for item in &node.items {
+            let value = self.expr(&item.value);
+            let Some(key) = &item.key else {
+                self.update(&mut dict, &value);
+                continue;
+            };
+            match self.expr(key) {
+                Value::Const(key_value) => {
+                    let written = ruff_text_size::TextRange::new(key.start(), item.value.end().max(key.start()));
+                    let entry = Traced { value, span: self.span(&item.value) };
+                    put(&mut dict, key_value, entry, Some(self.span(written)), Cond::TRUE);
+                }
+                _ => dict.open = true,
+            }
+        }
+        Value::Dict(Arc::new(dict))
+    }
+
+    /// `dict.update(value)`.
+    pub(super) fn update(&mut self, dict: &mut Dict, value: &Value) {
+        let Some(other) = self.as_dict(value) else {
+            dict.open = true;
+            return;
+        };
+        dict.open |= other.open;
+        for (key, entry, span) in &other.entries {
+            let when = other.maybe.get(key).cloned().unwrap_or(Cond::TRUE);
+            put(dict, key.clone(), entry.clone(), *span, when);
+        }
+    }
+
+    /// A value as a mapping; `None` if nothing is known of it.
+    pub(super) fn as_dict(&mut self, value: &Value) -> Option<Dict> {
+        match value {
+            Value::Dict(dict) => Some(Dict::clone(&self.content(dict))),
+            Value::Const(Const::None) => Some(Dict::default()),
+            Value::Choice(_) => {
+                let value = super::truth::narrow(value, &self.path);
+                let mut merged: Option<Dict> = None;
+                for (when, value) in value.alternatives().into_iter().rev() {
+                    let dict = match value {
+                        Value::Choice(_) => None,
+                        value => self.as_dict(&value),
+                    };
+                    let dict = dict.unwrap_or(Dict { open: true, ..Dict::default() });
+                    merged = Some(match merged {
+                        None => dict,
+                        Some(rest) => merge_dicts(&when, &dict, &rest),
+                    });
+                }
+                merged
+            }
+            Value::List(pairs) => {
+                let mut dict = Dict { id: self.id(), ..Dict::default() };
+                for pair in pairs.iter() {
+                    match &pair.value {
+                        Value::List(pair) => match &pair[..] {
+                            [Traced { value: Value::Const(key), .. }, value] => {
+                                put(&mut dict, key.clone(), value.clone(), None, Cond::TRUE);
+                            }
+                            _ => dict.open = true,
+                        },
+                        _ => dict.open = true,
+                    }
+                }
+                Some(dict)
+            }
+            _ => None,
+        }
+    }
+
+    fn lambda(&mut self, node: &ast::ExprLambda) -> Value {
+        self.define(Code::Lambda(Arc::new(node.clone())), "<lambda>", node.range())
+    }
+
+    fn fstring(&mut self, node: &ast::ExprFString, whole: &Expr) -> Value {
+        let mut text = String::new();
+        let mut known = true;
+        for part in node.value.as_slice() {
+            match part {
+                ast::FStringPart::Literal(literal) => text.push_str(literal),
+                ast::FStringPart::FString(fstring) => {
+                    for element in &fstring.elements {
+                        match element {
+                            ast::InterpolatedStringElement::Literal(literal) => text.push_str(&literal.value),
+                            ast::InterpolatedStringElement::Interpolation(inner) => {
+                                match self.expr(&inner.expression) {
+                                    Value::Const(Const::Str(part)) if inner.format_spec.is_none() => {
+                                        text.push_str(&part)
+                                    }
+                                    Value::Const(part @ (Const::Int(_) | Const::Bool(_) | Const::None))
+                                        if inner.format_spec.is_none() =>
+                                    {
+                                        text.push_str(&part.to_string());
+                                    }
+                                    _ => known = false,
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        if known { Value::str(&text) } else { self.fresh(whole) }
+    }
+
+    // Items.
+
+    pub(super) fn item(&mut self, owner: &Value, key: &Value, node: &Expr) -> Value {
+        match (owner, key) {
+            (Value::Choice(_), _) => {
+                let key = key.clone();
+                self.each(owner, &mut |state, owner| state.item(owner, &key, node))
+            }
+            (_, Value::Choice(_)) if !matches!(owner, Value::External(_)) => {
+                let owner = owner.clone();
+                self.each(key, &mut |state, key| state.item(&owner, key, node))
+            }
+            (Value::List(items), Value::Const(Const::Int(index))) => {
+                let at = if *index < 0 { items.len() as i64 + index } else { *index };
+                match usize::try_from(at).ok().and_then(|at| items.get(at)) {
+                    Some(item) => item.value.clone(),
+                    None => self.fresh(node),
+                }
+            }
+            (Value::Dict(dict), Value::Const(key)) => {
+                let content = self.content(dict);
+                match content.entries.iter().find(|(known, ..)| known == key) {
+                    Some((_, item, _)) => item.value.clone(),
+                    None => self.fresh(node),
+                }
+            }
+            (Value::External(path), Value::Const(Const::Str(name))) if &**path == "os.environ" => {
+                self.environment(name)
+            }
+            (Value::External(_) | Value::Class(_), _) => owner.clone(),
+            (Value::Symbol(symbol), _) if matches!(symbol.root, Root::Release(_)) => owner.clone(),
+            (Value::Symbol(_) | Value::Object(_) | Value::Instance(_), Value::Const(Const::Str(name))) => {
+                let name = Arc::clone(name);
+                self.attribute(owner, &name)
+            }
+            (Value::Symbol(_) | Value::Object(_) | Value::Instance(_), Value::Const(Const::Int(index))) => {
+                let name = format!("[{index}]");
+                self.attribute(owner, &name)
+            }
+            _ => self.fresh(node),
+        }
+    }
+
+    // Comprehensions.
+
+    fn comprehension(&mut self, generators: &[ast::Comprehension], element: &Expr, whole: &Expr) -> Value {
+        let [first, more @ ..] = generators else { return Value::Unknown };
+        let source = self.expr(&first.iter);
+        if let (Value::Symbol(symbol), []) = (&source, more) {
+            // `[int(part) for part in version.split(".")]` stands for the version.
+            if matches!(symbol.root, Root::Release(_)) {
+                return source;
+            }
+        }
+        self.inner_scope(|state| {
+            let items = match &source {
+                Value::List(items) if more.is_empty() && items.len() <= MAX_ITEMS => items.to_vec(),
+                _ => {
+                    let (item, _) = state.item_of(&source, &first.iter, &first.target);
+                    state.bind(&first.target, &item);
+                    state.comprehension_rest(&first.ifs, more, |state| _ = state.expr(element));
+                    return state.fresh(whole);
+                }
+            };
+            let mut result = Vec::new();
+            let mut exact = true;
+            for item in items {
+                state.bind(&first.target, &item.value);
+                let test = state.tests(&first.ifs);
+                exact &= matches!(test, Cond::Const(_));
+                if test != Cond::FALSE {
+                    let value = state.expr(element);
+                    result.push(Traced { value, span: state.span(element) });
+                }
+            }
+            if exact { Value::List(result.into()) } else { state.fresh(whole) }
+        })
+    }
+
+    fn comprehension_rest(&mut self, ifs: &[Expr], more: &[ast::Comprehension], element: impl FnOnce(&mut Self)) {
+        self.tests(ifs);
+        for generator in more {
+            let source = self.expr(&generator.iter);
+            let (item, _) = self.item_of(&source, &generator.iter, &generator.target);
+            self.bind(&generator.target, &item);
+            self.tests(&generator.ifs);
+        }
+        element(self);
+    }
+
+    fn tests(&mut self, ifs: &[Expr]) -> Cond {
+        let tests: Vec<Cond> = ifs.iter().map(|test| self.condition(test)).collect();
+        Cond::all(tests)
+    }
+
+    fn dict_comprehension(&mut self, node: &ast::ExprDictComp) -> Value {
+        let [first, more @ ..] = &node.generators[..] else { return Value::Unknown };
+        let source = self.expr(&first.iter);
+        let id = self.id();
+        self.inner_scope(|state| {
+            let mut dict = Dict { id, ..Dict::default() };
+            match (&source, &node.key) {
+                (Value::List(items), key) if more.is_empty() && items.len() <= MAX_ITEMS => {
+                    for item in items.iter() {
+                        state.bind(&first.target, &item.value);
+                        let test = state.tests(&first.ifs);
+                        let key = key.as_ref().map_or(Value::Unknown, |key| state.expr(key));
+                        let entry = state.expr(&node.value);
+                        // An entry that was only taken over keeps its place in the source.
+                        let span = match &item.value {
+                            Value::List(pair) if pair.len() == 2 => pair[1].span,
+                            _ => state.span(&*node.value),
+                        };
+                        match key {
+                            Value::Const(key) if test != Cond::FALSE => {
+                                put(&mut dict, key, Traced { value: entry, span }, None, test);
+                            }
+                            Value::Const(_) => {}
+                            _ => dict.open = true,
+                        }
+                    }
+                }
+                (_, key) => {
+                    let (item, _) = state.item_of(&source, &first.iter, &first.target);
+                    state.bind(&first.target, &item);
+                    state.comprehension_rest(&first.ifs, more, |state| {
+                        if let Some(key) = key {
+                            state.expr(key);
+                        }
+                        state.expr(&node.value);
+                    });
+                    dict.open = true;
+                }
+            }
+            Value::Dict(Arc::new(dict))
+        })
+    }
+
+    /// Evaluates in a scope inside the present one.
+    fn inner_scope(&mut self, act: impl FnOnce(&mut Self) -> Value) -> Value {
+        let outer = self.frame.scope;
+        let module = self.frame.module.file();
+        self.frame.scope = self.new_scope(Some(outer), false, module);
+        let value = act(self);
+        self.frame.scope = outer;
+        value
+    }
+
+    // Operators.
+
+    pub(super) fn operate(&mut self, left: &Value, op: ast::Operator, right: &Value, node: impl Ranged) -> Value {
+        match (left, op, right) {
+            (Value::Const(one), _, Value::Const(other)) => match fold(one, op, other) {
+                Some(value) => Value::Const(value),
+                None => self.fresh(node),
+            },
+            (Value::List(one), ast::Operator::Add, Value::List(other)) => {
+                Value::List(one.iter().chain(other.iter()).cloned().collect())
+            }
+            (Value::Dict(one), ast::Operator::BitOr, other) => {
+                let mut dict = Dict { id: self.id(), ..Dict::clone(&self.content(one)) };
+                self.update(&mut dict, other);
+                Value::Dict(Arc::new(dict))
+            }
+            (Value::Choice(choices), _, _) if choices.len() <= 4 => {
+                let range = node.range();
+                let parts: Vec<(Cond, Value)> =
+                    choices.iter().map(|(when, left)| (when.clone(), self.operate(left, op, right, range))).collect();
+                choice(parts)
+            }
+            (_, ast::Operator::BitAnd, _) if is_boolean(left) && is_boolean(right) => {
+                boolean(&truth(left).and(truth(right)))
+            }
+            (_, ast::Operator::BitOr, _) if is_boolean(left) && is_boolean(right) => {
+                boolean(&truth(left).or(truth(right)))
+            }
+            _ => self.fresh(node),
+        }
+    }
+
+    /// Remembers that an attribute of a parameter was read.
+    pub(super) fn record_read(&mut self, value: &Value) {
+        let Value::Symbol(symbol) = value else { return };
+        if !matches!(symbol.root, Root::Parameter(_)) {
+            return;
+        }
+        let read = AttributeRead { path: symbol.to_string().into(), when: self.path.clone() };
+        if !self.trace.reads.contains(&read) {
+            self.trace.reads.push(read);
+        }
+    }
+
+    /// An attribute of something that is known by its symbol only.
+    pub(super) fn symbol_attribute(&mut self, symbol: &Arc<Symbol>, name: &str) -> Value {
+        let slot = Slot::Attribute(Owner::Symbol(Arc::clone(symbol)), name.into());
+        if let Some(value) = self.store.get(&slot) {
+            return super::truth::narrow(value, &self.path);
+        }
+        if symbol.path.len() >= MAX_PATH {
+            return self.fresh_named(name);
+        }
+        if matches!(symbol.root, Root::Release(_)) {
+            return Value::Symbol(Arc::clone(symbol));
+        }
+        let value = Self::member(symbol, name);
+        self.record_read(&value);
+        value
+    }
+}
+
+/// Sets an entry of a dictionary; where it is set only under a condition, an older entry stays otherwise.
+pub(super) fn put(dict: &mut Dict, key: Const, entry: Traced, span: Option<Span>, when: Cond) {
+    match dict.entries.iter().position(|(known, ..)| *known == key) {
+        Some(at) => {
+            let old = dict.maybe.remove(&key).unwrap_or(Cond::TRUE);
+            let value = super::truth::choose(&when, &entry.value, &dict.entries[at].1.value);
+            let present = old.or(when.clone());
+            if present != Cond::TRUE {
+                dict.maybe.insert(key.clone(), present);
+            }
+            let span = if when == Cond::TRUE { span } else { None };
+            dict.entries[at] = (key, Traced { value, span: entry.span }, span);
+        }
+        None => {
+            if when != Cond::TRUE {
+                dict.maybe.insert(key.clone(), when);
+            }
+            dict.entries.push((key, entry, span));
+        }
+    }
+}
+
+/// The alternatives of a value that are possible under `kept`.
+fn restrict(value: &Value, kept: &Cond) -> Value {
+    super::truth::narrow(value, kept)
+}
+
+fn is_boolean(value: &Value) -> bool {
+    match value {
+        Value::Const(Const::Bool(_)) => true,
+        Value::Choice(choices) => choices.iter().all(|(_, value)| is_boolean(value)),
+        _ => false,
+    }
+}
+
+fn fold(left: &Const, op: ast::Operator, right: &Const) -> Option<Const> {
+    use ast::Operator;
+    match (left, right) {
+        (Const::Str(one), Const::Str(other)) if op == Operator::Add => Some(Const::Str(format!("{one}{other}").into())),
+        (Const::Str(one), Const::Str(other)) if op == Operator::Div => {
+            Some(Const::Str(format!("{one}/{other}").into()))
+        }
+        (Const::Int(one), Const::Int(other)) => match op {
+            Operator::Add => one.checked_add(*other).map(Const::Int),
+            Operator::Sub => one.checked_sub(*other).map(Const::Int),
+            Operator::Mult => one.checked_mul(*other).map(Const::Int),
+            Operator::FloorDiv if *other > 0 => Some(Const::Int(one.div_euclid(*other))),
+            Operator::Mod if *other > 0 => Some(Const::Int(one.rem_euclid(*other))),
+            Operator::Pow => u32::try_from(*other).ok().and_then(|power| one.checked_pow(power)).map(Const::Int),
+            #[expect(clippy::cast_precision_loss, reason = "as Python divides")]
+            Operator::Div if *other != 0 => Some(Const::float(*one as f64 / *other as f64)),
+            _ => None,
+        },
+        _ => {
+            let (one, other) = (left.number()?, right.number()?);
+            Some(Const::float(match op {
+                Operator::Add => one + other,
+                Operator::Sub => one - other,
+                Operator::Mult => one * other,
+                Operator::Div if other != 0.0 => one / other,
+                Operator::Pow => one.powf(other),
+                _ => return None,
+            }))
+        }
+    }
+}

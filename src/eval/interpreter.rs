@@ -1,0 +1,539 @@
+//! The state of an evaluation, and how it branches and joins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ruff_python_ast as ast;
+use ruff_text_size::Ranged;
+
+use super::store::{Owner, Slot, Store, Writes};
+use super::truth::{beyond, choice, choose, decide, join_paths, narrow};
+use super::{
+    Class, Cond, Const, Dict, FlagId, Function, Host, Instance, Object, ParserId, Root, Symbol, Trace, Traced, Tri,
+    Value,
+};
+use crate::source::{FileId, Span};
+use crate::syntax::python::PythonModule;
+
+/// Expressions and statements that one evaluation may take.
+const STEPS: u32 = 300_000;
+/// Calls of project functions inside each other.
+pub(super) const MAX_CALLS: usize = 24;
+/// Expressions and statements inside each other, over all calls.
+const MAX_DEPTH: usize = 900;
+/// Conjuncts of a path condition; the oldest are folded into one opaque question beyond that.
+const MAX_CONJUNCTS: usize = 24;
+
+pub(super) struct Interpreter<'h> {
+    pub(super) host: &'h dyn Host,
+    pub(super) trace: Trace,
+    pub(super) store: Store,
+    /// Under which condition the present point is reached; `False` after a return or a raise.
+    pub(super) path: Cond,
+    pub(super) frame: Frame,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) modules: BTreeMap<FileId, ModuleState>,
+    /// Project modules by the dotted name they were imported as.
+    pub(super) dotted: BTreeMap<String, FileId>,
+    pub(super) definitions: BTreeMap<u32, Arc<Definition>>,
+    pub(super) classes: BTreeMap<u32, Arc<ClassState>>,
+    pub(super) objects: BTreeMap<u32, Arc<Object>>,
+    pub(super) instances: BTreeMap<u32, Arc<Instance>>,
+    /// Parsers by the object or instance that stands for them.
+    pub(super) parsers: BTreeMap<u32, ParserId>,
+    pub(super) flags: BTreeMap<(ParserId, Arc<str>, Arc<str>), FlagId>,
+    /// Results of functions that return the same each time.
+    pub(super) pure: BTreeMap<String, Value>,
+    /// Functions and classes outside the project that were patched.
+    pub(super) patched: BTreeSet<Arc<str>>,
+    /// Definitions that were called.
+    pub(super) entered: BTreeSet<Span>,
+    pub(super) caught: Vec<Arc<str>>,
+    /// Spans of the calls that led here.
+    pub(super) stack: Vec<Span>,
+    /// Definitions that are being evaluated.
+    pub(super) active: Vec<Span>,
+    pub(super) uncalled: bool,
+    /// Evaluating an expression of its own text: names come from nowhere else.
+    pub(super) detached: bool,
+    /// Attributes of what a parser filled are flags even then.
+    pub(super) keep_flags: bool,
+    next_id: u32,
+    steps: u32,
+    depth: usize,
+    max_depth: usize,
+}
+
+/// The function, class body or module that is being evaluated.
+#[derive(Clone)]
+pub(super) struct Frame {
+    pub(super) module: Arc<PythonModule>,
+    pub(super) scope: u32,
+    /// The class whose method this is, for `super()`.
+    pub(super) class: Option<Arc<Class>>,
+    pub(super) receiver: Option<Value>,
+    /// Where the journal was when the frame was entered.
+    pub(super) mark: usize,
+    pub(super) exits: Vec<Exit>,
+    pub(super) loops: Vec<Loop>,
+}
+
+/// One way out of a function.
+#[derive(Clone)]
+pub(super) struct Exit {
+    pub(super) path: Cond,
+    pub(super) value: Value,
+    pub(super) writes: Writes,
+}
+
+/// A loop that is being evaluated: the ways out by `break` and back by `continue`.
+#[derive(Clone, Default)]
+pub(super) struct Loop {
+    pub(super) mark: usize,
+    pub(super) breaks: Vec<(Cond, Writes)>,
+    pub(super) continues: Vec<(Cond, Writes)>,
+}
+
+pub(super) struct Scope {
+    pub(super) parent: Option<u32>,
+    /// Names in a class body are not seen by the functions in it.
+    pub(super) is_class: bool,
+    pub(super) module: FileId,
+    pub(super) globals: BTreeSet<Arc<str>>,
+    pub(super) nonlocals: BTreeSet<Arc<str>>,
+}
+
+pub(super) struct ModuleState {
+    pub(super) scope: u32,
+    /// Full dotted name.
+    pub(super) name: Arc<str>,
+    /// Modules outside the project that were star-imported.
+    pub(super) stars: Vec<Arc<str>>,
+}
+
+/// What a [`Function`] stands for.
+pub(super) struct Definition {
+    pub(super) function: Arc<Function>,
+    pub(super) module: Arc<PythonModule>,
+    pub(super) code: Code,
+    /// The scope it was defined in.
+    pub(super) scope: u32,
+    pub(super) kind: Kind,
+    /// The class around it, for `super()`.
+    pub(super) class: Option<Arc<Class>>,
+    /// Values of the parameters' defaults, by name.
+    pub(super) defaults: BTreeMap<Arc<str>, Value>,
+    /// Its parameters come from the command line.
+    pub(super) command: Option<ParserId>,
+}
+
+#[derive(Clone)]
+pub(super) enum Code {
+    Def(Arc<ast::StmtFunctionDef>),
+    Lambda(Arc<ast::ExprLambda>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Plain,
+    Static,
+    Class,
+    Property,
+}
+
+/// What a [`Class`] stands for.
+pub(super) struct ClassState {
+    pub(super) scope: u32,
+    pub(super) fields: Vec<Field>,
+    /// Its methods in the order of the source.
+    pub(super) methods: Vec<Arc<str>>,
+}
+
+/// An annotated name in a class body.
+#[derive(Clone)]
+pub(super) struct Field {
+    pub(super) name: Arc<str>,
+    pub(super) annotation: String,
+    pub(super) default: Option<Value>,
+    pub(super) span: Span,
+}
+
+impl<'h> Interpreter<'h> {
+    pub(super) fn new(module: &Arc<PythonModule>, host: &'h dyn Host) -> Self {
+        let frame = Frame {
+            module: Arc::clone(module),
+            scope: 0,
+            class: None,
+            receiver: None,
+            mark: 0,
+            exits: Vec::new(),
+            loops: Vec::new(),
+        };
+        Self {
+            host,
+            trace: Trace::default(),
+            store: Store::default(),
+            path: Cond::TRUE,
+            frame,
+            scopes: Vec::new(),
+            modules: BTreeMap::new(),
+            dotted: BTreeMap::new(),
+            definitions: BTreeMap::new(),
+            classes: BTreeMap::new(),
+            objects: BTreeMap::new(),
+            instances: BTreeMap::new(),
+            parsers: BTreeMap::new(),
+            flags: BTreeMap::new(),
+            pure: BTreeMap::new(),
+            patched: BTreeSet::new(),
+            entered: BTreeSet::new(),
+            caught: Vec::new(),
+            stack: Vec::new(),
+            active: Vec::new(),
+            uncalled: false,
+            detached: false,
+            keep_flags: false,
+            next_id: 1,
+            steps: 0,
+            depth: 0,
+            max_depth: MAX_DEPTH,
+        }
+    }
+
+    /// Counts a step; `false` when there are none left or the nesting is too deep.
+    pub(super) fn enter(&mut self) -> bool {
+        self.steps += 1;
+        if self.steps > STEPS {
+            self.trace.exhausted = true;
+            return false;
+        }
+        if self.depth >= self.max_depth {
+            return false;
+        }
+        self.depth += 1;
+        true
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    pub(super) fn id(&mut self) -> u32 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// Ids from here on are not those of another evaluation whose values take part in this one.
+    pub(super) fn skip_ids(&mut self, first: u32) {
+        self.next_id = first;
+    }
+
+    /// For an evaluation on a thread of the usual size.
+    pub(super) fn limit_depth(&mut self) {
+        self.max_depth = 40;
+    }
+
+    pub(super) fn alive(&self) -> bool {
+        self.path != Cond::FALSE && !self.trace.exhausted
+    }
+
+    pub(super) fn stop(&mut self) {
+        self.path = Cond::FALSE;
+    }
+
+    pub(super) fn span(&self, node: impl Ranged) -> Span {
+        self.frame.module.span(node)
+    }
+
+    /// A value of its own, labelled as the source writes it.
+    pub(super) fn fresh(&mut self, node: impl Ranged) -> Value {
+        let label = self.label(node);
+        self.fresh_named(&label)
+    }
+
+    pub(super) fn fresh_named(&mut self, label: &str) -> Value {
+        let root = Root::Unknown { id: self.id(), label: label.into() };
+        Value::Symbol(Arc::new(Symbol { root, path: Vec::new() }))
+    }
+
+    /// The source of a node on one line, shortened; a call's arguments are left out.
+    pub(super) fn label(&self, node: impl Ranged) -> String {
+        const MOST: usize = 40;
+        let text = self.frame.module.text().get(node.range().to_std_range()).unwrap_or_default();
+        let mut label = String::new();
+        for word in text.split_whitespace() {
+            if !label.is_empty() {
+                label.push(' ');
+            }
+            label.push_str(word);
+            if label.len() > MOST {
+                break;
+            }
+        }
+        if label.chars().count() > MOST {
+            label = label.chars().take(MOST - 3).chain("...".chars()).collect();
+        }
+        label
+    }
+
+    // Branches.
+
+    /// The path where `test` holds too; `False` where it cannot.
+    pub(super) fn assume(&self, test: &Cond) -> Cond {
+        match decide(&self.path, test) {
+            Tri::Yes => self.path.clone(),
+            Tri::No => Cond::FALSE,
+            Tri::Maybe => {
+                let path = self.path.clone().and(test.clone());
+                if path.conjuncts().len() <= MAX_CONJUNCTS {
+                    return path;
+                }
+                let keep = path.conjuncts().iter().skip(MAX_CONJUNCTS / 2).cloned();
+                Cond::all(keep.chain([Cond::opaque()])).and(test.clone())
+            }
+        }
+    }
+
+    /// Evaluates one of two ways, or both and joins what they did.
+    pub(super) fn branch(
+        &mut self,
+        test: &Cond,
+        then: impl FnOnce(&mut Self) -> Value,
+        otherwise: impl FnOnce(&mut Self) -> Value,
+    ) -> Value {
+        let base = self.path.clone();
+        let negated = test.clone().negate();
+        let (then_path, else_path) = (self.assume(test), self.assume(&negated));
+        if else_path == Cond::FALSE {
+            return then(self);
+        }
+        if then_path == Cond::FALSE {
+            return otherwise(self);
+        }
+        let mark = self.store.mark();
+        self.path = then_path.clone();
+        let one = then(self);
+        let one_end = std::mem::replace(&mut self.path, else_path.clone());
+        let one_writes = self.store.take(mark);
+        let other = otherwise(self);
+        let other_end = self.path.clone();
+        if one_end == Cond::FALSE {
+            return other;
+        }
+        let other_writes = self.store.take(mark);
+        if other_end == Cond::FALSE {
+            self.path = one_end;
+            self.store.apply(one_writes);
+            return one;
+        }
+        let both = one_end == then_path && other_end == else_path;
+        self.path = if both { base } else { join_paths(&one_end, &other_end) };
+        self.merge(test, &one_writes, &other_writes);
+        choose(test, &one, &other)
+    }
+
+    /// Joins what two ways wrote.
+    pub(super) fn merge(&mut self, test: &Cond, one: &Writes, other: &Writes) {
+        let slots: BTreeSet<&Slot> = one.keys().chain(other.keys()).collect();
+        for slot in slots {
+            let old = self.store.get(slot).cloned();
+            let left = one.get(slot).cloned().unwrap_or_else(|| old.clone());
+            let right = other.get(slot).cloned().unwrap_or(old);
+            let merged = match (left, right) {
+                (Some(left), Some(right)) => Some(choose(test, &left, &right)),
+                (Some(left), None) => Some(match self.unwritten(slot) {
+                    Some(right) => choose(test, &left, &right),
+                    None => left,
+                }),
+                (None, Some(right)) => Some(match self.unwritten(slot) {
+                    Some(left) => choose(test, &left, &right),
+                    None => right,
+                }),
+                (None, None) => None,
+            };
+            self.store.set(slot.clone(), merged);
+        }
+    }
+
+    /// What a slot is worth that nothing was written to. A name that is bound on one way only is taken as bound: using it on
+    /// the other would raise.
+    fn unwritten(&mut self, slot: &Slot) -> Option<Value> {
+        match slot {
+            Slot::Attribute(Owner::Symbol(symbol), name) => Some(Self::member(symbol, name)),
+            Slot::Attribute(Owner::External(path), name) => Some(Value::External(format!("{path}.{name}").into())),
+            Slot::Attribute(Owner::Id(id), name) => {
+                if let Some(object) = self.objects.get(id).cloned() {
+                    return Some(self.unstored_object_attribute(&object, name));
+                }
+                let instance = self.instances.get(id).cloned()?;
+                self.class_attribute(&instance.class, name).map(|(value, _)| value)
+            }
+            Slot::Variable(..) | Slot::Content(_) | Slot::Base(_) => None,
+        }
+    }
+
+    /// Joins the ways out of a frame: the value, the path and what was written.
+    pub(super) fn join_exits(&mut self, base: &Cond, mark: usize, mut exits: Vec<Exit>) -> Value {
+        self.store.take(mark);
+        exits.retain(|exit| exit.path != Cond::FALSE);
+        let Some(last) = exits.pop() else {
+            self.stop();
+            return Value::Unknown;
+        };
+        if exits.is_empty() {
+            self.store.apply(last.writes);
+            self.path = last.path;
+            return last.value;
+        }
+        let mut alternatives: Vec<(Cond, Value)> =
+            exits.iter().map(|exit| (beyond(&exit.path, base), exit.value.clone())).collect();
+        // The ways are exclusive: the last one is taken where none of the others is.
+        let rest = Cond::all(alternatives.iter().map(|(when, _)| when.clone().negate()));
+        let own = beyond(&last.path, base);
+        alternatives.push((if own.atoms().len() > rest.atoms().len() { rest } else { own }, last.value));
+        self.path = exits.iter().rfold(last.path, |path, exit| join_paths(&exit.path, &path));
+        let mut writes = last.writes;
+        for exit in exits.into_iter().rev() {
+            let test = beyond(&exit.path, base);
+            self.merge(&test, &exit.writes, &writes);
+            writes = self.store.take(mark);
+        }
+        self.store.apply(writes);
+        choice(alternatives)
+    }
+
+    /// Asks for each alternative that is possible here, and joins the answers. `None` is left out where something else is
+    /// possible: what is done with a value that is called or looked into fails on `None`.
+    pub(super) fn each(&mut self, value: &Value, act: &mut dyn FnMut(&mut Self, &Value) -> Value) -> Value {
+        let value = narrow(value, &self.path);
+        if !matches!(value, Value::Choice(_)) {
+            return act(self, &value);
+        }
+        let mut alternatives = value.alternatives();
+        if alternatives.iter().any(|(_, value)| !matches!(value, Value::Const(Const::None))) {
+            alternatives.retain(|(_, value)| !matches!(value, Value::Const(Const::None)));
+        }
+        self.each_of(&alternatives, act)
+    }
+
+    fn each_of(&mut self, alternatives: &[(Cond, Value)], act: &mut dyn FnMut(&mut Self, &Value) -> Value) -> Value {
+        match alternatives {
+            [] => Value::Unknown,
+            [(_, value)] => act(self, value),
+            [(when, value), rest @ ..] => {
+                let act = std::cell::RefCell::new(act);
+                self.branch(
+                    when,
+                    |state| (act.borrow_mut())(state, value),
+                    |state| state.each_of(rest, &mut **act.borrow_mut()),
+                )
+            }
+        }
+    }
+
+    // Names and attributes.
+
+    pub(super) fn new_scope(&mut self, parent: Option<u32>, is_class: bool, module: FileId) -> u32 {
+        let (globals, nonlocals) = (BTreeSet::new(), BTreeSet::new());
+        self.scopes.push(Scope { parent, is_class, module, globals, nonlocals });
+        self.scopes.len() as u32 - 1
+    }
+
+    pub(super) fn assign(&mut self, name: &str, value: Value) {
+        let name: Arc<str> = name.into();
+        let scope = self.target_scope(&name);
+        self.store.set(Slot::Variable(scope, name), Some(value));
+    }
+
+    pub(super) fn target_scope(&self, name: &Arc<str>) -> u32 {
+        let own = self.frame.scope;
+        let Some(scope) = self.scopes.get(own as usize) else { return own };
+        if scope.globals.contains(name) {
+            return self.modules.get(&scope.module).map_or(own, |module| module.scope);
+        }
+        if scope.nonlocals.contains(name) {
+            let mut at = scope.parent;
+            while let Some(outer) = at {
+                if self.store.get(&Slot::Variable(outer, Arc::clone(name))).is_some() {
+                    return outer;
+                }
+                at = self.scopes.get(outer as usize).and_then(|scope| scope.parent);
+            }
+        }
+        own
+    }
+
+    /// The value of a name, if it is bound.
+    pub(super) fn lookup(&self, name: &str) -> Option<Value> {
+        let name: Arc<str> = name.into();
+        let mut at = Some(self.frame.scope);
+        let mut own = true;
+        while let Some(scope) = at {
+            let data = self.scopes.get(scope as usize)?;
+            if own || !data.is_class {
+                if let Some(value) = self.store.get(&Slot::Variable(scope, Arc::clone(&name))) {
+                    return Some(narrow(value, &self.path));
+                }
+            }
+            own = false;
+            at = data.parent;
+        }
+        None
+    }
+
+    /// `symbol.name` where nothing was stored.
+    pub(super) fn member(symbol: &Arc<Symbol>, name: &str) -> Value {
+        let mut path = symbol.path.clone();
+        path.push(name.into());
+        Value::Symbol(Arc::new(Symbol { root: symbol.root.clone(), path }))
+    }
+
+    /// The present content of a dictionary.
+    pub(super) fn content(&self, dict: &Arc<Dict>) -> Arc<Dict> {
+        match self.store.get(&Slot::Content(dict.id)) {
+            Some(Value::Dict(content)) if dict.id != 0 => Arc::clone(content),
+            _ => Arc::clone(dict),
+        }
+    }
+
+    /// The value as something outside sees it: with everything that was stored in it until now.
+    pub(super) fn export(&self, value: &Value) -> Value {
+        self.export_to(value, 3)
+    }
+
+    fn export_to(&self, value: &Value, depth: usize) -> Value {
+        let Some(depth) = depth.checked_sub(1) else { return value.clone() };
+        let stored = |id: u32| {
+            let attributes = self.store.attributes(&Owner::Id(id));
+            attributes.into_iter().map(|(name, value)| (name, self.export_to(&value, depth))).collect::<Vec<_>>()
+        };
+        match value {
+            Value::Dict(dict) => {
+                let mut content = Dict::clone(&self.content(dict));
+                for (_, value, _) in &mut content.entries {
+                    value.value = self.export_to(&value.value, depth);
+                }
+                Value::Dict(Arc::new(content))
+            }
+            Value::Object(object) => match stored(object.id) {
+                stored if stored.is_empty() => value.clone(),
+                stored => Value::Object(Arc::new(Object { stored, ..Object::clone(object) })),
+            },
+            Value::Instance(instance) => {
+                let object = match self.store.get(&Slot::Base(instance.id)) {
+                    Some(Value::Object(object)) => Some(Arc::clone(object)),
+                    _ => instance.object.clone(),
+                };
+                Value::Instance(Arc::new(Instance { stored: stored(instance.id), object, ..Instance::clone(instance) }))
+            }
+            Value::List(items) => {
+                let item = |item: &Traced| Traced { value: self.export_to(&item.value, depth), span: item.span };
+                Value::List(items.iter().map(item).collect())
+            }
+            Value::Choice(choices) => Value::Choice(
+                choices.iter().map(|(when, value)| (when.clone(), self.export_to(value, depth + 1))).collect(),
+            ),
+            other => other.clone(),
+        }
+    }
+}
