@@ -567,11 +567,11 @@ impl Interpreter<'_> {
                 self.build_parser(kind, object.id, &object);
                 made
             }
-            Some(Summary::Same(index, name)) => match self.summary_argument(&object, index, name) {
+            Some(Summary::Same(index, name)) => match self.summary_argument(&object, index, &name) {
                 Some(value) => value,
                 None => made,
             },
-            Some(Summary::Copy(index, name)) => match self.summary_argument(&object, index, name) {
+            Some(Summary::Copy(index, name)) => match self.summary_argument(&object, index, &name) {
                 Some(original) => self.copied(&object, &original),
                 None => made,
             },

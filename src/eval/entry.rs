@@ -67,6 +67,14 @@ pub fn condition(expr: &str, bindings: &[(&str, Value)], host: &dyn Host) -> Con
     state.truth_of_text(&module, bindings.iter().map(|(name, value)| ((*name).into(), value.clone())).collect())
 }
 
+/// The value of a Python expression without names, such as a parameter's default.
+pub fn expression(expr: &str, host: &dyn Host) -> Value {
+    let module = parse(expr);
+    let mut state = Interpreter::new(&module, host);
+    state.limit_depth();
+    state.value_of_text(&module, BTreeMap::new()).unwrap_or(Value::Unknown)
+}
+
 fn parse(text: &str) -> Arc<PythonModule> {
     Arc::new(PythonModule::parse(&Sources::default().add("condition".into(), text)))
 }
@@ -100,9 +108,14 @@ where
 impl Interpreter<'_> {
     /// Evaluates an expression of its own text.
     fn truth_of_text(&mut self, module: &Arc<PythonModule>, bindings: BTreeMap<Arc<str>, Value>) -> Cond {
-        let [Stmt::Expr(statement)] = module.body() else { return Cond::opaque() };
+        self.value_of_text(module, bindings).map_or_else(Cond::opaque, |value| truth(&value))
+    }
+
+    /// `None` for a text that is no expression.
+    fn value_of_text(&mut self, module: &Arc<PythonModule>, bindings: BTreeMap<Arc<str>, Value>) -> Option<Value> {
+        let [Stmt::Expr(statement)] = module.body() else { return None };
         if !module.errors().is_empty() {
-            return Cond::opaque();
+            return None;
         }
         let scope = self.new_scope(None, false, module.file());
         let frame = Frame {
@@ -126,7 +139,7 @@ impl Interpreter<'_> {
         self.path = path;
         self.detached = detached;
         self.frame = outer;
-        truth(&value)
+        Some(value)
     }
 
     /// A test of [`super::Summary::Cases`] with the arguments of a call. Which parameter a positional argument fills is not

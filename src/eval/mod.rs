@@ -22,7 +22,7 @@ mod truth;
 mod value;
 
 pub use condition::{Assignment, Atom, Cond, Order, Tri};
-pub use entry::{condition, run_function, run_script};
+pub use entry::{condition, expression, run_function, run_script};
 pub use trace::{
     Argument, AttributeRead, CallEvent, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId, ParserKind,
     RaiseEvent, Summary, Trace,

@@ -174,9 +174,9 @@ pub enum Summary {
     /// An object of its own, never `None` (a constructor, `from_pretrained`).
     Object,
     /// A copy of the argument at this position or of this name: as `None` as the argument is.
-    Copy(usize, &'static str),
+    Copy(usize, Arc<str>),
     /// The argument itself (`accelerator.prepare(model)`, `model.to(device)` has the receiver at position 0).
-    Same(usize, &'static str),
+    Same(usize, Arc<str>),
     /// One of several, each under a Python expression over the parameter names; the last one is the rest.
     /// `None` stands for the value `None`, `Some(callee)` for an object made by that callee.
     Cases(Vec<(String, Option<Arc<str>>)>),
