@@ -5,7 +5,9 @@
 pub mod catalogue;
 pub mod collect;
 pub mod config;
+pub mod diff;
 pub mod driver;
 mod needles;
+pub mod repair;
 pub mod settings;
 pub mod suppress;

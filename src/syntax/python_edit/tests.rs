@@ -366,3 +366,32 @@ fn a_reference_nothing_reads_is_removed() {
     assert_eq!(refused("«ref = load(m)»\nprint(ref)\n", refuse), EditError::NotFound);
     assert_eq!(refused("«x = 1»\n", refuse), EditError::NotFound);
 }
+
+/// A cell's lines as a notebook holds them.
+fn notebook(lines: &[&str]) -> String {
+    let lines: Vec<String> = lines.iter().map(|line| format!("      {}", serde_json::Value::from(*line))).collect();
+    let first = "    {\"cell_type\": \"code\", \"source\": [\"m = 1\"]}";
+    format!(
+        "{{\n  \"cells\": [\n{first},\n    {{\"cell_type\": \"code\", \"source\": [\n{}\n    ]}}\n  ],\n  \"nbformat\": 4\n}}\n",
+        lines.join(",\n")
+    )
+}
+
+#[test]
+fn notebooks_stay_notebooks() {
+    let text = notebook(&["ref = load('a\"b')  # big\n", "ref.eval()\n", "f(\n", "    m,\n", "    ref_model=ref,\n", ")"]);
+    let source = Sources::default().add("a.ipynb".into(), &*text);
+    let module = crate::syntax::notebook::parse(&source).module;
+    let value = text.find("ref,").expect("the value");
+    let value = source.span(value..value + 3);
+    let mut edits = set_value(&module, value, "None").expect("an edit");
+    edits.extend(remove_unused_after(&module, &[value]));
+    edits.sort();
+    let after = applied(&text, &edits);
+    let expected = notebook(&["# big\n", "", "f(\n", "    m,\n", "    ref_model=None,\n", ")"]);
+    assert_eq!(after, expected);
+    let call = text.find("f(").expect("the call")..text.find(")\"\n").expect("its end") + 1;
+    let edits = insert_keyword(&module, source.span(call), "k", "\"x\"").expect("an edit");
+    let line = r#"    ref_model=ref,\n    k=\"x\",\n""#;
+    assert!(applied(&text, &edits).contains(line), "{}", applied(&text, &edits));
+}
