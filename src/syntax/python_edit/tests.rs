@@ -379,7 +379,8 @@ fn notebook(lines: &[&str]) -> String {
 
 #[test]
 fn notebooks_stay_notebooks() {
-    let text = notebook(&["ref = load('a\"b')  # big\n", "ref.eval()\n", "f(\n", "    m,\n", "    ref_model=ref,\n", ")"]);
+    let text =
+        notebook(&["ref = load('a\"b')  # big\n", "ref.eval()\n", "f(\n", "    m,\n", "    ref_model=ref,\n", ")"]);
     let source = Sources::default().add("a.ipynb".into(), &*text);
     let module = crate::syntax::notebook::parse(&source).module;
     let value = text.find("ref,").expect("the value");
