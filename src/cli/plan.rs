@@ -14,6 +14,7 @@ use crate::engine::driver::{self, Job, Report};
 use crate::engine::settings::{Overrides, Settings};
 use crate::knowledge::Knowledge;
 use crate::source::{FileSystem, OsFileSystem, Overlay, Sources};
+use crate::syntax::Format;
 
 /// The projects of one command line.
 pub(super) struct Plan {
@@ -71,12 +72,7 @@ impl Plan {
         let options = Options { force_exclude: args.force_exclude, respect_gitignore: !args.no_respect_gitignore };
         let found = project.files(&settings, options, progress.seen());
         self.problems.extend(found.problems);
-        // A project that is not below the working directory is absolute as a whole, so that its paths have parents.
-        let is_below = project.root.starts_with(&self.folder);
-        let shown = |path: &PathBuf| {
-            let relative = path.strip_prefix(&self.folder).ok().filter(|_| is_below);
-            relative.unwrap_or(path).to_path_buf()
-        };
+        let shown = |path: &PathBuf| shown(&self.folder, &project, path);
         self.projects.push(Planned {
             files: found.relevant.iter().map(shown).collect(),
             commented: found.commented.iter().map(shown).collect(),
@@ -92,13 +88,19 @@ impl Plan {
         let mut content = Vec::new();
         let wrong = |error| Failure::Message(format!("cannot read standard input: {error}"));
         std::io::stdin().lock().read_to_end(&mut content).map_err(wrong)?;
-        let folder = &self.folder;
-        let planned = self.projects.first();
-        let path = planned.and_then(|planned| {
-            let given = planned.project.given.first()?;
-            planned.files.iter().find(|file| folder.join(file) == *given)
-        });
-        self.stdin = path.map(|path| (path.clone(), content));
+        let Some(planned) = self.projects.first_mut() else { return Ok(()) };
+        let Some(path) = planned.project.given.first() else { return Ok(()) };
+        if planned.excluded.contains(path) || Format::of(path).is_none() {
+            return Ok(());
+        }
+        let path = shown(&self.folder, &planned.project, path);
+        // The text decides, not what is on disk under its name.
+        for list in [&mut planned.files, &mut planned.commented] {
+            if let Err(at) = list.binary_search(&path) {
+                list.insert(at, path.clone());
+            }
+        }
+        self.stdin = Some((path, content));
         Ok(())
     }
 
@@ -135,6 +137,13 @@ impl Plan {
         });
         Report { looked_at: planned.looked_at, ..report }
     }
+}
+
+/// A path as the layers below see it: relative to the working directory, unless the project reaches beyond that: its paths
+/// must have parents.
+fn shown(folder: &Path, project: &Project, path: &Path) -> PathBuf {
+    let relative = path.strip_prefix(folder).ok().filter(|_| project.root.starts_with(folder));
+    relative.unwrap_or(path).to_path_buf()
 }
 
 fn is_stdin(args: &ProjectArgs) -> bool {
