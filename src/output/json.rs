@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::place::Places;
 use super::{Summary, shown_path};
 use crate::diagnostic::{Diagnostic, Fix, Label, VersionScope};
 use crate::engine::driver::Report;
@@ -15,7 +16,7 @@ use crate::source::{Sources, Span};
 
 /// Writes the report. `folder` is what paths are relative to.
 pub fn write_json(out: &mut dyn Write, report: &Report, sources: &Sources, folder: &Path) -> io::Result<()> {
-    let mirror = Mirror { sources, folder };
+    let mirror = Mirror { places: Places::new(sources, folder) };
     serde_json::to_writer_pretty(&mut *out, &mirror.report(report))?;
     writeln!(out)
 }
@@ -52,6 +53,16 @@ struct JsonPlace {
     path: String,
     start: JsonPosition,
     end: JsonPosition,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cell: Option<JsonCell>,
+}
+
+/// Where a place begins in a notebook as its reader sees it.
+#[derive(Serialize)]
+struct JsonCell {
+    number: usize,
+    line: usize,
+    column: usize,
 }
 
 #[derive(Serialize)]
@@ -144,8 +155,7 @@ struct JsonSummary {
 
 /// What the mirror structs need to know.
 struct Mirror<'a> {
-    sources: &'a Sources,
-    folder: &'a Path,
+    places: Places<'a>,
 }
 
 impl Mirror<'_> {
@@ -192,12 +202,18 @@ impl Mirror<'_> {
     }
 
     fn place(&self, span: Span) -> JsonPlace {
-        let file = self.sources.get(span.file);
+        let file = self.places.sources.get(span.file);
         let position = |offset: u32| {
             let at = file.position(offset);
             JsonPosition { line: at.line, column: at.column, offset }
         };
-        JsonPlace { path: shown_path(self.folder, file.path()), start: position(span.start), end: position(span.end) }
+        let place = self.places.of(span);
+        JsonPlace {
+            path: self.places.path(span.file),
+            start: position(span.start),
+            end: position(span.end),
+            cell: place.cell.map(|number| JsonCell { number, line: place.line, column: place.column }),
+        }
     }
 
     fn label<'r>(&self, label: &'r Label) -> JsonLabel<'r> {
@@ -228,7 +244,7 @@ impl Mirror<'_> {
             declarations: facts.declarations.iter().map(|declaration| self.declaration(declaration)).collect(),
         });
         JsonEnvironment {
-            path: shown_path(self.folder, path),
+            path: shown_path(self.places.folder, path),
             python: environment.python.as_ref().map(ToString::to_string),
             packages: packages.collect(),
         }

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-use super::shown_path;
-use crate::diagnostic::{Applicability, Diagnostic, Label, Severity, VersionScope};
+use super::place::{Place, Places, Text};
+use crate::diagnostic::{Applicability, Diagnostic, Severity, VersionScope};
 use crate::engine::driver::Report;
-use crate::source::{SourceFile, Sources};
+use crate::source::Sources;
 
 /// How the terminal wants it.
 #[derive(Debug, Clone, Copy)]
@@ -30,27 +30,26 @@ pub fn write_text(
 ) -> io::Result<()> {
     let renderer = if style.colored { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(style.width.max(40));
+    let places = Places::new(sources, folder);
     for finding in &report.findings {
-        let text = render(finding, sources, folder, &renderer);
+        let text = render(finding, &places, &renderer);
         writeln!(out, "{text}\n")?;
     }
     Ok(())
 }
 
-fn render(finding: &Diagnostic, sources: &Sources, folder: &Path, renderer: &Renderer) -> String {
+fn render(finding: &Diagnostic, places: &Places<'_>, renderer: &Renderer) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
     let id = format!("{} {}", finding.code, finding.rule);
-    let excerpts = excerpts(finding, sources);
-    let footers = footers(finding, sources, folder);
+    let excerpts = excerpts(finding, places);
+    let footers = footers(finding, places);
     let mut group = Group::with_title(level.primary_title(finding.message.as_str()).id(id));
     for excerpt in &excerpts {
-        let mut snippet = Snippet::source(excerpt.text())
-            .path(shown_path(folder, excerpt.file.path()))
-            .line_start(excerpt.first_line);
+        let mut snippet = Snippet::source(excerpt.text()).path(excerpt.name.as_str()).line_start(excerpt.first_line);
         for (range, label, is_primary) in &excerpt.labels {
             let kind = if *is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
             let label = (!label.is_empty()).then_some(*label);
@@ -69,9 +68,10 @@ fn render(finding: &Diagnostic, sources: &Sources, folder: &Path, renderer: &Ren
     renderer.render(&[group])
 }
 
-/// The lines of one file that carry labels.
+/// The lines of one file, or of one cell of a notebook, that carry labels.
 struct Excerpt<'a> {
-    file: std::sync::Arc<SourceFile>,
+    name: String,
+    text: Text,
     window: Range<usize>,
     first_line: usize,
     /// Ranges in the window, what to see there, and whether it is the primary place.
@@ -80,64 +80,48 @@ struct Excerpt<'a> {
 
 impl Excerpt<'_> {
     fn text(&self) -> &str {
-        self.file.text().get(self.window.clone()).unwrap_or("")
+        self.text.get(self.window.clone()).unwrap_or("")
     }
 }
 
 /// One excerpt per file, that of the primary label first, the others as they come.
-fn excerpts<'a>(finding: &'a Diagnostic, sources: &Sources) -> Vec<Excerpt<'a>> {
-    let mut files: Vec<(crate::source::FileId, Vec<(&Label, bool)>)> = Vec::new();
+fn excerpts<'a>(finding: &'a Diagnostic, places: &Places<'_>) -> Vec<Excerpt<'a>> {
+    let mut files: Vec<(String, Vec<(Place, &str, bool)>)> = Vec::new();
     let labels = std::iter::once((&finding.primary, true)).chain(finding.related.iter().map(|label| (label, false)));
     for (label, is_primary) in labels {
-        match files.iter_mut().find(|(file, _)| *file == label.span.file) {
-            Some((_, labels)) => labels.push((label, is_primary)),
-            None => files.push((label.span.file, vec![(label, is_primary)])),
+        let place = places.of(label.span);
+        match files.iter_mut().find(|(name, _)| *name == place.name) {
+            Some((_, labels)) => labels.push((place, &label.message, is_primary)),
+            None => files.push((place.name.clone(), vec![(place, &label.message, is_primary)])),
         }
     }
-    files.into_iter().map(|(file, labels)| excerpt(sources.get(file), &labels)).collect()
+    files.into_iter().filter_map(|(name, labels)| excerpt(name, labels)).collect()
 }
 
 /// Cuts the labelled lines out of a file: a renderer that is handed ten megabytes would index all of them.
-fn excerpt<'a>(file: std::sync::Arc<SourceFile>, labels: &[(&'a Label, bool)]) -> Excerpt<'a> {
-    let text = file.text();
-    let clamp = |offset: u32| floor_char_boundary(text, offset as usize);
-    let ranges: Vec<Range<usize>> = labels
-        .iter()
-        .map(|(label, _)| {
-            let start = clamp(label.span.start);
-            start..clamp(label.span.end).max(start)
-        })
-        .collect();
-    let start = ranges.iter().map(|range| range.start).min().unwrap_or(0);
-    let end = ranges.iter().map(|range| range.end).max().unwrap_or(0);
+fn excerpt(name: String, labels: Vec<(Place, &str, bool)>) -> Option<Excerpt<'_>> {
+    let text = labels.first()?.0.text.clone();
+    let first_line = labels.iter().map(|(place, ..)| place.line).min()?;
+    let start = labels.iter().map(|(place, ..)| place.range.start).min()?;
+    let end = labels.iter().map(|(place, ..)| place.range.end).max()?;
     let mut line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-    let first_line = file.position(line_start as u32).line;
     if line_start == 0 && text.starts_with('\u{feff}') {
         line_start = '\u{feff}'.len_utf8().min(start);
     }
     let line_end = text[end..].find('\n').map_or(text.len(), |at| end + at);
     // Without its newline the carriage return of a line would be shown.
     let line_end = if text[line_start..line_end].ends_with('\r') { line_end - 1 } else { line_end };
-    let labels = labels.iter().zip(ranges).map(|((label, is_primary), range)| {
-        let shift = |offset: usize| offset.min(line_end) - line_start;
-        (shift(range.start)..shift(range.end), label.message.as_str(), *is_primary)
-    });
-    let labels = labels.collect();
-    Excerpt { window: line_start..line_end, first_line, labels, file }
-}
-
-fn floor_char_boundary(text: &str, offset: usize) -> usize {
-    let mut offset = offset.min(text.len());
-    while !text.is_char_boundary(offset) {
-        offset -= 1;
-    }
-    offset
+    let shift = |offset: usize| offset.min(line_end) - line_start;
+    let labels = labels
+        .into_iter()
+        .map(|(place, message, is_primary)| (shift(place.range.start)..shift(place.range.end), message, is_primary));
+    Some(Excerpt { labels: labels.collect(), window: line_start..line_end, name, text, first_line })
 }
 
 /// The lines under the source: why, which releases, what to do.
-fn footers(finding: &Diagnostic, sources: &Sources, folder: &Path) -> Vec<(&'static str, String)> {
+fn footers(finding: &Diagnostic, places: &Places<'_>) -> Vec<(&'static str, String)> {
     let mut lines: Vec<(&str, String)> = finding.notes.iter().map(|note| ("note", note.clone())).collect();
-    lines.extend(finding.versions.iter().map(|scope| ("note", describe(scope, sources, folder))));
+    lines.extend(finding.versions.iter().map(|scope| ("note", describe(scope, places))));
     lines.extend(finding.help.iter().map(|help| ("help", help.clone())));
     lines.extend(finding.fixes.iter().map(|fix| {
         let name = match fix.applicability {
@@ -151,12 +135,11 @@ fn footers(finding: &Diagnostic, sources: &Sources, folder: &Path) -> Vec<(&'sta
 }
 
 /// `trl 0.12.2 is in effect (pin, requirements.txt:4); affected: 0.7.11 - 0.27.2`
-fn describe(scope: &VersionScope, sources: &Sources, folder: &Path) -> String {
+fn describe(scope: &VersionScope, places: &Places<'_>) -> String {
     let mut known = scope.evidence.clone();
     if let Some(origin) = scope.origin {
-        let file = sources.get(origin.file);
-        let line = file.position(origin.start).line;
-        known = format!("{known}, {}:{line}", shown_path(folder, file.path()));
+        let Place { name, line, .. } = places.of(origin);
+        known = format!("{known}, {name}:{line}");
     }
     let in_effect = match &scope.in_effect {
         Some(version) => format!("{} {version} is in effect ({known})", scope.package),

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::*;
-use crate::diagnostic::{Confidence, Fix};
+use crate::diagnostic::{Confidence, Fix, Label};
 use crate::source::Span;
 
 /// A place: the file's name, the text to point at and the label.

@@ -37,6 +37,11 @@ fn run(name: &str, text: &str, ignore: &[&str]) -> Outcome {
     Outcome { suppressed: findings.is_empty(), own, text }
 }
 
+/// A notebook of one cell with these source strings.
+fn notebook(source: &str) -> String {
+    format!(r#"{{"cells": [{{"cell_type": "code", "source": [{source}]}}], "nbformat": 4, "metadata": {{}}}}"#)
+}
+
 #[test]
 fn a_comment_reaches_its_line_or_the_next_or_the_statement() {
     for (name, text, suppressed) in [
@@ -68,6 +73,14 @@ fn a_comment_reaches_its_line_or_the_next_or_the_statement() {
         ("a.yaml", "# dpo-lint: ignore[DPL902]\nbeta: HERE\n", true),
         ("a.yaml", "beta: 'HERE # dpo-lint: ignore[DPL902]'\n", false),
         ("a.toml", "beta = 'HERE'  # dpo-lint: ignore[DPL902]\n", true),
+        ("a.sh", "run \\\n  --beta HERE\n", false),
+        ("a.sh", "# dpo-lint: ignore[DPL902]\nrun \\\n  --beta HERE\n", true),
+        ("a.sh", "run --beta HERE # dpo-lint: ignore[DPL902]\n", true),
+        ("requirements.txt", "trl==HERE  # dpo-lint: ignore[DPL902]\n", true),
+        ("Dockerfile", "# dpo-lint: ignore[DPL902]\nRUN pip install HERE\n", true),
+        ("a.ipynb", &notebook(r#""x = 1\n","f(HERE)  # dpo-lint: ignore[DPL902]\n""#), true),
+        ("a.ipynb", &notebook(r#""x = 1\n# dpo-lint: ignore[DPL902]\nf(\n  HERE)""#), true),
+        ("a.ipynb", &notebook(r#""x = 1  # dpo-lint: ignore[DPL902]\nf(HERE)""#), false),
         ("a.json", "{\"a\": \"HERE # dpo-lint: ignore[DPL902]\"}\n", false),
     ] {
         assert_eq!(run(name, text, &[]).suppressed, suppressed, "{name}: {text}");
@@ -85,6 +98,8 @@ fn a_comment_that_is_not_needed_is_a_finding_with_a_fix() {
         ("a.py", "# dpo-lint: ignore-file[DPL902]\r\nx = 1\r\n", "x = 1\r\n"),
         ("a.yaml", "beta: 0.1\t# dpo-lint: ignore[DPL902]\n", "beta: 0.1\n"),
         ("a.toml", "# dpo-lint: ignore[DPL902]\n", ""),
+        ("a.ipynb", &notebook(r#""x = 1  # dpo-lint: ignore\n""#), &notebook(r#""x = 1\n""#)),
+        ("a.ipynb", &notebook(r##""# dpo-lint: ignore\n","x""##), &notebook(r#""\n","x""#)),
     ] {
         let outcome = run(name, text, &[]);
         assert_eq!(outcome.text, fixed, "{name}: {text}");

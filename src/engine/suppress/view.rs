@@ -18,14 +18,18 @@ pub(super) struct View {
     pub comments: Vec<Range<usize>>,
     format: Format,
     source: Arc<SourceFile>,
-    module: Option<PythonModule>,
+    module: Option<Arc<PythonModule>>,
 }
 
 impl View {
     /// `None` for a file of no format.
     pub fn new(path: &Path, source: &Arc<SourceFile>) -> Option<Self> {
         let format = Format::of(path)?;
-        let module = (format == Format::Python).then(|| PythonModule::parse(source));
+        let module = match format {
+            Format::Python => Some(Arc::new(PythonModule::parse(source))),
+            Format::Notebook => Some(syntax::notebook::parse(source).module),
+            _ => None,
+        };
         let (text, comments) = if let Some(module) = &module {
             let range = |range: &TextRange| usize::from(range.start())..usize::from(range.end());
             (Arc::from(module.text()), module.comments().iter().map(range).collect())
