@@ -68,6 +68,9 @@ fn render(finding: &Diagnostic, places: &Places<'_>, renderer: &Renderer) -> Str
     renderer.render(&[group])
 }
 
+/// A place, what to see there, and whether it is the primary one.
+type Labelled<'a> = (Place, &'a str, bool);
+
 /// The lines of one file, or of one cell of a notebook, that carry labels.
 struct Excerpt<'a> {
     name: String,
@@ -86,7 +89,7 @@ impl Excerpt<'_> {
 
 /// One excerpt per file, that of the primary label first, the others as they come.
 fn excerpts<'a>(finding: &'a Diagnostic, places: &Places<'_>) -> Vec<Excerpt<'a>> {
-    let mut files: Vec<(String, Vec<(Place, &str, bool)>)> = Vec::new();
+    let mut files: Vec<(String, Vec<Labelled<'_>>)> = Vec::new();
     let labels = std::iter::once((&finding.primary, true)).chain(finding.related.iter().map(|label| (label, false)));
     for (label, is_primary) in labels {
         let place = places.of(label.span);
@@ -99,7 +102,7 @@ fn excerpts<'a>(finding: &'a Diagnostic, places: &Places<'_>) -> Vec<Excerpt<'a>
 }
 
 /// Cuts the labelled lines out of a file: a renderer that is handed ten megabytes would index all of them.
-fn excerpt(name: String, labels: Vec<(Place, &str, bool)>) -> Option<Excerpt<'_>> {
+fn excerpt(name: String, labels: Vec<Labelled<'_>>) -> Option<Excerpt<'_>> {
     let text = labels.first()?.0.text.clone();
     let first_line = labels.iter().map(|(place, ..)| place.line).min()?;
     let start = labels.iter().map(|(place, ..)| place.range.start).min()?;
