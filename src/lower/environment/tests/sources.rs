@@ -81,6 +81,9 @@ fn markers() {
     let with = |required| trl(&[("requirements.txt", both), ("pyproject.toml", &python(required))]);
     assert_eq!(with(">=3.9"), "trl 0.12.2 (pinned in requirements.txt:2)");
     assert_eq!(with("==3.8.*"), "trl 0.9.6 (pinned in requirements.txt:1)");
+    // Of alternatives that are pinned, one that was not withdrawn.
+    let withdrawn = "trl==0.29.0; sys_platform == 'linux'\ntrl==0.30.0; sys_platform == 'darwin'\n";
+    assert_eq!(trl(&[("requirements.txt", withdrawn)]), "trl 0.29.0 (pinned in requirements.txt:1)");
     // A release that needs a newer Python is passed over.
     let old = trl(&[("requirements.txt", "trl>=0.9"), ("pyproject.toml", &python("==3.9.*"))]);
     assert_eq!(old, "trl 0.29.0 (newest that trl>=0.9 in requirements.txt:1 allows)");
