@@ -286,8 +286,12 @@ impl<'a> Words<'a> {
 
     /// Whether a word names a Python file, known or not.
     fn is_script(&self, at: usize) -> bool {
-        let text = self.text(at).unwrap_or_else(|| self.written(at));
-        !self.is_flag(at) && text.ends_with(".py") && (self.text(at).is_none() || !text.contains(' '))
+        let is_python = |text: &str| text.rsplit_once('.').is_some_and(|(_, extension)| extension == "py");
+        match self.text(at) {
+            // `bash -c "python train.py"` is no script.
+            Some(text) => !shell::is_flag(text) && is_python(text) && !text.contains(' '),
+            None => !self.is_flag(at) && is_python(self.written(at)),
+        }
     }
 
     fn word(&self, at: usize) -> Option<Word> {
@@ -330,7 +334,7 @@ impl Peeled {
     fn unknown_launcher(&mut self, words: &Words<'_>, at: usize) -> Option<(Program, usize)> {
         let name = words.written(at).to_owned();
         self.launcher(words, &name, at, at + 1).filter(|(program, _)| match program {
-            Program::Script { known_end, .. } => known_end.ends_with(".py"),
+            Program::Script { known_end, .. } => known_end.rsplit('.').next() == Some("py"),
             Program::Module(_) | Program::Command { .. } => true,
         })
     }

@@ -280,7 +280,7 @@ impl<'a> Reader<'a> {
                 None => inside,
             },
             "ENV" | "ARG" => inside,
-            "FROM" => self.from_arguments(instruction),
+            "FROM" => self.image(instruction),
             _ => words(self.text.text(), instruction.body.clone()).into_iter().map(|word| self.word(word)).collect(),
         };
         let kind = NodeKind::Call { callee, callee_span: self.text.span(instruction.keyword.clone()), args };
@@ -302,7 +302,7 @@ impl<'a> Reader<'a> {
         Entry { span, key: None, value: Node { span, kind: NodeKind::Scalar(Scalar::Str(text)), anchor: None } }
     }
 
-    fn from_arguments(&self, instruction: &Instruction) -> Vec<Entry> {
+    fn image(&self, instruction: &Instruction) -> Vec<Entry> {
         let text = self.text.text();
         let mut arguments = Vec::new();
         let mut name_follows: Option<Range<usize>> = None;
@@ -354,7 +354,7 @@ fn is_blank(letter: char) -> bool {
 /// The first byte at or after `from` that is neither blank nor a continuation.
 fn skip_blanks(text: &str, from: usize, end: usize) -> usize {
     let rest = &text[from..end];
-    let length = rest.len() - rest.trim_start_matches([' ', '\t', '\n', '\r', '\\']).len();
+    let length = rest.len() - rest.trim_start_matches(|letter| is_blank(letter) || letter == '\\').len();
     // A backslash counts only as part of a continuation.
     let skipped = &rest[..length];
     let stop = skipped.match_indices('\\').find(|(at, _)| !skipped[at + 1..].starts_with('\n'));
@@ -370,12 +370,12 @@ fn words(text: &str, range: Range<usize>) -> Vec<Range<usize>> {
         let bytes = &text.as_bytes()[..range.end];
         let start = at;
         while at < range.end {
-            match (bytes[at], quote) {
-                (byte, Some(open)) if byte == open => quote = None,
-                (_, Some(_)) => {}
-                (byte @ (b'"' | b'\''), None) => quote = Some(byte),
-                (b'\\', None) if bytes.get(at + 1) == Some(&b'\n') => break,
-                (byte, None) if byte.is_ascii_whitespace() => break,
+            let byte = bytes[at];
+            let continues = byte == b'\\' && bytes.get(at + 1) == Some(&b'\n');
+            match quote {
+                Some(open) if byte == open => quote = None,
+                None if continues || byte.is_ascii_whitespace() => break,
+                None if matches!(byte, b'"' | b'\'') => quote = Some(byte),
                 _ => {}
             }
             at += 1;
@@ -396,7 +396,7 @@ mod tests {
     fn show(text: &str) -> String {
         let source = file(text);
         let document = parse(&source);
-        let mut lines: Vec<String> = document.root.entries().iter().map(|entry| shell::tests::entry(entry)).collect();
+        let mut lines: Vec<String> = document.root.entries().iter().map(shell::tests::entry).collect();
         lines.extend(document.errors.iter().map(|error| format!("error: {}", error.message)));
         lines.extend(document.comments.iter().map(|comment| source.slice(*comment).to_owned()));
         lines.join("\n")
@@ -453,7 +453,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_is_survived(text in r#"([ -~\n\r\té]|RUN |ENV |FROM |ARG |CMD \["|<<E|\nE\n|\\\n|\n# )*"#) {
+        fn any_text_is_survived(text in r#"([ -~\n\r\t\x00-\x1fé]|RUN |ENV |FROM |ARG |CMD \["|<<E|\nE\n|\\\n|\n# )*"#) {
             let source = file(&text);
             for call in shell::commands(&parse(&source)) {
                 prop_assert!(text.get(call.span.range()).is_some());

@@ -73,6 +73,7 @@ impl<'a> Embedded<'a> {
     }
 
     /// A part of the text.
+    #[must_use]
     pub fn slice(&self, range: Range<usize>) -> Self {
         let mut slice = Embedded::empty(self.file, self.span(range.start..range.start).start as usize);
         for (part, file) in self.places(range) {

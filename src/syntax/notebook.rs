@@ -238,7 +238,7 @@ fn commands(module: &PythonModule, text: &Embedded<'_>) -> Vec<Document> {
     escapes.0.iter().filter_map(document).collect()
 }
 
-/// Puts something unknown where IPython puts the value of a Python expression: `{model}`.
+/// Puts something unknown where `IPython` puts the value of a Python expression: `{model}`.
 fn without_python<'a>(command: &Embedded<'a>) -> Embedded<'a> {
     let text = command.text();
     let mut out = Embedded::empty(command.file(), command.span(0..0).start as usize);

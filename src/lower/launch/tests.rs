@@ -1,3 +1,5 @@
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "tests write what they saw as one line")]
+
 use proptest::prelude::*;
 
 use super::*;

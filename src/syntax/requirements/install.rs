@@ -19,6 +19,7 @@ pub enum Installer {
 }
 
 /// What a command installs.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 #[derive(Debug, Clone)]
 pub struct PipInstall {
     /// Who installs.

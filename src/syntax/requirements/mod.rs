@@ -246,7 +246,7 @@ fn read_requirement(
     }
     match parse_located(text, locate) {
         Ok(requirement) => {
-            file.items.push(Item::Requirement(Requirement { line_span, is_editable, hashes, ..requirement }));
+            file.items.push(Item::Requirement(Requirement { is_editable, hashes, line_span, ..requirement }));
         }
         Err(_) if written.contains("${") => file.items.push(Item::Unknown(locate(range))),
         Err(error) => file.errors.push(error),

@@ -65,17 +65,19 @@ fn blanks_before(text: &str, at: usize) -> Before {
     let bytes = text.as_bytes();
     let mut before = Before { start: at, whole: true };
     loop {
-        let head = &bytes[..before.start];
-        let skipped = match head {
-            [.., b' ' | b'\t'] => 1,
-            [.., b'\\', b'\r', b'\n'] => 3,
-            [.., b'\\', b'\n'] => 2,
-            [.., b'\r', b'\n'] | [.., b'\n'] if !before.whole => return before,
-            [.., b'\r', b'\n'] => 2,
-            [.., b'\n'] => 1,
+        let (skipped, continues) = match &bytes[..before.start] {
+            [.., b' ' | b'\t'] => (1, true),
+            [.., b'\\', b'\r', b'\n'] => (3, true),
+            [.., b'\\', b'\n'] => (2, true),
+            [.., b'\r', b'\n'] => (2, false),
+            [.., b'\n'] => (1, false),
             _ => return before,
         };
-        before.whole &= !matches!(head, [.., b'\n']) || skipped == 3 || head.ends_with(b"\\\n");
+        // One newline without a backslash is enough: what stands above it is another line of an array.
+        if !continues && !before.whole {
+            return before;
+        }
+        before.whole &= continues;
         before.start -= skipped;
     }
 }

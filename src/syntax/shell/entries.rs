@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::command::{Assigned, Assignment, Command, Item, Redirect, Target};
 use super::expand::{Chunk, Expander, contiguous};
-use super::grammar::{Assigned, Assignment, Command, Event, Item, Redirect, Target};
+use super::grammar::Event;
 use super::lexer::Word;
 use crate::source::Span;
 use crate::syntax::embedded::Embedded;

@@ -321,7 +321,7 @@ impl<'a> Parser<'a> {
     fn one_byte(&mut self, quoted: bool) -> Part<'a> {
         let at = self.pos;
         self.pos += 1;
-        Part::Text { at, text: Cow::Borrowed(&self.text[at..at + 1]), quoted }
+        Part::Text { at, text: Cow::Borrowed(&self.text[at..self.pos]), quoted }
     }
 
     /// Reads `'...'` after the `$` of ANSI-C quoting.

@@ -14,11 +14,13 @@
 //! [`flags`] puts the words after a command's name together to `--name value`. A word of an expanded array or of an unquoted
 //! variable has the span of its definition; every other word has the span of the place where it is used.
 
+mod command;
 mod edit;
 mod entries;
 mod expand;
 mod grammar;
 mod lexer;
+mod names;
 
 pub use edit::{quote, remove_flag, rename_flag, set_flag};
 
@@ -56,7 +58,9 @@ pub(super) enum Region {
 /// Parses the regions of a text in order.
 pub(super) fn parse_regions(text: &Embedded<'_>, format: Format, regions: &[Region]) -> Document {
     let mut parser = grammar::Parser::new(text.text());
-    regions.iter().for_each(|region| parser.region(region));
+    for region in regions {
+        parser.region(region);
+    }
     document(text, format, &parser)
 }
 
