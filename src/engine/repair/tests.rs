@@ -164,16 +164,17 @@ fn a_fix_that_loses_a_comment_is_taken_back() {
 
 #[test]
 fn notebooks_are_guarded_like_scripts() {
-    let text = r##"{"cells": [{"cell_type": "code", "source": ["x = bad  # why\n", "y = 1\n"]}], "nbformat": 4, "metadata": {}}"##;
+    let text = r#"{"cells": [{"cell_type": "code", "source": ["x = bad  # why\n", "y = 1\n"]}], "nbformat": 4, "metadata": {}}"#;
     let (after, _) = mended(&["a.ipynb"], text, &[("bad", "None")]);
     assert_eq!(after, text.replace("bad", "None"));
-    for (fix, reason) in
-        [("  # why", "the comment `# why` would be lost"), ("1\\n", "a.ipynb could not be parsed afterwards")]
-    {
-        let words: &'static [_] = if fix == "  # why" { &[("  # why", "")] } else { &[("1\\n", "(\\n")] };
+    let table: [(&'static [_], _); 2] = [
+        (&[("  # why", "")], "mend   # why: the comment `# why` would be lost"),
+        (&[("1\\n", "(\\n")], "mend 1\\n: a.ipynb could not be parsed afterwards"),
+    ];
+    for (words, reason) in table {
         let (after, repaired) = mended(&["a.ipynb"], text, words);
         assert_eq!(after, text);
-        assert_eq!(reasons(&repaired), [format!("mend {fix}: {reason}")]);
+        assert_eq!(reasons(&repaired), [reason]);
     }
 }
 

@@ -79,4 +79,6 @@ fn edits(module: &PythonModule, mut changes: Vec<Change>) -> Vec<Edit> {
 }
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;
