@@ -72,6 +72,8 @@ pub fn check(job: &Job<'_>) -> Report {
     let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
         return report;
     };
+    let context = rules::Context { knowledge: job.knowledge, sources: job.sources };
+    let calls = rules::calls(&analysis, &context);
     let mut found = Vec::new();
     for rule in rules::all() {
         let meta = rule.meta();
@@ -79,11 +81,7 @@ pub fn check(job: &Job<'_>) -> Report {
             continue;
         }
         let what = format!("the rule `{}`", meta.name);
-        let own = guarded(&mut report.problems, &what, || {
-            let mut own = Vec::new();
-            rule.check(&analysis, job.knowledge, &mut own);
-            own
-        });
+        let own = guarded(&mut report.problems, &what, || rules::check(*rule, &analysis, &calls, &context));
         found.extend(own.unwrap_or_default());
     }
     report.findings = found.into_iter().filter_map(|finding| settle(finding, job)).collect();

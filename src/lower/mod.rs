@@ -1,14 +1,24 @@
 //! From files to meaning: scripts, argument files and launch lines become training runs, declarations an environment.
 
+mod config;
 mod environment;
+mod host;
 pub mod launch;
+mod script;
+mod variants;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use host::ReleaseHost;
 
 use crate::diagnostic::Problem;
+use crate::eval::Trace;
 use crate::knowledge::Knowledge;
-use crate::model::Environment;
-use crate::source::{FileSystem, Sources};
+use crate::model::{Environment, TrainingRun};
+use crate::source::{FileId, FileSystem, Sources};
+use crate::syntax::python::PythonModule;
 
 pub use environment::Environments;
 
@@ -31,13 +41,30 @@ pub struct Request<'a> {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Analysis {
+    /// Scripts that were evaluated, in path order.
+    pub scripts: Vec<Script>,
+    /// Every construction of a known trainer in them.
+    pub runs: Vec<TrainingRun>,
+    /// The modules that took part, by file.
+    pub modules: BTreeMap<FileId, Arc<PythonModule>>,
     /// The environment of each script that uses a known library, by path.
     pub environments: Vec<(PathBuf, Environment)>,
     /// Input that could not be read.
     pub problems: Vec<Problem>,
 }
 
+/// A script that was evaluated.
+#[derive(Debug)]
+pub struct Script {
+    /// Its path.
+    pub path: PathBuf,
+    /// What the evaluation left behind.
+    pub trace: Arc<Trace>,
+    /// The releases it gets.
+    pub environment: Arc<Environment>,
+}
+
 /// Reads and joins the files of a request.
-pub fn analyse(_request: &Request<'_>) -> Analysis {
-    Analysis::default()
+pub fn analyse(request: &Request<'_>) -> Analysis {
+    script::analyse(request)
 }

@@ -2,6 +2,8 @@
 
 mod environment;
 mod report;
+mod run;
 
 pub use environment::{Declaration, Environment, Evidence, Origin, PackageFacts};
 pub use report::{DeclarationReport, EnvironmentReport, PackageReport};
+pub use run::{Setting, Surface, TrainingRun, Variant};

@@ -1,8 +1,32 @@
 //! One file per rule. A rule reads what the lowering layer found and what is known of the libraries, and says what is wrong.
 
+mod adapter_reference_drift;
+mod ask;
+mod declare;
+#[cfg(test)]
+mod examples;
+mod force_use_ref_model;
+mod import_missing;
+mod memory;
+mod peft_config_is_dict;
+mod peft_model_with_peft_config;
+mod redundant_reference_model;
+mod ref_model_is_model;
+mod ref_model_with_peft_config;
+mod reference;
+mod report;
+mod sync_ref_model_with_peft;
+#[cfg(test)]
+mod testing;
+mod training_arguments;
+mod unknown_argument;
+
+pub use ask::Call;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
-use crate::lower::Analysis;
+use crate::lower::{Analysis, Script};
+use crate::source::Sources;
 
 /// What is said about a rule before it runs.
 #[derive(Debug)]
@@ -21,15 +45,62 @@ pub struct RuleMeta {
     pub page: &'static str,
 }
 
-/// A rule.
+/// A rule. It implements the question it asks: about a script as a whole, or about each construction of a trainer.
 pub trait Rule: Sync {
     /// Its description.
     fn meta(&self) -> &'static RuleMeta;
-    /// Adds what it finds.
-    fn check(&self, analysis: &Analysis, knowledge: &Knowledge, found: &mut Vec<Diagnostic>);
+
+    /// Adds what it finds in a script.
+    fn check_script(
+        &self,
+        _analysis: &Analysis,
+        _script: &Script,
+        _context: &Context<'_>,
+        _found: &mut Vec<Diagnostic>,
+    ) {
+    }
+
+    /// Adds what it finds about one construction of a trainer.
+    fn check_call(&self, _analysis: &Analysis, _call: &Call<'_>, _found: &mut Vec<Diagnostic>) {}
 }
 
 /// Every rule, by code.
 pub fn all() -> &'static [&'static dyn Rule] {
-    &[]
+    &[
+        &ref_model_with_peft_config::RefModelWithPeftConfig,
+        &ref_model_is_model::RefModelIsModel,
+        &peft_model_with_peft_config::PeftModelWithPeftConfig,
+        &sync_ref_model_with_peft::SyncRefModelWithPeft,
+        &redundant_reference_model::RedundantReferenceModel,
+        &force_use_ref_model::ForceUseRefModel,
+        &adapter_reference_drift::AdapterReferenceDrift,
+        &peft_config_is_dict::PeftConfigIsDict,
+        &unknown_argument::UnknownArgument,
+        &training_arguments::TrainingArgumentsForTrlTrainer,
+        &import_missing::ImportMissing,
+    ]
+}
+
+/// What rules may look at beside the analysis.
+pub struct Context<'a> {
+    /// What is known of the libraries.
+    pub knowledge: &'a Knowledge,
+    /// The files that were read.
+    pub sources: &'a Sources,
+}
+
+/// The constructions of trainers that rules may judge, ready to be asked about.
+pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>> {
+    // A call in a `try` that catches what a wrong call raises is a human's own guard.
+    let is_guard = |name: &str| matches!(name, "TypeError" | "ValueError" | "Exception" | "*");
+    let runs = analysis.runs.iter().filter(|run| !run.call().caught.iter().any(|name| is_guard(name)));
+    runs.filter_map(|run| Call::new(run, context.knowledge, context.sources)).collect()
+}
+
+/// What one rule finds; a place that is reached on several ways is reported once, at its worst.
+pub fn check(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>], context: &Context<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    analysis.scripts.iter().for_each(|script| rule.check_script(analysis, script, context, &mut found));
+    calls.iter().for_each(|call| rule.check_call(analysis, call, &mut found));
+    report::join(found)
 }

@@ -1,0 +1,140 @@
+//! Argument files: which YAML or JSON file fills the flags of which script, and what it sets.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Request, Script};
+use crate::eval::{Const, Flag, FlagId, FlagOwner, ParserKind};
+use crate::model::Setting;
+use crate::source::Span;
+use crate::syntax::{Document, Format, Node, NodeKind, Scalar};
+
+/// An argument file: a mapping at the top.
+#[derive(Debug)]
+pub(super) struct ArgumentFile {
+    pub(super) path: std::path::PathBuf,
+    pub(super) document: Arc<Document>,
+}
+
+impl ArgumentFile {
+    /// Reads a YAML or JSON file that has a mapping at the top.
+    pub(super) fn read(request: &Request<'_>, path: &Path) -> Option<Self> {
+        let format = Format::of(path).filter(|format| matches!(format, Format::Yaml | Format::Json | Format::Jsonc))?;
+        let source = request.sources.read(request.file_system, path).ok()?;
+        let document = crate::syntax::parse(format, &source);
+        let is_mapping = matches!(document.root.kind, NodeKind::Map(_));
+        is_mapping.then(|| Self { path: path.to_path_buf(), document: Arc::new(document) })
+    }
+
+    /// What the file sets among the flags of a script.
+    pub(super) fn settings(&self, script: &Script) -> Vec<Setting> {
+        let entries = self.document.root.entries().iter();
+        entries
+            .flat_map(|entry| {
+                let flags = flags_named(script, entry.name().unwrap_or_default());
+                flags.map(|flag| Setting { flag, value: constant(&entry.value), origin: entry.span })
+            })
+            .collect()
+    }
+
+    /// Where a reader should look: the first entry, which stands for the file.
+    pub(super) fn place(&self) -> Span {
+        let root = self.document.root.span;
+        self.document.root.entries().first().map_or(root, |entry| entry.span)
+    }
+
+    /// Whether this file is meant for a script that no launch line joins it with: the script's parser reads files, the
+    /// path speaks of the script's purpose (`recipes/x/dpo/config.yaml` of `dpo.py`), and it sets something that the
+    /// script's own trainer configuration has and that only it has.
+    pub(super) fn suits(&self, script: &Script, own_fields: &dyn Fn(&str) -> bool) -> bool {
+        let reads_files = script
+            .trace
+            .parsers
+            .iter()
+            .any(|parser| matches!(parser.kind, ParserKind::HfArgumentParser | ParserKind::TrlParser));
+        let purpose = words(script.path.file_stem());
+        let spoken: Vec<String> = self.path.iter().flat_map(|part| words(Some(part))).collect();
+        let names = || self.document.root.entries().iter().filter_map(|entry| entry.name());
+        reads_files
+            && purpose.iter().any(|word| !is_generic(word) && spoken.contains(word))
+            && names().any(|name| own_fields(name) || flags_named(script, name).next().is_some())
+    }
+}
+
+/// The flags of a script that a key of an argument file sets.
+fn flags_named<'a>(script: &'a Script, name: &'a str) -> impl Iterator<Item = FlagId> + 'a {
+    let flags = script.trace.flags.iter().enumerate();
+    flags.filter(move |(_, flag)| &*flag.name == name).map(|(index, _)| FlagId(index as u32))
+}
+
+/// The value of a node as the parser stores it in a field.
+fn constant(node: &Node) -> Option<Const> {
+    Some(match node.scalar()? {
+        Scalar::Null => Const::None,
+        Scalar::Bool(value) => Const::Bool(*value),
+        Scalar::Int(value) => Const::Int(*value),
+        Scalar::Float(value) => Const::float(*value),
+        Scalar::Str(text) => Const::Str(text.as_str().into()),
+        Scalar::Date(_) => return None,
+    })
+}
+
+/// The value of a word on a command line as the parser converts it; `None` when that cannot be told.
+pub(super) fn converted(flag: &Flag, kind: ParserKind, word: &str) -> Option<Const> {
+    let lower = word.to_ascii_lowercase();
+    let truth = match lower.as_str() {
+        "true" | "t" | "yes" | "y" | "1" => Some(true),
+        "false" | "f" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    };
+    let default = match &flag.default {
+        crate::eval::Value::Const(constant) => Some(constant),
+        _ => None,
+    };
+    let hugging_face = matches!(kind, ParserKind::HfArgumentParser | ParserKind::TrlParser);
+    match default {
+        Some(Const::Bool(_)) if hugging_face => truth.map(Const::Bool),
+        // `type=bool` makes every word but the empty one true, `type=str2bool` reads the word: only `True` is the same to both.
+        Some(Const::Bool(_)) => truth.filter(|value| *value).map(Const::Bool),
+        Some(Const::Int(_) | Const::Float(_)) => number(word),
+        Some(Const::Str(_)) => Some(Const::Str(word.into())),
+        _ if matches!(lower.as_str(), "true" | "false") && hugging_face => truth.map(Const::Bool),
+        _ if matches!(flag.owner, FlagOwner::External(_)) => number(word).or_else(|| Some(Const::Str(word.into()))),
+        _ => Some(Const::Str(word.into())),
+    }
+}
+
+fn number(word: &str) -> Option<Const> {
+    word.parse().map(Const::Int).ok().or_else(|| word.parse().map(Const::float).ok())
+}
+
+/// The words of a path component: `config_qlora.yaml` has `config`, `qlora`, `yaml`.
+fn words(part: Option<&std::ffi::OsStr>) -> Vec<String> {
+    let text = part.unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    text.split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Words that say nothing about the purpose of a script.
+fn is_generic(word: &str) -> bool {
+    matches!(
+        word,
+        "run"
+            | "train"
+            | "trainer"
+            | "training"
+            | "finetune"
+            | "finetuning"
+            | "tune"
+            | "script"
+            | "main"
+            | "model"
+            | "py"
+            | "yaml"
+            | "config"
+            | "lora"
+            | "qlora"
+    ) || word.bytes().all(|byte| byte.is_ascii_digit())
+}

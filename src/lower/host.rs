@@ -1,0 +1,195 @@
+//! What the evaluator asks: where the modules of the project are, and what library calls mean.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Request;
+use crate::eval::{self, Host, Object, ParserKind, Summary, Value};
+use crate::knowledge::{Effect, Knowledge, Package, ParserName, Resolution, Returns};
+use crate::source::FileId;
+use crate::syntax::python::PythonModule;
+
+/// Answers for the scripts of one project, independent of releases.
+pub(super) struct ProjectHost<'a> {
+    request: &'a Request<'a>,
+    modules: Mutex<BTreeMap<PathBuf, Option<Arc<PythonModule>>>>,
+}
+
+impl<'a> ProjectHost<'a> {
+    pub(super) fn new(request: &'a Request<'a>) -> Self {
+        Self { request, modules: Mutex::default() }
+    }
+
+    /// The module of a file, read and parsed once; `None` if it cannot be read.
+    pub(super) fn module_at(&self, path: &Path) -> Option<Arc<PythonModule>> {
+        let mut modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = modules.get(path) {
+            return known.clone();
+        }
+        drop(modules);
+        let source = self.request.sources.read(self.request.file_system, path).ok();
+        let module = source.map(|source| {
+            if path.extension().is_some_and(|extension| extension == "ipynb") {
+                crate::syntax::notebook::parse(&source).module
+            } else {
+                Arc::new(PythonModule::parse(&source))
+            }
+        });
+        modules = self.modules.lock().unwrap_or_else(PoisonError::into_inner);
+        modules.entry(path.to_path_buf()).or_insert(module).clone()
+    }
+
+    /// Every module that was read.
+    pub(super) fn into_modules(self) -> BTreeMap<FileId, Arc<PythonModule>> {
+        let modules = self.modules.into_inner().unwrap_or_else(PoisonError::into_inner);
+        modules.into_values().flatten().map(|module| (module.file(), module)).collect()
+    }
+
+    /// A file or package below `folder`.
+    fn below(&self, folder: &Path, dotted: &str) -> Option<Arc<PythonModule>> {
+        let base =
+            dotted.split('.').filter(|part| !part.is_empty()).fold(folder.to_path_buf(), |path, part| path.join(part));
+        let file = base.with_extension("py");
+        let candidates =
+            if dotted.is_empty() { vec![base.join("__init__.py")] } else { vec![file, base.join("__init__.py")] };
+        let found = candidates.into_iter().find(|path| self.request.file_system.is_file(path))?;
+        self.module_at(&found)
+    }
+}
+
+impl Host for ProjectHost<'_> {
+    fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>> {
+        let importer = self.request.sources.get(importer);
+        let folder = importer.path().parent().unwrap_or(Path::new(""));
+        if level > 0 {
+            let folder = (1..level).try_fold(folder, |folder, _| folder.parent())?;
+            return self.below(folder, dotted);
+        }
+        if let Some(beside) = self.below(folder, dotted) {
+            return Some(beside);
+        }
+        // A folder called `trl` higher up is the library's own repository, not what a script imports.
+        let top = dotted.split('.').next().unwrap_or(dotted);
+        if self.request.knowledge.package(top).is_some() || is_library(top) {
+            return None;
+        }
+        let ancestors = folder.ancestors().skip(1).take_while(|path| !leaves_project(path));
+        ancestors
+            .flat_map(|folder| [folder.to_path_buf(), folder.join("src")])
+            .chain([folder.join("src")])
+            .find_map(|folder| self.below(&folder, dotted))
+    }
+
+    fn call(&self, callee: &str) -> Option<Summary> {
+        summary(self.request.knowledge, callee)
+    }
+
+    fn attribute(&self, _: &Object, _: &str) -> Option<Value> {
+        None
+    }
+
+    fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
+        is_instance(self.request.knowledge, callee, class)
+    }
+}
+
+fn leaves_project(path: &Path) -> bool {
+    path.components().any(|component| component == Component::ParentDir)
+}
+
+/// Libraries whose names projects like to use for folders.
+fn is_library(name: &str) -> bool {
+    matches!(
+        name,
+        "trl"
+            | "peft"
+            | "transformers"
+            | "accelerate"
+            | "datasets"
+            | "torch"
+            | "deepspeed"
+            | "bitsandbytes"
+            | "unsloth"
+    )
+}
+
+/// What a library call means, whatever the release.
+fn summary(knowledge: &Knowledge, callee: &str) -> Option<Summary> {
+    let curated = knowledge.curated();
+    if let Some(parser) = curated.parser(callee) {
+        return Some(Summary::Parser(match parser {
+            ParserName::Argparse => ParserKind::Argparse,
+            ParserName::Hf => ParserKind::HfArgumentParser,
+            ParserName::Trl => ParserKind::TrlParser,
+        }));
+    }
+    match curated.effect(callee) {
+        Some(Effect::Copy(position, name)) => Some(Summary::Copy(position, name.into())),
+        Some(Effect::Same(position, name)) => Some(Summary::Same(position, name.into())),
+        Some(Effect::AdapterModel | Effect::Object) => Some(Summary::Object),
+        Some(Effect::Receiver) | None => returned(knowledge, callee).map(Summary::Cases),
+    }
+}
+
+/// What a library function returns, in the newest release that has it.
+fn returned(knowledge: &Knowledge, callee: &str) -> Option<Vec<(String, Option<Arc<str>>)>> {
+    let package = knowledge.package(callee.split('.').next()?)?;
+    let (release, definition) =
+        package.all().iter().rev().find_map(|release| match package.resolve(callee, release) {
+            Resolution::Definition(definition) => Some((release, definition)),
+            _ => None,
+        })?;
+    let cases = package.returns(definition, release);
+    let known = !cases.is_empty() && cases.iter().all(|case| case.value != "...");
+    let case = |case: &Returns| (case.when.clone(), (case.value != "None").then(|| case.value.as_str().into()));
+    known.then(|| cases.into_iter().map(case).collect())
+}
+
+fn is_instance(knowledge: &Knowledge, callee: &str, class: &str) -> Option<bool> {
+    knowledge.curated().is_instance(callee, class)
+}
+
+/// Answers for conditions that are evaluated for one release.
+pub struct ReleaseHost<'a> {
+    knowledge: &'a Knowledge,
+    package: &'a Package,
+    release: usize,
+}
+
+impl<'a> ReleaseHost<'a> {
+    /// Answers for one release of one package.
+    pub fn new(knowledge: &'a Knowledge, package: &'a Package, release: usize) -> Self {
+        Self { knowledge, package, release }
+    }
+
+    /// The default of a field of a library class, if this package defines the class.
+    pub fn field_default(&self, class: &str, field: &str) -> Option<Value> {
+        let Resolution::Definition(definition) = self.package.resolve(class, self.release) else { return None };
+        let signature = self.package.signature(definition, self.release)?;
+        let default = signature.parameters.get(field)?.default.as_deref()?;
+        Some(eval::expression(default, self))
+    }
+}
+
+impl Host for ReleaseHost<'_> {
+    fn module(&self, _: FileId, _: &str, _: u32) -> Option<Arc<PythonModule>> {
+        None
+    }
+
+    fn call(&self, callee: &str) -> Option<Summary> {
+        summary(self.knowledge, callee)
+    }
+
+    fn attribute(&self, object: &Object, attribute: &str) -> Option<Value> {
+        let given = object.args.iter().find(|argument| argument.name.as_deref() == Some(attribute));
+        match given {
+            Some(argument) => Some(argument.value.value.clone()),
+            None => self.field_default(&object.callee, attribute),
+        }
+    }
+
+    fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
+        is_instance(self.knowledge, callee, class)
+    }
+}

@@ -1,0 +1,160 @@
+//! The ways in which a project starts a script: launch lines and argument files.
+
+use std::path::{Path, PathBuf};
+
+use super::config::{ArgumentFile, converted};
+use super::launch::{Launch, Program, Word, launches};
+use super::{Request, Script};
+use crate::eval::{Const, Flag, FlagId, Value};
+use crate::knowledge::{Knowledge, Resolution};
+use crate::model::{Setting, Variant};
+use crate::syntax::{Entry, Format, NodeKind, Scalar};
+
+/// Everything in a project that may start a script or fill its flags.
+pub(super) struct Starts {
+    launches: Vec<(PathBuf, Launch)>,
+    files: Vec<ArgumentFile>,
+}
+
+impl Starts {
+    pub(super) fn collect(request: &Request<'_>) -> Self {
+        let mut starts = Self { launches: Vec::new(), files: Vec::new() };
+        for path in request.files {
+            match Format::of(path) {
+                Some(format @ (Format::Shell | Format::Makefile | Format::Dockerfile)) => {
+                    let Ok(source) = request.sources.read(request.file_system, path) else { continue };
+                    if !source.text().contains(".py") && !source.text().contains(" -m ") {
+                        continue;
+                    }
+                    let found = launches(&crate::syntax::parse(format, &source), &source);
+                    starts.launches.extend(found.into_iter().map(|launch| (path.clone(), launch)));
+                }
+                Some(Format::Notebook) => {
+                    let Ok(source) = request.sources.read(request.file_system, path) else { continue };
+                    let notebook = crate::syntax::notebook::parse(&source);
+                    let found = notebook.documents().into_iter().flat_map(|document| launches(document, &source));
+                    starts.launches.extend(found.map(|launch| (path.clone(), launch)));
+                }
+                Some(Format::Yaml | Format::Json | Format::Jsonc) => {
+                    starts.files.extend(ArgumentFile::read(request, path))
+                }
+                _ => {}
+            }
+        }
+        starts
+    }
+
+    /// The ways in which a script is started; the defaults if there is none.
+    pub(super) fn of(&self, script: &Script, request: &Request<'_>) -> Vec<Variant> {
+        let mut joined = Vec::new();
+        let mut variants = Vec::new();
+        for (path, launch) in &self.launches {
+            if !starts(launch, path, &script.path) {
+                continue;
+            }
+            let mut settings = Vec::new();
+            let mut is_open = launch.is_open;
+            for config in &launch.configs {
+                let written = config.text.as_deref();
+                let is_meant = |file: &&ArgumentFile| written.is_some_and(|text| is_same_file(text, path, &file.path));
+                let Some(file) = self.files.iter().find(is_meant) else {
+                    is_open = true;
+                    continue;
+                };
+                joined.push(file.path.clone());
+                settings.extend(file.settings(script));
+            }
+            settings.extend(launch.flags.iter().filter_map(|flag| setting(script, flag)));
+            variants.push(Variant { origin: Some(launch.span), settings, is_open });
+        }
+        let own_fields = own_fields(script, request.knowledge);
+        for file in &self.files {
+            if !joined.contains(&file.path) && file.suits(script, &|name| own_fields(name)) {
+                let settings = file.settings(script);
+                variants.push(Variant { origin: Some(file.place()), settings, is_open: false });
+            }
+        }
+        if variants.is_empty() { vec![Variant::default()] } else { variants }
+    }
+}
+
+/// Whether a launch line starts a script: the path is the script's, seen from the launching file's folder or from any
+/// folder above it.
+fn starts(launch: &Launch, launcher: &Path, script: &Path) -> bool {
+    match &launch.program {
+        Program::Script { path, known_end } => match &path.text {
+            Some(text) => is_same_file(text, launcher, script),
+            None => !known_end.is_empty() && script.ends_with(known_end.trim_start_matches('/')),
+        },
+        Program::Module(Word { text: Some(module), .. }) => {
+            script.with_extension("").ends_with(module.split('.').collect::<PathBuf>())
+        }
+        Program::Module(_) | Program::Command { .. } => false,
+    }
+}
+
+fn is_same_file(written: &str, from: &Path, file: &Path) -> bool {
+    let written = Path::new(written.trim_start_matches("./"));
+    let folders = from.parent().into_iter().flat_map(Path::ancestors);
+    let up = |path: &Path| {
+        let mut clean = PathBuf::new();
+        for part in path.components() {
+            match part {
+                std::path::Component::ParentDir => _ = clean.pop(),
+                std::path::Component::CurDir => {}
+                other => clean.push(other),
+            }
+        }
+        clean
+    };
+    let file = up(file);
+    !written.is_absolute() && folders.chain([Path::new("")]).any(|folder| up(&folder.join(written)) == file)
+}
+
+/// What one word or pair of words on a launch line sets.
+fn setting(script: &Script, entry: &Entry) -> Option<Setting> {
+    let name = entry.name()?.replace('-', "_");
+    let (index, flag) = script.trace.flags.iter().enumerate().find(|(_, flag)| is_called(flag, &name))?;
+    let kind = script.trace.parsers.get(flag.parser.0 as usize)?.kind;
+    let value = match &entry.value.kind {
+        NodeKind::Scalar(Scalar::Str(word)) => converted(flag, kind, word),
+        NodeKind::Opaque if entry.value.span.start == entry.value.span.end => {
+            let bare = flag.bare.clone().unwrap_or(Const::Bool(true));
+            Some(if is_negation(flag, &name) { Const::Bool(false) } else { bare })
+        }
+        _ => None,
+    };
+    Some(Setting { flag: FlagId(index as u32), value, origin: entry.span })
+}
+
+fn is_called(flag: &Flag, name: &str) -> bool {
+    let named = |option: &String| option.trim_start_matches('-').replace('-', "_") == name;
+    *flag.name == *name || flag.options.iter().any(named) || is_negation(flag, name)
+}
+
+/// `--no_use_peft`: the parsers of Hugging Face make one for a truth value that is true by default.
+fn is_negation(flag: &Flag, name: &str) -> bool {
+    matches!(&flag.default, Value::Const(Const::Bool(true))) && name.strip_prefix("no_") == Some(&*flag.name)
+}
+
+/// Whether a name is a field that the configuration class of the script's trainer declares itself.
+fn own_fields<'a>(script: &'a Script, knowledge: &'a Knowledge) -> impl Fn(&str) -> bool + 'a {
+    let callees = script.trace.calls.iter().map(|call| call.object.callee.clone());
+    let configs: Vec<String> = callees
+        .filter(|callee| callee.ends_with("Trainer"))
+        .map(|callee| callee.replace("Trainer", "Config"))
+        .collect();
+    move |name| {
+        configs.iter().any(|config| {
+            let package = config.split('.').next().and_then(|top| knowledge.package(top));
+            package.is_some_and(|package| {
+                package.all().iter().any(|release| match package.resolve(config, release) {
+                    Resolution::Definition(definition) => package
+                        .callable_at(definition, release)
+                        .is_some_and(|found| found.parameters.contains_key(name)),
+                    _ => false,
+                })
+            })
+        })
+    }
+}

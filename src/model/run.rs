@@ -1,0 +1,80 @@
+//! A training run: one construction of a trainer, and the ways in which the project starts it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::Environment;
+use crate::eval::{Argument, CallEvent, Const, Flag, FlagId, Trace};
+use crate::source::Span;
+
+/// Who reads the settings of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Surface {
+    /// A Python script that builds a TRL trainer itself.
+    TrlScript,
+}
+
+/// One place in a script where a trainer is built, with everything that decides what it gets.
+#[derive(Debug, Clone)]
+pub struct TrainingRun {
+    /// Who reads the settings.
+    pub surface: Surface,
+    /// The script that was evaluated.
+    pub script: PathBuf,
+    /// What the evaluation left behind; [`Self::call`] is one of its calls.
+    pub trace: Arc<Trace>,
+    /// Index of the call in [`Trace::calls`].
+    pub call: usize,
+    /// The ways in which the project starts the script. Never empty: without a launch line or an argument file there is one
+    /// variant, the defaults.
+    pub variants: Vec<Variant>,
+    /// Which releases the script gets.
+    pub environment: Arc<Environment>,
+}
+
+/// One way to start a script.
+#[derive(Debug, Clone, Default)]
+pub struct Variant {
+    /// The launch line or the argument file; `None`: nothing starts the script, the defaults hold.
+    pub origin: Option<Span>,
+    /// What it sets, argument file first, launch line last: the last one wins.
+    pub settings: Vec<Setting>,
+    /// Whether it may set more than is known (`"$@"`, an argument file that is not there): what it does not set need not have
+    /// its default.
+    pub is_open: bool,
+}
+
+/// A value that a launch line, an argument file or a default decides.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    /// The flag it sets.
+    pub flag: FlagId,
+    /// The value as the parser converts it; `None` when it cannot be told.
+    pub value: Option<Const>,
+    /// Where it stands.
+    pub origin: Span,
+}
+
+impl TrainingRun {
+    /// The call that builds the trainer.
+    pub fn call(&self) -> &CallEvent {
+        &self.trace.calls[self.call]
+    }
+
+    /// Its arguments.
+    pub fn arguments(&self) -> &[Argument] {
+        &self.call().object.args
+    }
+
+    /// A flag of the script.
+    pub fn flag(&self, id: FlagId) -> &Flag {
+        &self.trace.flags[id.0 as usize]
+    }
+}
+
+impl Variant {
+    /// What this variant sets a flag to: the last setting wins.
+    pub fn setting(&self, flag: FlagId) -> Option<&Setting> {
+        self.settings.iter().rev().find(|setting| setting.flag == flag)
+    }
+}

@@ -1,0 +1,355 @@
+//! The question every rule asks: in which releases does this happen to this call, and which flag decides it?
+//!
+//! A condition (a mined guard, or a rule's own) speaks of the constructor's parameters. For one release it is evaluated with
+//! the call's arguments bound to the parameters of that release; what is left speaks of flags and unknown things. Each way of
+//! starting the script then fixes the flags.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Order, Root, Symbol, Tri, Value};
+use crate::knowledge::{Knowledge, Package, ReleaseSet, Resolution, Signature};
+use crate::lower::ReleaseHost;
+use crate::model::{TrainingRun, Variant};
+use crate::source::Sources;
+
+/// What happens to one call, over all releases of the package that defines the callee.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Outcome {
+    /// Releases in which it happens whenever the call is reached.
+    pub(crate) certain: ReleaseSet,
+    /// The first variant for which it is certain in some release.
+    pub(crate) variants: Vec<usize>,
+    /// Releases in which it happens only when flags have other values than their defaults, and nothing in the project says
+    /// which values they get.
+    pub(crate) conditional: ReleaseSet,
+    /// The condition of [`Self::conditional`], over flags only.
+    pub(crate) condition: Option<Cond>,
+    /// Flags that take part in the decision.
+    pub(crate) flags: Vec<FlagId>,
+}
+
+impl Outcome {
+    /// Happens in these releases, whatever the flags.
+    pub(crate) fn certainly(releases: ReleaseSet) -> Self {
+        Self { certain: releases, variants: vec![0], ..Self::default() }
+    }
+
+    /// Adds what another condition says about other releases, or about the same ones.
+    fn merge(&mut self, other: Self) {
+        self.certain = &self.certain | &other.certain;
+        self.conditional = &(&self.conditional | &other.conditional) - &self.certain;
+        self.condition = self.condition.take().or(other.condition);
+        for variant in other.variants {
+            if !self.variants.contains(&variant) {
+                self.variants.push(variant);
+            }
+        }
+        for flag in other.flags {
+            if !self.flags.contains(&flag) {
+                self.flags.push(flag);
+            }
+        }
+    }
+}
+
+/// A call, ready to be asked about.
+pub struct Call<'a> {
+    pub(crate) run: &'a TrainingRun,
+    pub(crate) knowledge: &'a Knowledge,
+    pub(crate) package: &'a Package,
+    pub(crate) sources: &'a Sources,
+    decided: RefCell<BTreeMap<(Cond, Cond, Assignment), Decision>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Decision {
+    Never,
+    Certain,
+    OnFlags(Cond),
+    Unknown,
+}
+
+impl<'a> Call<'a> {
+    /// `None` when no package that is known defines the callee.
+    pub(crate) fn new(run: &'a TrainingRun, knowledge: &'a Knowledge, sources: &'a Sources) -> Option<Self> {
+        let callee = &run.call().object.callee;
+        let package = knowledge.package(callee.split('.').next()?)?;
+        Some(Self { run, knowledge, package, sources, decided: RefCell::default() })
+    }
+
+    /// The full name that was called: `trl.DPOTrainer`.
+    pub(crate) fn callee(&self) -> &'a str {
+        &self.run.call().object.callee
+    }
+
+    /// The callee's last component: `DPOTrainer`.
+    pub(crate) fn short_name(&self) -> &'a str {
+        self.callee().rsplit('.').next().unwrap_or_default()
+    }
+
+    /// The definition that the callee names in a release.
+    pub(crate) fn definition(&self, release: usize) -> Option<&'a str> {
+        definition(self.package, self.callee(), release)
+    }
+
+    /// The callee's parameters in a release.
+    pub(crate) fn signature(&self, release: usize) -> Option<Signature<'a>> {
+        self.package.signature(self.definition(release)?, release)
+    }
+
+    /// The argument that reaches a parameter in any release, by name or by position.
+    pub(crate) fn argument(&self, parameter: &str) -> Option<&'a eval::Argument> {
+        let arguments = self.run.arguments();
+        arguments.iter().find(|argument| argument.name.as_deref() == Some(parameter)).or_else(|| {
+            let positions = self.package.all().iter().rev().find_map(|release| {
+                let signature = self.signature(release)?;
+                signature.positional.iter().position(|name| *name == parameter)
+            })?;
+            arguments.iter().filter(|argument| argument.name.is_none()).nth(positions)
+        })
+    }
+
+    /// Releases whose guards, among those that `select` picks, stop this call.
+    pub(crate) fn stopped_by(
+        &self,
+        select: impl Fn(&crate::knowledge::Guard) -> bool,
+    ) -> (Outcome, Option<&'a crate::knowledge::Guard>) {
+        let mut outcome = Outcome::default();
+        let mut example = None;
+        for release in self.package.all().iter() {
+            let Some(definition) = self.definition(release) else { continue };
+            for guard in self.package.guards(definition, release) {
+                if !select(guard) {
+                    continue;
+                }
+                let decided = self.when_in(&guard.when, release);
+                if !decided.certain.is_empty() || !decided.conditional.is_empty() {
+                    example = Some(guard);
+                }
+                outcome.merge(decided);
+            }
+        }
+        (outcome, example)
+    }
+
+    /// Releases, among `releases`, in which a condition over the parameters holds.
+    pub(crate) fn when(&self, condition: &str, releases: &ReleaseSet) -> Outcome {
+        let mut outcome = Outcome::default();
+        releases.iter().for_each(|release| outcome.merge(self.when_in(condition, release)));
+        outcome
+    }
+
+    fn when_in(&self, condition: &str, release: usize) -> Outcome {
+        let only: ReleaseSet = [release].into_iter().collect();
+        let mut outcome = Outcome::default();
+        let Some(holds) = self.condition(condition, release) else { return outcome };
+        if holds == Cond::FALSE {
+            return outcome;
+        }
+        let path = self.fix_releases(&self.run.call().when, release);
+        outcome.flags = flags_of(&holds).collect();
+        let mut started = false;
+        for (index, variant) in self.run.variants.iter().enumerate() {
+            started |= variant.origin.is_some();
+            let known = self.assignment(variant, &path, &holds, release);
+            match self.decide(&path, &holds, &known) {
+                Decision::Certain => {
+                    outcome.certain = only.clone();
+                    outcome.variants.push(index);
+                }
+                Decision::OnFlags(condition) => {
+                    outcome.conditional = only.clone();
+                    outcome.condition = Some(condition);
+                }
+                Decision::Never | Decision::Unknown => {}
+            }
+        }
+        if outcome.certain.is_empty() && !started {
+            // Nothing starts the script: its users do, with flags of their own.
+            match self.decide(&path, &holds, &Assignment::new()) {
+                Decision::OnFlags(condition) => {
+                    outcome.conditional = only;
+                    outcome.condition = Some(condition);
+                }
+                Decision::Certain if flags_of(&path).next().is_some() => {
+                    outcome.flags.extend(flags_of(&path));
+                    outcome.conditional = only;
+                    outcome.condition = Some(path);
+                }
+                Decision::Certain | Decision::Never | Decision::Unknown => {}
+            }
+        }
+        outcome
+    }
+
+    /// A condition over parameters with the call's arguments put in, for one release.
+    fn condition(&self, condition: &str, release: usize) -> Option<Cond> {
+        let signature = self.signature(release)?;
+        let host = ReleaseHost::new(self.knowledge, self.package, release);
+        let bindings = self.bindings(&signature, &host);
+        let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (*name, value.clone())).collect();
+        Some(self.fix_releases(&eval::condition(condition, &bindings, &host), release))
+    }
+
+    /// The value of every parameter in one release.
+    fn bindings(&self, signature: &Signature<'a>, host: &ReleaseHost<'_>) -> BTreeMap<&'a str, Value> {
+        let mut bindings = BTreeMap::new();
+        let mut positional = signature.positional.iter();
+        for argument in self.run.arguments() {
+            let parameter = match &argument.name {
+                None => positional.next().copied(),
+                Some(name) => signature
+                    .parameters
+                    .get_key_value(&**name)
+                    .map(|(known, parameter)| parameter.alias_of.as_deref().unwrap_or(known)),
+            };
+            if let Some(parameter) = parameter {
+                bindings.insert(parameter, argument.value.value.clone());
+            }
+        }
+        for (name, parameter) in &signature.parameters {
+            bindings.entry(name).or_insert_with(|| match &parameter.default {
+                Some(default) if !self.run.call().open => eval::expression(default, host),
+                _ => Value::Unknown,
+            });
+        }
+        bindings
+    }
+
+    /// Comparisons with a release, decided for one.
+    fn fix_releases(&self, condition: &Cond, release: usize) -> Cond {
+        condition.replace(&|atom| {
+            let Atom::Release(package, order, version) = atom else { return None };
+            let version = version.parse::<pep440_rs::Version>().ok()?;
+            let actual = if **package == *self.package.name() {
+                self.package.versions().get(release)?
+            } else {
+                self.run.environment.packages.get(&**package)?.in_effect.as_ref()?
+            };
+            Some(Cond::Const(match order {
+                Order::Less => *actual < version,
+                Order::LessOrEqual => *actual <= version,
+                Order::Greater => *actual > version,
+                Order::GreaterOrEqual => *actual >= version,
+            }))
+        })
+    }
+
+    /// The values of flags in a variant: what it sets, else the default. A flag that is `None` by default, and with which the
+    /// call is not reached at all, is one that every user sets: it stays open.
+    fn assignment(&self, variant: &Variant, path: &Cond, holds: &Cond, release: usize) -> Assignment {
+        let mut known = Assignment::new();
+        let symbol = |id: FlagId| Arc::new(Symbol { root: Root::Flag(id), path: Vec::new() });
+        for id in flags_of(path).chain(flags_of(holds)) {
+            let (value, is_set) = match variant.setting(id) {
+                Some(setting) => (setting.value.clone(), true),
+                None if variant.is_open => (None, false),
+                None => (self.default(id, release), false),
+            };
+            let Some(value) = value else { continue };
+            let alone = Assignment::from([(symbol(id), value.clone())]);
+            if is_set || value != Const::None || path.assign(&alone).verdict() != Tri::No {
+                known.extend(alone);
+            }
+        }
+        known
+    }
+
+    /// The default of a flag; a library's field has the one of the release.
+    pub(crate) fn default(&self, id: FlagId, release: usize) -> Option<Const> {
+        let flag = self.run.flag(id);
+        let value = match (&flag.default, &flag.owner) {
+            (Value::Const(constant), _) => return Some(constant.clone()),
+            (_, FlagOwner::External(class)) => {
+                ReleaseHost::new(self.knowledge, self.package, release).field_default(class, &flag.name)?
+            }
+            _ => return None,
+        };
+        match value {
+            Value::Const(constant) => Some(constant),
+            _ => None,
+        }
+    }
+
+    fn decide(&self, path: &Cond, holds: &Cond, known: &Assignment) -> Decision {
+        let key = (path.clone(), holds.clone(), known.clone());
+        if let Some(decision) = self.decided.borrow().get(&key) {
+            return decision.clone();
+        }
+        let (path, holds) = (path.assign(known), holds.assign(known));
+        let decision = decision(&path, &holds);
+        self.decided.borrow_mut().insert(key, decision.clone());
+        decision
+    }
+}
+
+/// The definition that a full name stands for in a release.
+pub(crate) fn definition<'a>(package: &'a Package, name: &str, release: usize) -> Option<&'a str> {
+    match package.resolve(name, release) {
+        Resolution::Definition(definition) => Some(definition),
+        Resolution::Other | Resolution::NotExported | Resolution::Unknown => None,
+    }
+}
+
+fn decision(path: &Cond, holds: &Cond) -> Decision {
+    let both = path.clone().and(holds.clone());
+    if both.verdict() == Tri::No {
+        return Decision::Never;
+    }
+    if path.implies(holds) {
+        return Decision::Certain;
+    }
+    let on_flags = both.atoms().into_iter().all(|atom| flag_of(atom).is_some());
+    if on_flags { Decision::OnFlags(both) } else { Decision::Unknown }
+}
+
+/// The flag an atom asks about, if it asks about a flag.
+fn flag_of(atom: &Atom) -> Option<FlagId> {
+    let symbol = match atom {
+        Atom::Truthy(symbol)
+        | Atom::IsNone(symbol)
+        | Atom::Equals(symbol, _)
+        | Atom::Compares(symbol, _, _)
+        | Atom::IsInstance(symbol, _) => symbol,
+        Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => return None,
+    };
+    match symbol.root {
+        Root::Flag(id) if symbol.path.is_empty() => Some(id),
+        _ => None,
+    }
+}
+
+fn flags_of(condition: &Cond) -> impl Iterator<Item = FlagId> {
+    let flags: std::collections::BTreeSet<FlagId> = condition.atoms().into_iter().filter_map(flag_of).collect();
+    flags.into_iter()
+}
+
+/// Whether a guard fires only where each of these conditions holds; they may speak of the constructor's usual parameters.
+pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> bool {
+    const PARAMETERS: [&str; 4] = ["model", "ref_model", "peft_config", "args"];
+    let symbols = PARAMETERS
+        .map(|name| (name, Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: Vec::new() }))));
+    let read = |condition: &str| eval::condition(condition, &symbols, &NoHost);
+    let fires = read(&guard.when);
+    conditions.iter().all(|condition| fires.implies(&read(condition)))
+}
+
+/// A host that knows nothing.
+struct NoHost;
+
+impl eval::Host for NoHost {
+    fn module(&self, _: crate::source::FileId, _: &str, _: u32) -> Option<Arc<crate::syntax::python::PythonModule>> {
+        None
+    }
+    fn call(&self, _: &str) -> Option<eval::Summary> {
+        None
+    }
+    fn attribute(&self, _: &eval::Object, _: &str) -> Option<Value> {
+        None
+    }
+    fn is_instance(&self, _: &str, _: &str) -> Option<bool> {
+        None
+    }
+}

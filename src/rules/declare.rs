@@ -1,0 +1,27 @@
+//! The one way to declare a rule: its doc comment is its page.
+
+/// Declares a unit struct with its [`RuleMeta`](super::RuleMeta). The doc comment is the rule's page in Markdown; its fenced
+/// examples are executed by the tests in [`super::examples`].
+macro_rules! declare_rule {
+    (
+        $(#[doc = $page:literal])*
+        $rule:ident = $name:literal, $code:literal, $severity:ident, $summary:literal $(, aliases: [$($alias:literal),*])?
+    ) => {
+        $(#[doc = $page])*
+        #[derive(Debug)]
+        pub(crate) struct $rule;
+
+        impl $rule {
+            const META: $crate::rules::RuleMeta = $crate::rules::RuleMeta {
+                name: $name,
+                code: $code,
+                summary: $summary,
+                severity: $crate::diagnostic::Severity::$severity,
+                aliases: &[$($($alias),*)?],
+                page: concat!($($page, "\n"),*),
+            };
+        }
+    };
+}
+
+pub(crate) use declare_rule;

@@ -1,0 +1,97 @@
+//! Every rule's page is executed: its examples must be found, stay silent and be fixed as the page says.
+//!
+//! A fence's info string says what it is: `text,requirements` holds for the examples after it; `python,bad` must be found by
+//! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
+//! what the unsafe one does.
+
+use super::testing::lint;
+use super::{Rule, all};
+use crate::diagnostic::Applicability;
+use crate::syntax::edit;
+
+/// A fenced example.
+struct Example<'a> {
+    kind: &'a str,
+    text: String,
+}
+
+fn examples(page: &str) -> Vec<Example<'_>> {
+    let mut examples = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(info) = line.trim_start().strip_prefix("```").filter(|info| !info.is_empty()) else { continue };
+        let body = lines.by_ref().take_while(|line| line.trim() != "```");
+        let text: String = body.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+        let kind = info.split_once(',').map_or(info, |(_, kind)| kind);
+        examples.push(Example { kind, text });
+    }
+    examples
+}
+
+#[test]
+fn every_example_does_what_its_page_says() {
+    for rule in all() {
+        let meta = rule.meta();
+        let (mut requirements, mut bad) = (String::new(), String::new());
+        let mut seen = Vec::new();
+        for example in examples(meta.page) {
+            match example.kind {
+                "requirements" => requirements = example.text,
+                "bad" => {
+                    assert!(
+                        reports(*rule, &requirements, &example.text),
+                        "{}: not found in\n{}",
+                        meta.name,
+                        example.text
+                    );
+                    bad = example.text;
+                }
+                "good" => {
+                    assert!(!reports(*rule, &requirements, &example.text), "{}: found in\n{}", meta.name, example.text);
+                }
+                "fixed" => {
+                    assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Safe), example.text, "{}", meta.name)
+                }
+                "unsafe-fixed" => {
+                    assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Unsafe), example.text, "{}", meta.name);
+                }
+                other => panic!("{}: an example of the unknown kind `{other}`", meta.name),
+            }
+            seen.push(example.kind);
+        }
+        assert!(seen.contains(&"bad") && seen.contains(&"good"), "{} needs a bad and a good example", meta.name);
+    }
+}
+
+#[test]
+fn every_page_has_the_same_sections() {
+    let wanted = ["What it does", "Why it matters", "Example", "Fix safety", "Versions", "References"];
+    for rule in all() {
+        let titles: Vec<&str> = rule.meta().page.lines().filter_map(|line| line.trim().strip_prefix("## ")).collect();
+        assert_eq!(titles, wanted, "{}", rule.meta().name);
+    }
+}
+
+#[test]
+fn names_and_codes_are_unique_and_sorted() {
+    let codes: Vec<&str> = all().iter().map(|rule| rule.meta().code).collect();
+    assert!(codes.windows(2).all(|pair| pair[0] < pair[1]), "{codes:?}");
+    let names: std::collections::BTreeSet<&str> = all().iter().map(|rule| rule.meta().name).collect();
+    assert_eq!(names.len(), codes.len());
+}
+
+fn reports(rule: &dyn Rule, requirements: &str, script: &str) -> bool {
+    let (_, found) = lint(&[("requirements.txt", requirements), ("train.py", script)]);
+    found.iter().any(|finding| finding.rule == rule.meta().name)
+}
+
+fn fixed(rule: &dyn Rule, requirements: &str, script: &str, applicability: Applicability) -> String {
+    let (_, found) = lint(&[("requirements.txt", requirements), ("train.py", script)]);
+    let fix = found
+        .iter()
+        .filter(|finding| finding.rule == rule.meta().name)
+        .flat_map(|finding| &finding.fixes)
+        .find(|fix| fix.applicability == applicability)
+        .unwrap_or_else(|| panic!("{} has no {} fix", rule.meta().name, applicability.as_str()));
+    edit::apply(script, &fix.edits).expect("edits that fit")
+}

@@ -1,0 +1,115 @@
+//! A second model in memory for nothing.
+
+use super::ask::{Call, requires};
+use super::declare::declare_rule;
+use super::reference::{REFERENCE, is_same_checkpoint, reference_fixes};
+use super::report::Reach;
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Diagnostic, Label};
+use crate::eval::{Tri, same};
+use crate::lower::Analysis;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a trainer that gets a reference model together with a `peft_config`, where every release that the project
+    /// allows accepts that, and the reference is the same checkpoint as the model.
+    ///
+    /// ## Why it matters
+    ///
+    /// With an adapter, the model without the adapter is the reference. A second copy of the same weights changes nothing about
+    /// the result and fills the memory of the GPU with one more model.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// trl==1.16.0
+    /// ```
+    ///
+    /// ```python,bad
+    /// from peft import LoraConfig
+    /// from transformers import AutoModelForCausalLM
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B-Instruct")
+    /// ref_model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B-Instruct")
+    /// trainer = DPOTrainer(
+    ///     model=model,
+    ///     ref_model=ref_model,
+    ///     args=DPOConfig(output_dir="out"),
+    ///     peft_config=LoraConfig(task_type="CAUSAL_LM"),
+    /// )
+    /// ```
+    ///
+    /// ```python,good
+    /// from peft import LoraConfig
+    /// from transformers import AutoModelForCausalLM
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B")
+    /// ref_model = AutoModelForCausalLM.from_pretrained("me/another-checkpoint")
+    /// trainer = DPOTrainer(
+    ///     model=model,
+    ///     ref_model=ref_model,
+    ///     args=DPOConfig(output_dir="out"),
+    ///     peft_config=LoraConfig(task_type="CAUSAL_LM"),
+    /// )
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Safe: the reference is known to be the same checkpoint. The statement that loads it is removed as an unsafe fix.
+    ///
+    /// ## Versions
+    ///
+    /// Releases of TRL whose constructor accepts both; the finding names those that do not.
+    ///
+    /// ## References
+    ///
+    /// - trl issue 1289
+    RedundantReferenceModel = "redundant-reference-model", "DPL012", Warning,
+        "a second copy of the model is held as reference although the model without its adapter serves"
+}
+
+impl Rule for RedundantReferenceModel {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        let both = ["ref_model is not None", "peft_config is not None"];
+        let (Some(model), Some(reference), Some(adapter)) =
+            (call.argument("model"), call.argument(REFERENCE), call.argument("peft_config"))
+        else {
+            return;
+        };
+        let one_object = same(&model.value.value, &reference.value.value).verdict() == Tri::Yes;
+        if one_object || !is_same_checkpoint(call) {
+            return;
+        }
+        let (refused, _) = call.stopped_by(|guard| guard.when.contains("ref_model") && requires(guard, &both));
+        if call.reach(&refused) > Reach::Elsewhere {
+            // `ref-model-with-peft-config` says so already.
+            return;
+        }
+        let held = call.when(&both.join(" and "), &call.allowed());
+        if call.reach(&held) != Reach::InEffect {
+            return;
+        }
+        let message = format!("`{}` holds a second copy of the model as reference for nothing", call.short_name());
+        let primary = Label { span: reference.span, message: "the same checkpoint as the model".to_owned() };
+        let mut finding = call.finding(&Self::META, Reach::InEffect, &held.certain, message, primary);
+        call.label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
+        if let Some(cost) = super::memory::second_copy(call, &model.value.value) {
+            finding.notes.push(cost);
+        }
+        if !refused.certain.is_empty() {
+            finding.notes.push(format!("{} refuses this call with an exception", call.releases(&refused.certain)));
+            finding.versions.push(call.scope(&refused.certain));
+        }
+        call.explain(&mut finding, &held);
+        finding.help = Some("pass `ref_model=None`".to_owned());
+        finding.fixes = reference_fixes(analysis, call, &held);
+        found.push(finding);
+    }
+}

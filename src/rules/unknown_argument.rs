@@ -1,0 +1,135 @@
+//! Arguments that the constructor does not have.
+
+use std::collections::BTreeMap;
+
+use super::ask::{Call, Outcome};
+use super::declare::declare_rule;
+use super::report::Reach;
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Diagnostic, Label};
+use crate::eval::Argument;
+use crate::knowledge::ReleaseSet;
+use crate::lower::Analysis;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports arguments of a trainer that its constructor does not have in a release that the project allows.
+    ///
+    /// ## Why it matters
+    ///
+    /// Constructors of TRL lose arguments from release to release: most settings of `DPOTrainer` moved to `DPOConfig`, and
+    /// `tokenizer` became `processing_class`. The call then raises `TypeError`, after the models were loaded.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// trl==0.15.2
+    /// ```
+    ///
+    /// ```python,bad
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=DPOConfig(output_dir="out"), beta=0.1)
+    /// ```
+    ///
+    /// ```python,good
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=DPOConfig(output_dir="out", beta=0.1))
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No automatic fix yet.
+    ///
+    /// ## Versions
+    ///
+    /// The parameters of each release are mined from the released wheels, aliases that a decorator accepts included.
+    ///
+    /// ## References
+    ///
+    /// - trl issues 2162 and 2853
+    UnknownArgument = "unknown-argument", "DPL101", Error, "a trainer gets an argument that its constructor does not have"
+}
+
+impl Rule for UnknownArgument {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        let arguments = call.run.arguments();
+        let mut unknown: BTreeMap<usize, ReleaseSet> = BTreeMap::new();
+        for release in call.package.all().iter() {
+            let Some(signature) = call.signature(release).filter(|signature| signature.complete) else { continue };
+            let mut positional = 0;
+            for (index, argument) in arguments.iter().enumerate() {
+                let accepted = match argument.name.as_deref() {
+                    Some(name) => signature.any_keyword || signature.parameters.contains_key(name),
+                    None => {
+                        positional += 1;
+                        positional <= signature.positional.len()
+                    }
+                };
+                if !accepted {
+                    unknown.entry(index).or_default().insert(release);
+                }
+            }
+        }
+        // A call without conditions on it: the arguments are passed whenever it is reached.
+        let reached: Vec<(&Argument, Outcome, Reach)> = unknown
+            .into_iter()
+            .map(|(index, releases)| {
+                let outcome = call.when("True", &releases);
+                let reach = call.reach(&outcome);
+                (&arguments[index], outcome, reach)
+            })
+            .filter(|(_, _, reach)| *reach > Reach::Elsewhere)
+            .collect();
+        let Some(worst) = reached.iter().map(|(_, _, reach)| *reach).max() else { return };
+        let mut worst = reached.into_iter().filter(|(_, _, reach)| *reach == worst).collect::<Vec<_>>().into_iter();
+        let Some((first, outcome, reach)) = worst.next() else { return };
+        let rest: Vec<&Argument> = worst.map(|(argument, ..)| argument).collect();
+        found.push(report(call, first, &rest, &outcome, reach));
+    }
+}
+
+/// One finding for all arguments that are wrong in the same way.
+fn report(call: &Call<'_>, first: &Argument, rest: &[&Argument], outcome: &Outcome, reach: Reach) -> Diagnostic {
+    let named = |argument: &Argument| {
+        argument.name.as_deref().map_or_else(|| String::from("a positional argument"), |name| format!("`{name}`"))
+    };
+    let names: Vec<String> = std::iter::once(first).chain(rest.iter().copied()).map(named).collect();
+    let list = match names.split_last() {
+        Some((last, [])) => format!("no parameter {last}"),
+        Some((last, others)) => format!("no parameters {} and {last}", others.join(", ")),
+        None => String::new(),
+    };
+    let releases = match reach {
+        Reach::InEffect => call.release_in_effect(),
+        _ => call.releases(&(&(&outcome.certain | &outcome.conditional) & &call.allowed())),
+    };
+    let message = format!("`{}` of {releases} has {list}", call.short_name());
+    let primary = Label { span: first.span, message: "TypeError: unexpected argument".to_owned() };
+    let affected = if outcome.certain.is_empty() { &outcome.conditional } else { &outcome.certain };
+    let mut finding = call.finding(&UnknownArgument::META, reach, affected, message, primary);
+    for argument in rest {
+        finding.related.push(Label { span: argument.span, message: "this one too".to_owned() });
+    }
+    if let Some(name) = first.name.as_deref() {
+        let having: ReleaseSet = call
+            .package
+            .all()
+            .iter()
+            .filter(|release| call.signature(*release).is_some_and(|signature| signature.parameters.contains_key(name)))
+            .collect();
+        if having.is_empty() {
+            finding.notes.push(format!("no known release has `{name}`"));
+        } else {
+            finding.notes.push(format!("{} has `{name}`", call.releases(&having)));
+        }
+    }
+    call.explain(&mut finding, outcome);
+    finding
+}
