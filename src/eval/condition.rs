@@ -73,6 +73,10 @@ pub type Assignment = BTreeMap<Arc<Symbol>, Const>;
 /// Beyond this many assignments an exact answer is not attempted.
 const BUDGET: usize = 1 << 13;
 
+/// A condition larger than this is not kept: it becomes a question of its own. Conditions share their parts, so without a
+/// bound a few dozen branches make a tree that no walk finishes.
+const MAX_NODES: usize = 256;
+
 impl Cond {
     /// Always.
     pub const TRUE: Self = Self::Const(true);
@@ -158,8 +162,24 @@ impl Cond {
         match parts.len() {
             0 => Self::Const(all),
             1 => parts.remove(0),
-            _ if all => Self::All(parts.into()),
-            _ => Self::Any(parts.into()),
+            _ if all => Self::All(parts.into()).bounded(),
+            _ => Self::Any(parts.into()).bounded(),
+        }
+    }
+
+    /// The condition itself, or a question of its own if it is too large.
+    fn bounded(self) -> Self {
+        let mut budget = MAX_NODES;
+        if self.fits(&mut budget) { self } else { Self::opaque() }
+    }
+
+    fn fits(&self, budget: &mut usize) -> bool {
+        let Some(rest) = budget.checked_sub(1) else { return false };
+        *budget = rest;
+        match self {
+            Self::Const(_) | Self::Atom(_) => true,
+            Self::Not(inner) => inner.fits(budget),
+            Self::All(parts) | Self::Any(parts) => parts.iter().all(|part| part.fits(budget)),
         }
     }
 
@@ -172,7 +192,7 @@ impl Cond {
         match parts.len() {
             0 => Self::Const(!absorbing),
             1 => parts.remove(0),
-            _ => build(parts),
+            _ => build(parts).bounded(),
         }
     }
 
@@ -519,6 +539,17 @@ mod tests {
     fn display_is_python() {
         let cond = none("ref_model").negate().and(truthy("force").negate().or(equals("kind", "a'b")));
         assert_eq!(cond.to_string(), "ref_model is not None and (kind == \"a'b\" or not force)");
+    }
+
+    #[test]
+    fn large_conditions_become_questions() {
+        let mut condition = truthy("x");
+        for index in 0..64 {
+            let other = truthy(&format!("x{index}"));
+            condition = condition.clone().and(other.clone()).or(condition.negate().and(other.negate()));
+        }
+        assert!(condition.fits(&mut { MAX_NODES }));
+        assert_eq!(condition.verdict(), Tri::Maybe);
     }
 
     #[test]
