@@ -90,11 +90,10 @@ impl<'a> Parser<'a> {
         let mut at = start + name.len();
         let element = bytes.get(at) == Some(&b'[');
         if element {
-            at += bytes[at..].iter().position(|byte| *byte == b']' || is_meta(*byte))?;
-            if bytes[at] != b']' {
-                return None;
-            }
-            at += 1;
+            // The index may hold brackets of its own: `A[${#A[@]}]=x`.
+            let word = bytes[at..].iter().position(|byte| is_meta(*byte)).unwrap_or(bytes.len() - at);
+            let ends = |pair: &[u8]| pair == b"]=" || pair == b"]+";
+            at += bytes[at..at + word].windows(2).position(ends)? + 1;
         }
         let append = bytes.get(at) == Some(&b'+');
         at += usize::from(append);

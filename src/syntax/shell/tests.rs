@@ -71,6 +71,9 @@ fn commands() {
         ("a \\ \nb", "a [ ]\nb"),
         ("a \\\n# --flag \\\n--next", "a\n--next"),
         ("m=$x\\\nk", "m=?"),
+        ("a[1]=x; a[${#a[@]}]=$1", "a=?\na=?"),
+        ("case \"`exec 2>/dev/null ; locale`\" in\n a) b;; esac", "exec >=[/dev/null]\nlocale\nb"),
+        ("x=`cd \\`dirname $0\\`;pwd`/y", "x=?\ncd [`dirname] ?\npwd"),
         ("pip install trl>=0.9", "pip [install] [trl] >=[=0.9]"),
         ("中文 --名 'é'", "中文 [--名] [é]"),
     ] {
