@@ -171,5 +171,9 @@ mod tests {
             assert_eq!(source.slice(text.span(range)), expected);
         }
         assert_eq!(text.span(12..12).start, 19);
+        // What stands for other bytes has no inside.
+        text.push_as("abc", 0..4);
+        assert_eq!(source.slice(text.span(13..14)), "run:");
+        assert_eq!(source.slice(text.slice(5..9).span(0..2)), "$$H");
     }
 }

@@ -120,6 +120,25 @@ fn launch_lines_of_other_files() {
     }
 }
 
+#[test]
+fn many_launch_lines_are_read_in_linear_time() {
+    let exports: String = (0..5_000).map(|index| format!("export V{index}=1\npython t.py --a $V{index}\n")).collect();
+    let start = std::time::Instant::now();
+    assert_eq!(show_as(Format::Shell, &exports).lines().count(), 5_000);
+    assert!(start.elapsed().as_secs() < 20, "took {:?}", start.elapsed());
+}
+
+#[test]
+fn a_flag_of_a_notebook_is_removed_where_the_command_stays_whole() {
+    let text = r#"{"cells": [{"cell_type": "code", "source": ["!python t.py --a 1 \\\n", "  --b 2"]}]}"#;
+    let source = Sources::default().add("run.ipynb".into(), text);
+    let notebook = syntax::notebook::parse(&source);
+    let launch = &launches(&notebook.commands[0], &source)[0];
+    let removed = |name| shell::remove_flag(&source, &launch.call, launch.flag(&[name]).expect("the flag"));
+    assert_eq!(removed("a").map(|edit| source.slice(edit.span).to_owned()), Some(" --a 1".into()));
+    assert_eq!(removed("b"), None);
+}
+
 proptest! {
     #[test]
     fn any_text_is_survived(text in r#"(python |t\.py |accelerate launch |torchrun |-m |--a |"\$@" |\$X |bash -c '|'|=|\n|[ -~é])*"#) {

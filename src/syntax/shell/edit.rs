@@ -5,7 +5,8 @@ use crate::syntax::{Edit, Entry, Node, NodeKind};
 
 /// Takes a flag and its values away, together with the blank and the line continuation before them.
 ///
-/// `None` where the flag and its value stand in different places (an array and the command that uses it).
+/// `None` where the flag and its value stand in different places (an array and the command that uses it), and at the start
+/// of a line of a notebook.
 pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edit> {
     let in_one_place = call.span.contains(flag.span) || !call.span.touches(flag.span);
     if !flag.span.contains(flag.value.span) || !in_one_place {
@@ -14,6 +15,11 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
     let text = source.text();
     let (start, end) = (flag.span.start as usize, flag.span.end as usize);
     let before = blanks_before(text, start);
+    // At the start of a notebook's line the continuation stands in another JSON string, which would be left dangling.
+    let is_notebook = source.path().extension().is_some_and(|extension| extension == "ipynb");
+    if is_notebook && (text[..before.start].ends_with('"') || text[..before.start].ends_with("\\n")) {
+        return None;
+    }
     let rest_of_line = text.get(end..)?.split(['\n', '\r']).next().unwrap_or("").trim_end();
     let last_of_line = rest_of_line.is_empty();
     let range = if before.start < start && (before.whole || last_of_line) {
@@ -26,7 +32,7 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
     Some(Edit { span: source.span(range), text: String::new() })
 }
 
-/// Sets the value of a flag.
+/// Sets the value of a flag. In a notebook the caller escapes what JSON needs escaped, in a Makefile `$`.
 pub fn set_flag(flag: &Entry, value: &str) -> Edit {
     let bare = flag.value.span.start == flag.value.span.end && matches!(flag.value.kind, NodeKind::Opaque);
     let separator = if bare { " " } else { "" };
