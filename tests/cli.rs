@@ -267,6 +267,34 @@ fn standard_input_stands_for_a_file() {
 }
 
 #[test]
+fn fixes_are_shown_made_and_made_once() {
+    let folder =
+        project(&[(".git/", ""), ("a/train.py", UNUSED), ("b.py", "import trl\n# dpo-lint: ignore[DPL902] (x)\n")]);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("a file");
+    let ran = run(folder.path(), &["--diff"]);
+    let patch = "diff --git a/a/train.py b/a/train.py\n--- a/a/train.py\n+++ b/a/train.py\n@@ -1,2 +1,2 @@\n import trl\n\
+                 -x = 1  # dpo-lint: ignore[DPL902]\n+x = 1\n\
+                 diff --git a/b.py b/b.py\n--- a/b.py\n+++ b/b.py\n@@ -1,2 +1 @@\n import trl\n\
+                 -# dpo-lint: ignore[DPL902] (x)\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (1, patch, "Would fix 2 findings.\n"));
+    assert_eq!(read("a/train.py"), UNUSED, "--diff writes nothing");
+    assert_eq!(
+        run(folder.path(), &["--unsafe-fixes"]).err,
+        "warning: --unsafe-fixes does nothing without --fix or --diff\n"
+    );
+    assert_eq!(read("a/train.py"), UNUSED, "--unsafe-fixes alone writes nothing");
+    let ran = run(folder.path(), &["--fix"]);
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "Fixed 2 findings. All checks passed!\n", ""));
+    assert_eq!((read("a/train.py").as_str(), read("b.py").as_str()), ("import trl\nx = 1\n", "import trl\n"));
+    assert_eq!(run(folder.path(), &["--fix"]).out, "All checks passed!\n");
+    assert_eq!((run(folder.path(), &["--diff"]).code, run(folder.path(), &["--diff"]).out), (0, String::new()));
+    let stdin = |text: &str| run_with(folder.path(), &["-", "--stdin-filename", "b.py", "--fix"], text);
+    assert_eq!(stdin(UNUSED).out, "import trl\nx = 1\n");
+    assert_eq!(stdin("import trl\n").out, "import trl\n");
+    assert_eq!(read("b.py"), "import trl\n");
+}
+
+#[test]
 fn rules_have_pages() {
     let folder = project(&[]);
     let list = run(folder.path(), &["rules"]).out;

@@ -1,6 +1,7 @@
 //! `dpo-lint check`
 
 use super::args::{CheckArgs, GlobalArgs};
+use super::fix::{self, Fixed};
 use super::plan::Plan;
 use super::progress::Progress;
 use super::terminal::Terminal;
@@ -20,12 +21,45 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
     if report.looked_at == 0 && report.problems.is_empty() && !global.quiet {
         terminal.warning_line("no files to check under the given paths");
     }
-    Shown { args, quiet: global.quiet, plan: &plan, sources: &sources }.write(&report, terminal)?;
-    Ok(match () {
+    let shown = Shown { args, quiet: global.quiet, plan: &plan };
+    if args.fix || args.diff {
+        return fix(&shown, report, sources, terminal);
+    }
+    if args.unsafe_fixes {
+        terminal.warning_line("--unsafe-fixes does nothing without --fix or --diff");
+    }
+    shown.write(&report, &sources, terminal)?;
+    Ok(exit(args, &report))
+}
+
+/// With `--diff` only the patch is printed; with `--fix` what is left, and standard input goes to standard output.
+fn fix(shown: &Shown<'_>, report: Report, sources: Sources, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let Shown { args, quiet, plan } = *shown;
+    let Fixed { files, report, sources } = fix::apply(args, plan, report, sources, terminal)?;
+    fix::conclude(args, plan, &files, terminal)?;
+    if args.diff {
+        if !quiet && report.fixed > 0 {
+            terminal.error(&format!("Would fix {}.\n", output::counted(report.fixed, "finding", "findings")));
+        }
+        return Ok(match () {
+            () if !report.problems.is_empty() => Exit::Failure,
+            () if !files.is_empty() && !args.exit_zero => Exit::Findings,
+            () => Exit::Clean,
+        });
+    }
+    // Standard output is taken by the text itself.
+    if plan.stdin.is_none() || args.output_file.is_some() {
+        shown.write(&report, &sources, terminal)?;
+    }
+    Ok(exit(args, &report))
+}
+
+fn exit(args: &CheckArgs, report: &Report) -> Exit {
+    match () {
         () if !report.problems.is_empty() => Exit::Failure,
         () if report.failed && !args.exit_zero => Exit::Findings,
         () => Exit::Clean,
-    })
+    }
 }
 
 /// A report with all that it takes to write it.
@@ -33,11 +67,10 @@ struct Shown<'a> {
     args: &'a CheckArgs,
     quiet: bool,
     plan: &'a Plan,
-    sources: &'a Sources,
 }
 
 impl Shown<'_> {
-    fn write(&self, report: &Report, terminal: &mut Terminal) -> Result<(), Failure> {
+    fn write(&self, report: &Report, sources: &Sources, terminal: &mut Terminal) -> Result<(), Failure> {
         let folder = &self.plan.folder;
         let configured = self.plan.projects.first().map(|planned| planned.settings.output_format);
         let format = self.args.output_format.or(configured).unwrap_or_default();
@@ -45,14 +78,14 @@ impl Shown<'_> {
         style.colored &= self.args.output_file.is_none();
         let mut text = Vec::new();
         match format {
-            OutputFormat::Json => output::write_json(&mut text, report, self.sources, folder)?,
+            OutputFormat::Json => output::write_json(&mut text, report, sources, folder)?,
             _ if self.args.statistics => output::write_statistics(&mut text, report)?,
-            OutputFormat::Concise => output::write_concise(&mut text, report, self.sources, folder)?,
-            OutputFormat::Text => output::write_text(&mut text, report, self.sources, folder, style)?,
+            OutputFormat::Concise => output::write_concise(&mut text, report, sources, folder)?,
+            OutputFormat::Text => output::write_text(&mut text, report, sources, folder, style)?,
         }
         let mut summary = Vec::new();
         if !self.quiet && format != OutputFormat::Json {
-            output::write_summary(&mut summary, report, 0)?;
+            output::write_summary(&mut summary, report)?;
         }
         match &self.args.output_file {
             None => terminal.out(|out| out.write_all(&text))?,

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod config_error;
+mod fix;
 mod learn;
 mod pages;
 mod plan;

@@ -1,6 +1,5 @@
 //! `dpo-lint versions`: which releases each script gets, and how that is known.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 
 use super::args::{GlobalArgs, ListFormat, VersionsArgs};
@@ -10,7 +9,8 @@ use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::engine::driver::Report;
 use crate::engine::settings::Overrides;
-use crate::model::{Environment, PackageFacts};
+use crate::knowledge::Knowledge;
+use crate::model::EnvironmentReport;
 use crate::output;
 use crate::source::Sources;
 
@@ -45,28 +45,27 @@ fn exit(report: &Report) -> Exit {
 
 /// Scripts that get the same releases for the same reasons are listed together.
 fn write_text(out: &mut dyn Write, report: &Report, sources: &Sources, plan: &Plan) -> std::io::Result<()> {
-    let mut groups: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-    for (path, environment) in &report.environments {
-        groups.entry(lines(environment, sources)).or_default().push(output::shown_path(&plan.folder, path));
-    }
-    let mut groups: Vec<_> = groups.into_iter().collect();
-    groups.sort_by(|left, right| left.1.cmp(&right.1));
-    for (lines, scripts) in groups {
-        for script in scripts {
-            writeln!(out, "{script}")?;
+    for environment in EnvironmentReport::of(&report.environments, Knowledge::bundled(), sources) {
+        for script in &environment.scripts {
+            writeln!(out, "{}", output::shown_path(&plan.folder, script))?;
         }
-        for line in lines {
-            writeln!(out, "  {line}")?;
+        if let Some(python) = &environment.python {
+            writeln!(out, "  python {python}")?;
+        }
+        // Of a package that the tool knows nothing of there is nothing to say.
+        for package in environment.packages.iter().filter(|package| package.known) {
+            let version = package.in_effect.as_deref().unwrap_or("no release");
+            writeln!(out, "  {} {version} ({})", package.package, package.reason)?;
+            if package.allowed.len() > 1
+                || package.allowed.iter().any(|interval| Some(interval) != package.in_effect.as_ref())
+            {
+                writeln!(out, "    allowed: {}", package.allowed.join(", "))?;
+            }
+            for other in package.declared.iter().filter(|declared| !declared.decides) {
+                writeln!(out, "    also declared: {} in {}", other.requirement, other.place)?;
+            }
         }
         writeln!(out)?;
     }
     Ok(())
-}
-
-fn lines(environment: &Environment, sources: &Sources) -> Vec<String> {
-    // What is neither known nor declared is of no interest, and of what is not known only the declaration is.
-    let interesting = |facts: &&PackageFacts| facts.known || !facts.declarations.is_empty();
-    let python = environment.python.as_ref().map(|python| format!("python {python}"));
-    let packages = environment.packages.values().filter(interesting).map(|facts| facts.describe(sources));
-    python.into_iter().chain(packages).collect()
 }

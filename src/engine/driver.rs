@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::settings::Settings;
 use super::suppress;
-use crate::diagnostic::{Diagnostic, Problem, Severity};
+use crate::diagnostic::{Diagnostic, Fix, Problem, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{self, Analysis, Request};
 use crate::model::Environment;
@@ -34,7 +34,7 @@ pub struct Job<'a> {
 }
 
 /// What came of it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Report {
     /// What is wrong, sorted by path, place and rule.
     pub findings: Vec<Diagnostic>,
@@ -44,6 +44,8 @@ pub struct Report {
     pub problems: Vec<Problem>,
     /// How many files of a known format were looked at.
     pub looked_at: usize,
+    /// How many fixes were applied before these findings were left.
+    pub fixed: usize,
     /// Whether a finding is bad enough to fail.
     pub failed: bool,
 }
@@ -55,6 +57,7 @@ impl Report {
         self.environments.append(&mut other.environments);
         self.problems.append(&mut other.problems);
         self.looked_at += other.looked_at;
+        self.fixed += other.fixed;
         self.failed |= other.failed;
         sort(&mut self.findings, sources);
         self.environments.sort_by(|left, right| left.0.cmp(&right.0));
@@ -106,6 +109,13 @@ fn suppress_findings(job: &Job<'_>, report: &mut Report) {
     });
     findings.extend(comments.into_iter().flatten().filter_map(|finding| settle(finding, job)));
     report.findings = findings;
+}
+
+/// The one file that a fix edits; `None` if there are several or none.
+pub fn sole_file(fix: &Fix, sources: &Sources) -> Option<PathBuf> {
+    let first = fix.edits.first()?.span.file;
+    let is_sole = fix.edits.iter().all(|edit| edit.span.file == first);
+    is_sole.then(|| sources.get(first).path().to_path_buf())
 }
 
 fn analyse(job: &Job<'_>) -> Analysis {

@@ -149,6 +149,7 @@ struct JsonSummary {
     errors: usize,
     warnings: usize,
     infos: usize,
+    fixed: usize,
     fixable: usize,
     unsafely_fixable: usize,
 }
@@ -178,6 +179,7 @@ impl Mirror<'_> {
                 errors: summary.errors,
                 warnings: summary.warnings,
                 infos: summary.infos,
+                fixed: summary.fixed,
                 fixable: summary.fixable,
                 unsafely_fixable: summary.unsafely_fixable,
             },
@@ -339,6 +341,7 @@ mod tests {
                 Problem { message: "bug".to_owned(), span: None },
             ],
             looked_at: 2,
+            fixed: 1,
             failed: false,
         }
     }

@@ -9,5 +9,5 @@ mod text;
 pub use concise::write_concise;
 pub use json::write_json;
 pub use place::shown_path;
-pub use summary::{Summary, write_statistics, write_summary};
+pub use summary::{Summary, counted, write_statistics, write_summary};
 pub use text::{Style, write_text};

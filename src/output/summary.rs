@@ -17,9 +17,11 @@ pub struct Summary {
     pub warnings: usize,
     /// Findings of severity info.
     pub infos: usize,
+    /// Fixes that were applied before.
+    pub fixed: usize,
     /// Findings that `--fix` mends.
     pub fixable: usize,
-    /// Findings that only `--unsafe-fixes` mends.
+    /// Findings that only `--fix --unsafe-fixes` mends.
     pub unsafely_fixable: usize,
 }
 
@@ -32,6 +34,7 @@ impl Summary {
             errors: report.count(Severity::Error),
             warnings: report.count(Severity::Warning),
             infos: report.count(Severity::Info),
+            fixed: report.fixed,
             fixable: with(Some(Applicability::Safe)),
             unsafely_fixable: with(Some(Applicability::Unsafe)),
         }
@@ -43,36 +46,38 @@ fn best_fix(finding: &Diagnostic) -> Option<Applicability> {
 }
 
 /// `Found 1 error, 2 warnings; 1 fixable with --fix`, or that all is well.
-pub fn write_summary(out: &mut dyn Write, report: &Report, fixed: usize) -> io::Result<()> {
+pub fn write_summary(out: &mut dyn Write, report: &Report) -> io::Result<()> {
     let summary = Summary::of(report);
-    let fixed = match fixed {
+    let fixed = match report.fixed {
         0 => String::new(),
-        1 => "Fixed 1 finding. ".to_owned(),
-        many => format!("Fixed {many} findings. "),
+        some => format!("Fixed {}. ", counted(some, "finding", "findings")),
     };
     if report.findings.is_empty() {
-        if report.problems.is_empty() {
-            writeln!(out, "{fixed}All checks passed!")?;
-        }
-        return Ok(());
+        return match (report.problems.is_empty(), fixed.as_str()) {
+            (true, _) => writeln!(out, "{fixed}All checks passed!"),
+            (false, "") => Ok(()),
+            (false, _) => writeln!(out, "{}", fixed.trim_end()),
+        };
     }
     let counts = [
         (summary.errors, "error", "errors"),
         (summary.warnings, "warning", "warnings"),
         (summary.infos, "note", "notes"),
     ];
-    let counts: Vec<String> = counts
-        .iter()
-        .filter(|(count, ..)| *count > 0)
-        .map(|(count, one, many)| format!("{count} {}", if *count == 1 { one } else { many }))
-        .collect();
+    let counts: Vec<String> =
+        counts.iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| counted(*count, one, many)).collect();
     write!(out, "{fixed}Found {}", counts.join(", "))?;
     match (summary.fixable, summary.unsafely_fixable) {
         (0, 0) => writeln!(out),
         (safe, 0) => writeln!(out, "; {safe} fixable with --fix"),
-        (0, more) => writeln!(out, "; {more} fixable with --unsafe-fixes"),
+        (0, more) => writeln!(out, "; {more} fixable with --fix --unsafe-fixes"),
         (safe, more) => writeln!(out, "; {safe} fixable with --fix, {more} more with --unsafe-fixes"),
     }
+}
+
+/// `1 finding`, `2 findings`.
+pub fn counted(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// A line per rule: how often, which.
