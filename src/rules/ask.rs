@@ -4,7 +4,7 @@
 //! the call's arguments bound to the parameters of that release; what is left speaks of flags and unknown things. Each way of
 //! starting the script then fixes the flags.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -60,6 +60,8 @@ pub struct Call<'a> {
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) package: &'a Package,
     pub(crate) sources: &'a Sources,
+    /// By release.
+    signatures: OnceCell<Vec<Option<Signature<'a>>>>,
     decided: RefCell<BTreeMap<(Cond, Cond, Assignment), Decision>>,
 }
 
@@ -76,7 +78,7 @@ impl<'a> Call<'a> {
     pub(crate) fn new(run: &'a TrainingRun, knowledge: &'a Knowledge, sources: &'a Sources) -> Option<Self> {
         let callee = &run.call().object.callee;
         let package = knowledge.package(callee.split('.').next()?)?;
-        Some(Self { run, knowledge, package, sources, decided: RefCell::default() })
+        Some(Self { run, knowledge, package, sources, signatures: OnceCell::new(), decided: RefCell::default() })
     }
 
     /// The full name that was called: `trl.DPOTrainer`.
@@ -95,8 +97,10 @@ impl<'a> Call<'a> {
     }
 
     /// The callee's parameters in a release.
-    pub(crate) fn signature(&self, release: usize) -> Option<Signature<'a>> {
-        self.package.signature(self.definition(release)?, release)
+    pub(crate) fn signature(&self, release: usize) -> Option<&Signature<'a>> {
+        let read = |release| self.package.signature(self.definition(release)?, release);
+        let all = self.signatures.get_or_init(|| (0..self.package.releases().len()).map(read).collect());
+        all.get(release)?.as_ref()
     }
 
     /// The argument that reaches a parameter in any release, by name or by position.
@@ -188,7 +192,7 @@ impl<'a> Call<'a> {
     fn condition(&self, condition: &str, release: usize) -> Option<Cond> {
         let signature = self.signature(release)?;
         let host = ReleaseHost::new(self.knowledge, self.package, release);
-        let bindings = self.bindings(&signature, &host);
+        let bindings = self.bindings(signature, &host);
         let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (*name, value.clone())).collect();
         Some(self.fix_releases(&eval::condition(condition, &bindings, &host), release))
     }

@@ -1,15 +1,17 @@
 //! Names that a release does not export.
 
+use std::collections::BTreeMap;
+
 use pep440_rs::VersionSpecifiers;
 
 use super::declare::declare_rule;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity, VersionScope};
-use crate::eval::{Cond, ImportEvent, Tri};
+use crate::eval::{Cond, ImportEvent};
 use crate::knowledge::{Package, ReleaseSet, Resolution};
 use crate::lower::{Analysis, Script};
 use crate::model::Evidence;
-use crate::source::Sources;
+use crate::source::{FileId, Sources};
 
 declare_rule! {
     /// ## What it does
@@ -64,81 +66,105 @@ impl Rule for ImportMissing {
     }
 
     fn check_script(&self, _: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for import in &script.trace.imports {
-            let top = import.module.split('.').next().unwrap_or_default();
+        // One mistake, one finding: what a file misses of one module is said once.
+        let mut by_module: BTreeMap<(FileId, &str), Vec<&ImportEvent>> = BTreeMap::new();
+        for import in script.trace.imports.iter().filter(|import| is_certain(import)) {
+            let imports = by_module.entry((import.span.file, &import.module)).or_default();
+            if !imports.iter().any(|known| known.span == import.span) {
+                imports.push(import);
+            }
+        }
+        for ((_, module), imports) in by_module {
+            let top = module.split('.').next().unwrap_or_default();
             if let Some(package) = context.knowledge.package(top) {
-                found.extend(check(script, import, package, context.sources));
+                found.extend(check(script, module, &imports, package, context.sources));
             }
         }
     }
 }
 
-fn check(script: &Script, import: &ImportEvent, package: &Package, sources: &Sources) -> Option<Diagnostic> {
-    let name = import.name.as_deref()?;
-    let is_caught = import
-        .caught
+/// Whether an import happens whenever the file is loaded, and stops it when it fails.
+fn is_certain(import: &ImportEvent) -> bool {
+    let catches = |caught: &str| matches!(caught, "ImportError" | "ModuleNotFoundError" | "Exception" | "*");
+    import.when == Cond::TRUE && !import.caught.iter().any(|caught| catches(caught))
+}
+
+/// The releases that lack a name, among those of a name that some release has. A name that no release is known to have
+/// may be a submodule or something that mining does not see.
+fn lacking(package: &Package, module: &str, name: &str) -> Option<ReleaseSet> {
+    let full = format!("{module}.{name}");
+    let all = package.all();
+    let having = all
         .iter()
-        .any(|caught| matches!(&**caught, "ImportError" | "ModuleNotFoundError" | "Exception" | "*"));
-    // Under a condition a human decided when to import; only an unconditional import is certain.
-    if is_caught || name == "*" || import.when.verdict() != Tri::Yes || import.when != Cond::TRUE {
-        return None;
-    }
-    let full = format!("{}.{name}", import.module);
-    let exports = |release: &usize| match package.resolve(&full, *release) {
-        Resolution::Definition(_) | Resolution::Other => Some(true),
-        Resolution::NotExported => Some(false),
-        Resolution::Unknown => None,
-    };
-    let lacking: ReleaseSet = package.all().iter().filter(|release| exports(release) == Some(false)).collect();
-    let having: ReleaseSet = package.all().iter().filter(|release| exports(release) == Some(true)).collect();
-    // A name that no release is known to have may be a submodule or something that mining does not see.
-    if having.is_empty() {
-        return None;
-    }
+        .any(|release| matches!(package.resolve(&full, release), Resolution::Definition(_) | Resolution::Other));
+    having.then(|| all.iter().filter(|release| package.resolve(&full, *release) == Resolution::NotExported).collect())
+}
+
+fn check(
+    script: &Script,
+    module: &str,
+    imports: &[&ImportEvent],
+    package: &Package,
+    sources: &Sources,
+) -> Option<Diagnostic> {
     let facts = script.environment.packages.get(package.name());
-    let allowed: ReleaseSet = match facts {
-        Some(facts) => facts.allowed.iter().filter_map(|version| package.index_of(version)).collect(),
-        None => package.all(),
-    };
     let in_effect = match facts {
         Some(facts) => package.index_of(facts.in_effect.as_ref()?)?,
         None => package.matching(&VersionSpecifiers::empty()).iter().next_back()?,
     };
-    let declared = facts.is_some_and(|facts| facts.evidence > Evidence::Assumed);
-    let fails = lacking.contains(in_effect);
-    let affected = &lacking & &allowed;
-    if !fails && (affected.is_empty() || !declared) {
-        return None;
-    }
-    let shown = |set: &ReleaseSet| format!("{} {}", package.name(), package.intervals(set).join(", "));
-    let release = format!("{} {}", package.name(), package.releases()[in_effect].version);
-    let message = if fails {
-        format!("`{}` of {release} has no `{name}`", import.module)
-    } else {
-        format!("`{}` of {} has no `{name}`", import.module, shown(&affected))
+    let declared = facts.filter(|facts| facts.evidence > Evidence::Assumed);
+    let allowed: ReleaseSet = match declared {
+        Some(facts) => facts.allowed.iter().filter_map(|version| package.index_of(version)).collect(),
+        None => [in_effect].into_iter().collect(),
     };
-    let intervals = package.intervals(&lacking);
+    let names =
+        imports.iter().filter_map(|import| Some((*import, import.name.as_deref().filter(|name| *name != "*")?)));
+    let missing: Vec<(&ImportEvent, &str, ReleaseSet)> = names
+        .filter_map(|(import, name)| Some((import, name, lacking(package, module, name)?)))
+        .filter(|(_, _, lacking)| !(lacking & &allowed).is_empty() || lacking.contains(in_effect))
+        .collect();
+    // Two files that pin different releases are alternatives: which one counts is not known.
+    let is_sure = declared.is_some_and(|facts| facts.evidence != Evidence::Pin || allowed.len() <= 1);
+    let fails = |lacking: &ReleaseSet| lacking.contains(in_effect) && (is_sure || allowed.is_subset(lacking));
+    let worst = missing.iter().any(|(_, _, lacking)| fails(lacking));
+    let mut reported = missing.iter().filter(|(_, _, lacking)| !worst || fails(lacking));
+    let (first, first_name, lacking) = reported.next()?;
+    let rest: Vec<&(&ImportEvent, &str, ReleaseSet)> = reported.collect();
+
+    let shown = |set: &ReleaseSet| format!("{} {}", package.name(), package.intervals(set).join(", "));
+    let names = std::iter::once(*first_name).chain(rest.iter().map(|(_, name, _)| *name));
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let list = match names.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        _ => names.concat(),
+    };
+    let releases = if worst {
+        format!("{} {}", package.name(), package.releases()[in_effect].version)
+    } else {
+        shown(&(lacking & &allowed))
+    };
+    let label = |import: &ImportEvent, message: &str| Label { span: import.span, message: message.to_owned() };
     let scope = facts.map_or_else(
         || VersionScope {
             package: package.name().to_owned(),
-            affected: intervals.clone(),
+            affected: package.intervals(lacking),
             in_effect: Some(package.releases()[in_effect].version.clone()),
             evidence: Evidence::Assumed.as_str().to_owned(),
             origin: None,
         },
-        |facts| facts.scope(intervals.clone()),
+        |facts| facts.scope(package.intervals(lacking)),
     );
-    let mut notes = vec![format!("{} has it", shown(&having))];
+    let declaration = scope.origin.map(|span| Label { span, message: format!("{} is declared here", package.name()) });
+    let mut notes = vec![format!("{} has `{first_name}`", shown(&(&package.all() - lacking)))];
     notes.extend(facts.map(|facts| facts.describe(sources)));
-    let related = scope.origin.map(|span| Label { span, message: format!("{} is declared here", package.name()) });
     Some(Diagnostic {
         rule: ImportMissing::META.name,
         code: ImportMissing::META.code,
-        severity: if fails && declared { Severity::Error } else { Severity::Warning },
-        confidence: if declared { Confidence::High } else { Confidence::Medium },
-        message,
-        primary: Label { span: import.span, message: "ImportError".to_owned() },
-        related: related.into_iter().collect(),
+        severity: if worst && declared.is_some() { Severity::Error } else { Severity::Warning },
+        confidence: if declared.is_some() { Confidence::High } else { Confidence::Medium },
+        message: format!("`{module}` of {releases} has no {list}"),
+        primary: label(first, "ImportError"),
+        related: rest.iter().map(|(import, ..)| label(import, "this one too")).chain(declaration).collect(),
         notes,
         help: None,
         versions: vec![scope],

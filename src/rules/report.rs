@@ -48,9 +48,13 @@ impl<'a> Call<'a> {
     /// How near an outcome is.
     pub(crate) fn reach(&self, outcome: &Outcome) -> Reach {
         let Some(in_effect) = self.in_effect() else { return Reach::Elsewhere };
-        if outcome.certain.contains(in_effect) {
+        let allowed = self.allowed();
+        // Two files that pin different releases are alternatives: which one counts is not known.
+        let is_sure =
+            self.facts().is_none_or(|facts| facts.evidence != Evidence::Pin) || allowed.is_subset(&outcome.certain);
+        if outcome.certain.contains(in_effect) && is_sure {
             Reach::InEffect
-        } else if !(&outcome.certain & &self.allowed()).is_empty() {
+        } else if !(&outcome.certain & &allowed).is_empty() {
             Reach::Allowed
         } else if outcome.conditional.contains(in_effect) {
             Reach::Conditional
