@@ -7,17 +7,23 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dpo_lint::engine::repair::{ChangedFile, write};
 use dpo_lint::source::{FileSystem, OsFileSystem};
 
 const FOLDER: &str = "DPO_LINT_KILL_TEST_FOLDER";
-const FILES: usize = 200;
+const FILES: usize = 60;
 
-/// Long enough that a write takes more than one step.
+const LINES: usize = 40_000;
+
+/// Long enough that writing it takes a while.
 fn text(kind: &str, number: usize) -> String {
-    format!("{kind} = {number}\n").repeat(4000)
+    format!("{kind} = {number}\n").repeat(LINES)
+}
+
+fn size(kind: &str, number: usize) -> usize {
+    format!("{kind} = {number}\n").len() * LINES
 }
 
 fn path(folder: &Path, number: usize) -> PathBuf {
@@ -45,7 +51,7 @@ fn writer() {
 #[test]
 fn a_killed_run_leaves_whole_files() {
     let mut interrupted = 0;
-    for round in 0..12_u64 {
+    for round in 0..8_u64 {
         let folder = tempfile::tempdir().expect("a folder");
         for number in 0..FILES {
             std::fs::write(path(folder.path(), number), text("before", number)).expect("written");
@@ -60,7 +66,7 @@ fn a_killed_run_leaves_whole_files() {
         while has_not_begun(folder.path()) && child.try_wait().expect("a child").is_none() {
             sleep(Duration::from_millis(1));
         }
-        sleep(Duration::from_micros(round * round * 150));
+        watch(folder.path(), Duration::from_millis(round * 4));
         child.kill().expect("killed");
         child.wait().expect("ended");
 
@@ -79,6 +85,20 @@ fn a_killed_run_leaves_whole_files() {
         assert!(names.iter().all(|name| name.path.file_name().and_then(|name| name.to_str()).is_some_and(is_ours)));
     }
     assert!(interrupted > 0, "no run was killed while it wrote");
+}
+
+/// Looks at the file that is being written, again and again: whoever reads it meanwhile sees all of it as well.
+fn watch(folder: &Path, time: Duration) {
+    let start = Instant::now();
+    let mut number = 0;
+    while start.elapsed() < time && number < FILES {
+        let length = std::fs::metadata(path(folder, number)).expect("still there").len() as usize;
+        let is_written = length == size("after", number);
+        if is_written {
+            number += 1;
+        }
+        assert!(is_written || length == size("before", number), "file {number} has {length} bytes for a while");
+    }
 }
 
 fn has_not_begun(folder: &Path) -> bool {
