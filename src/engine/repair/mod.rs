@@ -277,7 +277,7 @@ impl State<'_> {
         let mut texts: BTreeMap<PathBuf, Arc<str>> = BTreeMap::new();
         for (file, edits) in splice::by_file(edits) {
             let source = sources.get(file);
-            let after: Arc<str> = splice::splice(source.text(), &edits).ok_or(Rejection::Malformed)?.into();
+            let after: Arc<str> = splice::splice(source.text(), edits).ok_or(Rejection::Malformed)?.into();
             guard::compare(source.path(), source.text(), &after)?;
             texts.insert(source.path().to_path_buf(), after);
         }
