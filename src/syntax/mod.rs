@@ -15,6 +15,7 @@ pub mod embedded;
 mod format;
 pub mod ini;
 pub mod json;
+mod lines;
 pub mod makefile;
 pub mod notebook;
 pub mod python;

@@ -4,33 +4,8 @@ use std::ops::Range;
 
 use super::place::Place;
 use super::{Change, EditError};
+use crate::syntax::lines::{indent, line_end, line_start, newline};
 use crate::syntax::{Entry, Format};
-
-/// Where the line of `at` begins, after a byte-order mark.
-pub(super) fn line_start(text: &str, at: usize) -> usize {
-    let start = text[..at].rfind('\n').map_or(0, |newline| newline + 1);
-    if start == 0 && text.starts_with('\u{feff}') { '\u{feff}'.len_utf8().min(at) } else { start }
-}
-
-/// Where the line of `at` ends, before its line break.
-pub(super) fn line_end(text: &str, at: usize) -> usize {
-    let end = text[at..].find('\n').map_or(text.len(), |newline| at + newline);
-    if end > at && text[..end].ends_with('\r') && end < text.len() { end - 1 } else { end }
-}
-
-/// The blanks before the first word of the line of `at`.
-pub(super) fn indent_of(text: &str, at: usize) -> &str {
-    let line = &text[line_start(text, at)..];
-    &line[..line.len() - line.trim_start_matches([' ', '\t']).len()]
-}
-
-/// The line break of a text: that of its first line.
-pub(super) fn line_break(text: &str) -> &'static str {
-    match text.find('\n') {
-        Some(at) if text[..at].ends_with('\r') => "\r\n",
-        _ => "\n",
-    }
-}
 
 /// Takes whole lines away; comments in and behind `range` keep a line each.
 pub(super) fn remove(text: &str, range: Range<usize>, comments: &[Range<usize>]) -> Result<Change, EditError> {
@@ -44,7 +19,7 @@ pub(super) fn remove(text: &str, range: Range<usize>, comments: &[Range<usize>])
     }
     if !kept.is_empty() {
         let lines: Vec<_> = kept.iter().map(|it| format!("{indent}{}", &text[(*it).clone()])).collect();
-        return Ok((start..end, lines.join(line_break(text))));
+        return Ok((start..end, lines.join(newline(text))));
     }
     let line_break = text[end..].find('\n').map_or(0, |newline| newline + 1);
     if line_break == 0 {
@@ -59,7 +34,7 @@ pub(super) fn remove(text: &str, range: Range<usize>, comments: &[Range<usize>])
 /// A line behind the line of `at`.
 pub(super) fn insert_line_after(text: &str, at: usize, line: &str) -> Change {
     let end = line_end(text, at);
-    (end..end, format!("{}{line}", line_break(text)))
+    (end..end, format!("{}{line}", newline(text)))
 }
 
 /// A `key = value` line in a TOML table or INI section.
@@ -80,7 +55,7 @@ pub(super) fn insert_statement(place: &Place<'_>, statement: &str) -> Result<Cha
         // A sibling written as `a.b = 1` lends its `a.`.
         let start = entry.span.start as usize;
         let prefix = &text[start..entry.key.as_ref().map_or(start, |key| key.span.start as usize)];
-        let indent = indent_of(text, start);
+        let indent = indent(text, start);
         return Ok(insert_line_after(text, entry.span.end as usize, &format!("{indent}{prefix}{statement}")));
     }
     if !is_root && has_header(place) {
@@ -89,7 +64,7 @@ pub(super) fn insert_statement(place: &Place<'_>, statement: &str) -> Result<Cha
     if !is_root || place.entry.is_some() {
         return Err(EditError::Unsupported("a table without a header"));
     }
-    let newline = line_break(text);
+    let newline = newline(text);
     match parent.entries().first() {
         // Statements of the root end where the first header begins.
         Some(table) => {

@@ -15,6 +15,7 @@ mod comma;
 mod lines;
 mod place;
 mod proof;
+mod removal;
 #[cfg(test)]
 mod tests;
 mod yaml;

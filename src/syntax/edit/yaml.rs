@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use super::lines::{insert_line_after, line_break, line_start, remove};
+use super::lines::{insert_line_after, remove};
 use super::place::Place;
 use super::{Change, EditError};
+use crate::syntax::lines::{line_start, newline};
 use crate::syntax::{Entry, Node, NodeKind};
 
 /// Another value behind the colon or the dash.
@@ -64,7 +65,7 @@ fn insert_into_nothing(place: &Place<'_>, statement: &str) -> Result<Change, Edi
     if !place.is_root() || !place.parent().span.range().is_empty() {
         return Err(EditError::Unsupported("a value that is not a collection"));
     }
-    let newline = line_break(text);
+    let newline = newline(text);
     let separator = if text.is_empty() || text.ends_with('\n') { "" } else { newline };
     Ok((text.len()..text.len(), format!("{separator}{statement}{newline}")))
 }

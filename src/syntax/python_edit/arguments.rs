@@ -36,9 +36,9 @@ pub fn remove_argument(module: &PythonModule, argument: Span) -> Result<Vec<Edit
         return Err(EditError::WouldShift);
     }
     let list = found.list(module);
-    let removal = list.remove(index);
-    let lifted = lift(module, &removal.homeless, list.items[index].start)?;
-    Ok(edits(module, lifted.into_iter().chain(removal.changes).collect()))
+    let (changes, homeless) = list.remove(index);
+    let lifted = lift(module, &homeless, list.items[index].start)?;
+    Ok(edits(module, lifted.into_iter().chain(changes).collect()))
 }
 
 /// Adds `name=value` to a call, as its last argument; `call` is the whole call.

@@ -82,12 +82,12 @@ fn remove_alias(statement: String, index: usize) -> Result<String, EditError> {
         return Err(EditError::NotFound);
     }
     let list = List { text, comments: comments_in(&module, &(0..text.len())), inner, items };
-    let removal = list.remove(index);
-    if let Some(comment) = removal.homeless.first() {
+    let (changes, homeless) = list.remove(index);
+    if let Some(comment) = homeless.first() {
         return Err(EditError::Comment(text[comment.clone()].to_owned()));
     }
     let mut edited = text.to_owned();
-    for change in removal.changes.iter().rev() {
+    for change in changes.iter().rev() {
         edited.replace_range(change.range.clone(), &change.text);
     }
     Ok(edited)
