@@ -182,3 +182,20 @@ fn guarded<T>(problems: &mut Vec<Problem>, what: &str, work: impl FnOnce() -> T)
 pub fn bug(what: &str, said: &str) -> String {
     format!("bug in dpo-lint, not in your code: {what} failed ({said}); please report it")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_our_bug_and_ends_only_its_part() {
+        let mut problems = Vec::new();
+        assert_eq!(guarded(&mut problems, "counting", || 1), Some(1));
+        assert_eq!(guarded::<()>(&mut problems, "the rule `x`", || panic!("no such {}", "thing")), None);
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            ["bug in dpo-lint, not in your code: the rule `x` failed (no such thing); please report it"]
+        );
+    }
+}
