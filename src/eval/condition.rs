@@ -70,7 +70,7 @@ pub enum Cond {
 /// Known values of symbols.
 pub type Assignment = BTreeMap<Arc<Symbol>, Const>;
 
-/// Beyond this many assignments an exact answer is not attempted.
+/// After this many steps of the search an exact answer is given up.
 const BUDGET: usize = 1 << 13;
 
 /// A condition larger than this is not kept: it becomes a question of its own. Conditions share their parts, so without a
@@ -265,42 +265,18 @@ impl Cond {
         if let Self::Const(value) = self {
             return if *value { Tri::Yes } else { Tri::No };
         }
-        let atoms: Vec<&Atom> = self.atoms().into_iter().collect();
-        let worlds = Worlds::new(&atoms);
-        let Some(count) = worlds.count().filter(|count| *count <= budget) else { return Tri::Maybe };
-        let (mut some, mut every) = (false, true);
-        for index in 0..count {
-            let Some(world) = worlds.world(index) else { continue };
-            let holds = self.holds(&|atom| atoms.binary_search(&atom).is_ok_and(|at| world[at]));
-            some |= holds;
-            every &= holds;
-        }
-        match (some, every) {
-            (false, _) => Tri::No,
-            (true, true) => Tri::Yes,
-            (true, false) => Tri::Maybe,
-        }
+        super::worlds::verdict(self, budget)
     }
 
     /// Whether this condition makes `other` true wherever it holds itself.
     pub fn implies(&self, other: &Self) -> bool {
         self.clone().and(other.clone().negate()).verdict() == Tri::No
     }
-
-    fn holds(&self, truth: &impl Fn(&Atom) -> bool) -> bool {
-        match self {
-            Self::Const(value) => *value,
-            Self::Atom(atom) => truth(atom),
-            Self::Not(inner) => !inner.holds(truth),
-            Self::All(parts) => parts.iter().all(|part| part.holds(truth)),
-            Self::Any(parts) => parts.iter().any(|part| part.holds(truth)),
-        }
-    }
 }
 
 impl Atom {
     /// The answer for a symbol that is this constant; `None` where a constant does not decide it.
-    fn under(&self, value: &Const) -> Option<bool> {
+    pub(super) fn under(&self, value: &Const) -> Option<bool> {
         Some(match self {
             Self::Truthy(_) => value.truthy(),
             Self::IsNone(_) => *value == Const::None,
@@ -324,99 +300,6 @@ impl Atom {
             },
             Self::Same(..) | Self::Release(..) | Self::Opaque(_) => return None,
         })
-    }
-}
-
-/// Every way in which the atoms of a condition can be true or false together.
-///
-/// A symbol is one of its interesting values: `None`, `False`, something else that is true, and each constant it is compared
-/// with (numbers also a little below and above). All atoms on it are then decided together, so `x is None` and
-/// `x == "lora"` are never both true. What a value does not decide (`isinstance` of an object, identity, releases, opaque
-/// questions) is free.
-struct Worlds<'a> {
-    atoms: &'a [&'a Atom],
-    symbols: Vec<(&'a Arc<Symbol>, Vec<Option<Const>>)>,
-    free: Vec<usize>,
-}
-
-impl<'a> Worlds<'a> {
-    fn new(atoms: &'a [&'a Atom]) -> Self {
-        let mut points: BTreeMap<&Arc<Symbol>, BTreeSet<Option<Const>>> = BTreeMap::new();
-        let mut free = Vec::new();
-        for (index, atom) in atoms.iter().enumerate() {
-            match atom {
-                Atom::Truthy(symbol) | Atom::IsNone(symbol) => _ = points.entry(symbol).or_default(),
-                Atom::Equals(symbol, constant) => _ = points.entry(symbol).or_default().insert(Some(constant.clone())),
-                Atom::Compares(symbol, _, constant) => {
-                    let number = constant.number().unwrap_or(0.0);
-                    let near = [number - 0.5, number, number + 0.5].map(|value| Some(Const::float(value)));
-                    points.entry(symbol).or_default().extend(near);
-                }
-                Atom::IsInstance(symbol, _) => {
-                    points.entry(symbol).or_default();
-                    free.push(index);
-                }
-                Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => free.push(index),
-            }
-        }
-        let always = [Some(Const::None), Some(Const::Bool(false)), None];
-        let symbols = points
-            .into_iter()
-            .map(|(symbol, mut values)| {
-                values.extend(always.clone());
-                (symbol, values.into_iter().collect())
-            })
-            .collect();
-        Self { atoms, symbols, free }
-    }
-
-    fn count(&self) -> Option<usize> {
-        let values = self.symbols.iter().try_fold(1usize, |total, (_, values)| total.checked_mul(values.len()))?;
-        values.checked_mul(1usize.checked_shl(self.free.len() as u32)?)
-    }
-
-    /// Truth of each atom in the `index`-th world; `None` if that world contradicts itself.
-    fn world(&self, mut index: usize) -> Option<Vec<bool>> {
-        let mut values: BTreeMap<&Arc<Symbol>, &Option<Const>> = BTreeMap::new();
-        for (symbol, domain) in &self.symbols {
-            values.insert(symbol, &domain[index % domain.len()]);
-            index /= domain.len();
-        }
-        let mut truth = vec![false; self.atoms.len()];
-        for (bit, &atom) in self.free.iter().enumerate() {
-            truth[atom] = index >> bit & 1 == 1;
-        }
-        for (at, atom) in self.atoms.iter().enumerate() {
-            let symbol = match atom {
-                Atom::Truthy(symbol)
-                | Atom::IsNone(symbol)
-                | Atom::Equals(symbol, _)
-                | Atom::Compares(symbol, _, _)
-                | Atom::IsInstance(symbol, _) => symbol,
-                Atom::Same(left, right) => {
-                    if left == right && !truth[at] {
-                        return None;
-                    }
-                    continue;
-                }
-                Atom::Release(..) | Atom::Opaque(_) => continue,
-            };
-            let decided = match values[symbol] {
-                Some(value) => atom.under(value),
-                // Something else that is true: not None, equal to no constant that is asked for.
-                None => match atom {
-                    Atom::Truthy(_) => Some(true),
-                    Atom::IsNone(_) | Atom::Equals(..) | Atom::Compares(..) => Some(false),
-                    _ => None,
-                },
-            };
-            let Some(decided) = decided else { continue };
-            if self.free.contains(&at) && truth[at] != decided {
-                return None;
-            }
-            truth[at] = decided;
-        }
-        Some(truth)
     }
 }
 

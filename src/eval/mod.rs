@@ -20,6 +20,7 @@ mod store;
 mod trace;
 mod truth;
 mod value;
+mod worlds;
 
 pub use condition::{Assignment, Atom, Cond, Order, Tri};
 pub use entry::{condition, expression, run_function, run_script};
