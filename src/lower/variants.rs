@@ -36,7 +36,7 @@ impl Starts {
                     starts.launches.extend(found.map(|launch| (path.clone(), launch)));
                 }
                 Some(Format::Yaml | Format::Json | Format::Jsonc) => {
-                    starts.files.extend(ArgumentFile::read(request, path))
+                    starts.files.extend(ArgumentFile::read(request, path));
                 }
                 _ => {}
             }

@@ -103,6 +103,21 @@ impl<'a> Call<'a> {
         all.get(release)?.as_ref()
     }
 
+    /// Indices of arguments that the constructor of a release does not have; none where that is not known.
+    pub(crate) fn unknown_arguments(&self, release: usize) -> Vec<usize> {
+        let Some(signature) = self.signature(release).filter(|signature| signature.complete) else { return Vec::new() };
+        let mut positional = 0;
+        let mut is_unknown = |argument: &eval::Argument| {
+            let Some(name) = argument.name.as_deref() else {
+                positional += 1;
+                return positional > signature.positional.len() && !signature.any_positional;
+            };
+            signature.accepts(name) == Some(false)
+        };
+        let arguments = self.run.arguments().iter().enumerate();
+        arguments.filter(|(_, argument)| is_unknown(argument)).map(|(index, _)| index).collect()
+    }
+
     /// The argument that reaches a parameter in any release, by name or by position.
     pub(crate) fn argument(&self, parameter: &str) -> Option<&'a eval::Argument> {
         let arguments = self.run.arguments();

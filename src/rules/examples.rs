@@ -21,7 +21,7 @@ fn examples(page: &str) -> Vec<Example<'_>> {
     while let Some(line) = lines.next() {
         let Some(info) = line.trim_start().strip_prefix("```").filter(|info| !info.is_empty()) else { continue };
         let body = lines.by_ref().take_while(|line| line.trim() != "```");
-        let text: String = body.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
+        let text = body.fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(line) + "\n");
         let kind = info.split_once(',').map_or(info, |(_, kind)| kind);
         examples.push(Example { kind, text });
     }
@@ -50,7 +50,7 @@ fn every_example_does_what_its_page_says() {
                     assert!(!reports(*rule, &requirements, &example.text), "{}: found in\n{}", meta.name, example.text);
                 }
                 "fixed" => {
-                    assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Safe), example.text, "{}", meta.name)
+                    assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Safe), example.text, "{}", meta.name);
                 }
                 "unsafe-fixed" => {
                     assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Unsafe), example.text, "{}", meta.name);

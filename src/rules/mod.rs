@@ -100,7 +100,11 @@ pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>>
 /// What one rule finds; a place that is reached on several ways is reported once, at its worst.
 pub fn check(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>], context: &Context<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    analysis.scripts.iter().for_each(|script| rule.check_script(analysis, script, context, &mut found));
-    calls.iter().for_each(|call| rule.check_call(analysis, call, &mut found));
+    for script in &analysis.scripts {
+        rule.check_script(analysis, script, context, &mut found);
+    }
+    for call in calls {
+        rule.check_call(analysis, call, &mut found);
+    }
     report::join(found)
 }

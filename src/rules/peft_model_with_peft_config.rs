@@ -2,7 +2,7 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
-use super::report::{Reach, exception};
+use super::report::{Reach, exception, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::lower::Analysis;
@@ -79,10 +79,9 @@ impl Rule for PeftModelWithPeftConfig {
         let trainer = call.short_name();
         let message = match reach {
             Reach::Elsewhere => return,
-            Reach::InEffect => format!(
-                "`{trainer}` gets a `PeftModel` and a `peft_config`, which {} refuses",
-                call.release_in_effect()
-            ),
+            Reach::InEffect => {
+                format!("`{trainer}` gets a `PeftModel` and a `peft_config`, which {} refuses", call.release_judged())
+            }
             Reach::Allowed | Reach::Conditional => {
                 let releases = call.releases(&(affected & &call.allowed()));
                 format!("`{trainer}` gets a `PeftModel` and a `peft_config`, which {releases} refuses")
@@ -90,7 +89,7 @@ impl Rule for PeftModelWithPeftConfig {
         };
         let primary = Label { span: adapter.span, message: "asks for another adapter".to_owned() };
         let mut finding = call.finding(&Self::META, reach, affected, message, primary);
-        call.label_argument(&mut finding, model, "this model has an adapter already");
+        label_argument(&mut finding, model, "this model has an adapter already");
         for object in super::report::objects(&model.value.value) {
             finding.related.push(Label { span: object.span, message: "the adapter is put on here".to_owned() });
         }

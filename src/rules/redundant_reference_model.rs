@@ -3,7 +3,7 @@
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
 use super::reference::{REFERENCE, is_same_checkpoint, reference_fixes};
-use super::report::Reach;
+use super::report::{Reach, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Tri, same};
@@ -99,7 +99,7 @@ impl Rule for RedundantReferenceModel {
         let message = format!("`{}` holds a second copy of the model as reference for nothing", call.short_name());
         let primary = Label { span: reference.span, message: "the same checkpoint as the model".to_owned() };
         let mut finding = call.finding(&Self::META, Reach::InEffect, &held.certain, message, primary);
-        call.label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
+        label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
         if let Some(cost) = super::memory::second_copy(call, &model.value.value) {
             finding.notes.push(cost);
         }

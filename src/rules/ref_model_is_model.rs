@@ -3,7 +3,7 @@
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
 use super::reference::{REFERENCE, none_fix};
-use super::report::{Reach, exception};
+use super::report::{Reach, exception, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Label};
 use crate::lower::Analysis;
@@ -89,10 +89,8 @@ impl Rule for RefModelIsModel {
                 }
             }
             Reach::InEffect => {
-                let message = format!(
-                    "`{trainer}` gets the model as its own reference, which {} refuses",
-                    call.release_in_effect()
-                );
+                let message =
+                    format!("`{trainer}` gets the model as its own reference, which {} refuses", call.release_judged());
                 (refused, Reach::InEffect, message)
             }
             reach => {
@@ -103,7 +101,7 @@ impl Rule for RefModelIsModel {
         let affected = if outcome.certain.is_empty() { outcome.conditional.clone() } else { outcome.certain.clone() };
         let primary = Label { span: reference.span, message: "this is the model itself".to_owned() };
         let mut finding = call.finding(&Self::META, reach, &affected, message, primary);
-        call.label_argument(&mut finding, model, "the model that is trained");
+        label_argument(&mut finding, model, "the model that is trained");
         if let Some(guard) = guard {
             finding.notes.push(format!("{} raises {}", call.releases(&affected), exception(guard)));
         }

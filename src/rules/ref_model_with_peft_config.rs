@@ -3,7 +3,7 @@
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
 use super::reference::{REFERENCE, reference_fixes};
-use super::report::{Reach, exception};
+use super::report::{Reach, exception, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::knowledge::Guard;
@@ -94,7 +94,7 @@ declare_rule! {
     ///
     /// ## References
     ///
-    /// - MedicalGPT issue 334
+    /// - `MedicalGPT` issue 334
     /// - trl issues 1289 and 1365
     /// - alignment-handbook pull request 224
     RefModelWithPeftConfig = "ref-model-with-peft-config", "DPL001", Error,
@@ -118,10 +118,7 @@ impl Rule for RefModelWithPeftConfig {
         let message = match reach {
             Reach::Elsewhere => return,
             Reach::InEffect => {
-                format!(
-                    "`{trainer}` gets both `ref_model` and `peft_config`, which {} refuses",
-                    call.release_in_effect()
-                )
+                format!("`{trainer}` gets both `ref_model` and `peft_config`, which {} refuses", call.release_judged())
             }
             Reach::Allowed => {
                 let refusing = &outcome.certain & &call.allowed();
@@ -132,13 +129,13 @@ impl Rule for RefModelWithPeftConfig {
             }
             Reach::Conditional => format!(
                 "`{trainer}` can get both `ref_model` and `peft_config`, which {} refuses",
-                call.release_in_effect()
+                call.release_judged()
             ),
         };
         let affected = if reach == Reach::Conditional { &outcome.conditional } else { &outcome.certain };
         let primary = Label { span: reference.span, message: "a second model is the reference".to_owned() };
         let mut finding = call.finding(&Self::META, reach, affected, message, primary);
-        call.label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
+        label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
         finding.notes.push(format!("{} raises {}", call.releases(affected), exception(guard)));
         call.explain(&mut finding, &outcome);
         finding.help = Some("pass `ref_model=None`".to_owned());

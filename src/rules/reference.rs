@@ -90,9 +90,9 @@ fn without_adapter(
     reference: &Argument,
     adapter: &Argument,
 ) -> Option<String> {
-    let text =
+    let written =
         |argument: &Argument| module.text().get(std::ops::Range::<usize>::from(module.range(argument.value.span)));
-    let (reference, adapter) = (text(reference)?, text(adapter)?);
+    let (reference, adapter) = (written(reference)?, written(adapter)?);
     if reference.contains('\n') || adapter.contains('\n') || reference.contains(" if ") {
         return None;
     }

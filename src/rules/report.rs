@@ -45,9 +45,24 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The release by which the call is judged: the one in effect, or, where that does not take the arguments at all (code
+    /// written for older releases, without an upper bound), the newest allowed one that does.
+    pub(crate) fn judged(&self) -> Option<usize> {
+        let in_effect = self.in_effect()?;
+        let takes = |release: &usize| self.unknown_arguments(*release).is_empty();
+        if takes(&in_effect) {
+            return Some(in_effect);
+        }
+        self.allowed().iter().rev().filter(|release| *release < in_effect).find(takes).or(Some(in_effect))
+    }
+
     /// How near an outcome is.
     pub(crate) fn reach(&self, outcome: &Outcome) -> Reach {
-        let Some(in_effect) = self.in_effect() else { return Reach::Elsewhere };
+        self.judged().map_or(Reach::Elsewhere, |release| self.reach_in(outcome, release))
+    }
+
+    /// How near an outcome is if `in_effect` is the release that counts.
+    pub(crate) fn reach_in(&self, outcome: &Outcome, in_effect: usize) -> Reach {
         let allowed = self.allowed();
         // Two files that pin different releases are alternatives: which one counts is not known.
         let is_sure =
@@ -89,10 +104,14 @@ impl<'a> Call<'a> {
         format!("{} {text}", self.package.name())
     }
 
-    /// `trl 0.12.2`, the release in effect.
-    pub(crate) fn release_in_effect(&self) -> String {
-        let version = self.in_effect().map_or("?", |index| &self.package.releases()[index].version);
-        format!("{} {version}", self.package.name())
+    /// `trl 0.12.2`, the release by which the call is judged.
+    pub(crate) fn release_judged(&self) -> String {
+        self.judged().map_or_else(|| self.package.name().to_owned(), |release| self.release(release))
+    }
+
+    /// `trl 0.12.2`.
+    pub(crate) fn release(&self, release: usize) -> String {
+        format!("{} {}", self.package.name(), self.package.releases()[release].version)
     }
 
     /// A finding with everything but its labels, notes, help and fixes.
@@ -164,12 +183,20 @@ impl<'a> Call<'a> {
         let Some(facts) = self.facts() else {
             finding.notes.push(format!(
                 "{} is assumed: no file declares {}",
-                self.release_in_effect(),
+                self.release_judged(),
                 self.package.name()
             ));
             return;
         };
         finding.notes.push(facts.describe(self.sources));
+        if let (Some(in_effect), Some(judged)) = (self.in_effect(), self.judged())
+            && in_effect != judged
+        {
+            let (newer, older) = (self.release(in_effect), self.release(judged));
+            finding.notes.push(format!(
+                "{newer} does not take these arguments; {older} is the newest allowed release that does"
+            ));
+        }
         if let Some(origin) = finding.versions.first().and_then(|scope| scope.origin) {
             finding.related.push(Label { span: origin, message: format!("{} is declared here", self.package.name()) });
         }
@@ -185,12 +212,12 @@ impl<'a> Call<'a> {
         }
         format!("`{text}`")
     }
+}
 
-    /// A label at an argument, and where its value was made if that is elsewhere.
-    pub(crate) fn label_argument(&self, finding: &mut Diagnostic, argument: &Argument, message: &str) {
-        if finding.primary.span != argument.span {
-            finding.related.push(Label { span: argument.span, message: message.to_owned() });
-        }
+/// A label at an argument, unless the finding points there already.
+pub(crate) fn label_argument(finding: &mut Diagnostic, argument: &Argument, message: &str) {
+    if finding.primary.span != argument.span {
+        finding.related.push(Label { span: argument.span, message: message.to_owned() });
     }
 }
 

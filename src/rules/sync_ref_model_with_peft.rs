@@ -2,7 +2,7 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
-use super::report::{Reach, exception};
+use super::report::{Reach, exception, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::lower::Analysis;
@@ -84,7 +84,7 @@ impl Rule for SyncRefModelWithPeft {
         let mut finding =
             call.finding(&Self::META, reach, affected, message, Label { span: place, message: String::new() });
         if let Some(adapter) = call.argument("peft_config") {
-            call.label_argument(&mut finding, adapter, "with an adapter, the reference is the model without it");
+            label_argument(&mut finding, adapter, "with an adapter, the reference is the model without it");
         }
         finding.notes.push(format!("{} raises {}", call.releases(affected), exception(guard)));
         call.explain(&mut finding, &outcome);

@@ -62,27 +62,17 @@ impl Rule for UnknownArgument {
         let arguments = call.run.arguments();
         let mut unknown: BTreeMap<usize, ReleaseSet> = BTreeMap::new();
         for release in call.package.all().iter() {
-            let Some(signature) = call.signature(release).filter(|signature| signature.complete) else { continue };
-            let mut positional = 0;
-            for (index, argument) in arguments.iter().enumerate() {
-                let accepted = match argument.name.as_deref() {
-                    Some(name) => signature.any_keyword || signature.parameters.contains_key(name),
-                    None => {
-                        positional += 1;
-                        positional <= signature.positional.len()
-                    }
-                };
-                if !accepted {
-                    unknown.entry(index).or_default().insert(release);
-                }
+            for index in call.unknown_arguments(release) {
+                unknown.entry(index).or_default().insert(release);
             }
         }
+        let Some(in_effect) = call.in_effect().filter(|_| !unknown.is_empty()) else { return };
         // A call without conditions on it: the arguments are passed whenever it is reached.
         let reached: Vec<(&Argument, Outcome, Reach)> = unknown
             .into_iter()
             .map(|(index, releases)| {
                 let outcome = call.when("True", &releases);
-                let reach = call.reach(&outcome);
+                let reach = call.reach_in(&outcome, in_effect);
                 (&arguments[index], outcome, reach)
             })
             .filter(|(_, _, reach)| *reach > Reach::Elsewhere)
@@ -91,23 +81,30 @@ impl Rule for UnknownArgument {
         let mut worst = reached.into_iter().filter(|(_, _, reach)| *reach == worst).collect::<Vec<_>>().into_iter();
         let Some((first, outcome, reach)) = worst.next() else { return };
         let rest: Vec<&Argument> = worst.map(|(argument, ..)| argument).collect();
-        found.push(report(call, first, &rest, &outcome, reach));
+        found.push(report(call, first, &rest, &outcome, reach, in_effect));
     }
 }
 
 /// One finding for all arguments that are wrong in the same way.
-fn report(call: &Call<'_>, first: &Argument, rest: &[&Argument], outcome: &Outcome, reach: Reach) -> Diagnostic {
-    let named = |argument: &Argument| {
+fn report(
+    call: &Call<'_>,
+    first: &Argument,
+    rest: &[&Argument],
+    outcome: &Outcome,
+    reach: Reach,
+    in_effect: usize,
+) -> Diagnostic {
+    let shown = |argument: &Argument| {
         argument.name.as_deref().map_or_else(|| String::from("a positional argument"), |name| format!("`{name}`"))
     };
-    let names: Vec<String> = std::iter::once(first).chain(rest.iter().copied()).map(named).collect();
+    let names: Vec<String> = std::iter::once(first).chain(rest.iter().copied()).map(shown).collect();
     let list = match names.split_last() {
         Some((last, [])) => format!("no parameter {last}"),
         Some((last, others)) => format!("no parameters {} and {last}", others.join(", ")),
         None => String::new(),
     };
     let releases = match reach {
-        Reach::InEffect => call.release_in_effect(),
+        Reach::InEffect => call.release(in_effect),
         _ => call.releases(&(&(&outcome.certain | &outcome.conditional) & &call.allowed())),
     };
     let message = format!("`{}` of {releases} has {list}", call.short_name());
