@@ -90,8 +90,12 @@ impl Interpreter<'_> {
                 self.expr(&node.value);
                 self.fresh(expr)
             }
-            Expr::EllipsisLiteral(_) => Value::Unknown,
-            Expr::BytesLiteral(_) | Expr::TString(_) | Expr::Slice(_) | Expr::IpyEscapeCommand(_) => self.fresh(expr),
+            // In a mined condition, `...` is what was not understood: unknown, but one thing.
+            Expr::EllipsisLiteral(_)
+            | Expr::BytesLiteral(_)
+            | Expr::TString(_)
+            | Expr::Slice(_)
+            | Expr::IpyEscapeCommand(_) => self.fresh(expr),
         }
     }
 

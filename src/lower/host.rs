@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Request;
-use crate::eval::{self, Host, Object, ParserKind, Summary, Value};
+use crate::eval::{self, Flag, FlagId, Host, Object, ParserKind, Root, Summary, Symbol, Value};
 use crate::knowledge::{Effect, Knowledge, Package, ParserName, Resolution, Returns};
 use crate::source::FileId;
 use crate::syntax::python::PythonModule;
@@ -155,12 +155,33 @@ pub struct ReleaseHost<'a> {
     knowledge: &'a Knowledge,
     package: &'a Package,
     release: usize,
+    flags: &'a [Flag],
 }
 
 impl<'a> ReleaseHost<'a> {
-    /// Answers for one release of one package.
-    pub fn new(knowledge: &'a Knowledge, package: &'a Package, release: usize) -> Self {
-        Self { knowledge, package, release }
+    /// Answers for one release of one package, in a script with these flags.
+    pub fn new(knowledge: &'a Knowledge, package: &'a Package, release: usize, flags: &'a [Flag]) -> Self {
+        Self { knowledge, package, release, flags }
+    }
+
+    /// A configuration that is an instance of a class of the project, as the library sees it: an object of the library class
+    /// that the project's class derives from.
+    pub fn as_library_object(value: &Value) -> Value {
+        let Value::Instance(instance) = value else { return value.clone() };
+        match (&instance.object, super::flags::library_class(&Value::Class(Arc::clone(&instance.class)))) {
+            (Some(object), _) => Value::Object(Arc::clone(object)),
+            (None, Some(callee)) => Value::Object(Arc::new(Object {
+                id: instance.id,
+                callee,
+                span: instance.class.span,
+                args: Vec::new(),
+                stored: instance.stored.clone(),
+                copy_of: None,
+                receiver: None,
+                parsed: instance.parsed,
+            })),
+            (None, None) => value.clone(),
+        }
     }
 
     /// The default of a field of a library class, if this package defines the class.
@@ -183,10 +204,16 @@ impl Host for ReleaseHost<'_> {
 
     fn attribute(&self, object: &Object, attribute: &str) -> Option<Value> {
         let given = object.args.iter().find(|argument| argument.name.as_deref() == Some(attribute));
-        match given {
-            Some(argument) => Some(argument.value.value.clone()),
-            None => self.field_default(&object.callee, attribute),
+        if let Some(argument) = given {
+            return Some(argument.value.value.clone());
         }
+        let Some(parser) = object.parsed else { return self.field_default(&object.callee, attribute) };
+        let is_meant = |flag: &Flag| flag.parser == parser && &*flag.name == attribute;
+        let index = self.flags.iter().position(is_meant)?;
+        // A field that this release does not have cannot be set either.
+        self.field_default(&object.callee, attribute)?;
+        let root = Root::Flag(FlagId(index as u32));
+        Some(Value::Symbol(Arc::new(Symbol { root, path: Vec::new() })))
     }
 
     fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {

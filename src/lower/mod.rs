@@ -2,6 +2,7 @@
 
 mod config;
 mod environment;
+mod flags;
 mod host;
 pub mod launch;
 mod script;

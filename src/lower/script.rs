@@ -36,7 +36,9 @@ fn evaluate(path: &Path, request: &Request<'_>, host: &ProjectHost<'_>, environm
         return None;
     }
     let module = host.module_at(path)?;
-    let trace = Arc::new(eval::run_script(&module, host));
+    let mut trace = eval::run_script(&module, host);
+    super::flags::complete(&mut trace, request.knowledge);
+    let trace = Arc::new(trace);
     Some(Script { path: path.to_path_buf(), trace, environment: Arc::new(environments.of(path)) })
 }
 

@@ -6,7 +6,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Order, Root, Symbol, Tri, Value};
 use crate::knowledge::{Knowledge, Package, ReleaseSet, Resolution, Signature};
@@ -62,6 +62,9 @@ pub struct Call<'a> {
     pub(crate) sources: &'a Sources,
     /// By release.
     signatures: OnceCell<Vec<Option<Signature<'a>>>>,
+    /// By release: equal numbers, equal parameters and equal defaults of everything a condition can ask about.
+    alike: OnceCell<Vec<usize>>,
+    conditions: RefCell<BTreeMap<(String, usize), Option<Cond>>>,
     decided: RefCell<BTreeMap<(Cond, Cond, Assignment), Decision>>,
 }
 
@@ -78,7 +81,16 @@ impl<'a> Call<'a> {
     pub(crate) fn new(run: &'a TrainingRun, knowledge: &'a Knowledge, sources: &'a Sources) -> Option<Self> {
         let callee = &run.call().object.callee;
         let package = knowledge.package(callee.split('.').next()?)?;
-        Some(Self { run, knowledge, package, sources, signatures: OnceCell::new(), decided: RefCell::default() })
+        Some(Self {
+            run,
+            knowledge,
+            package,
+            sources,
+            signatures: OnceCell::new(),
+            alike: OnceCell::new(),
+            conditions: RefCell::default(),
+            decided: RefCell::default(),
+        })
     }
 
     /// The full name that was called: `trl.DPOTrainer`.
@@ -205,11 +217,49 @@ impl<'a> Call<'a> {
 
     /// A condition over parameters with the call's arguments put in, for one release.
     fn condition(&self, condition: &str, release: usize) -> Option<Cond> {
+        let key = (condition.to_owned(), self.alike(release));
+        let known = self.conditions.borrow().get(&key).cloned();
+        let found = known.unwrap_or_else(|| {
+            let found = self.evaluate(condition, release);
+            self.conditions.borrow_mut().insert(key, found.clone());
+            found
+        });
+        Some(self.fix_releases(&found?, release))
+    }
+
+    #[cfg(test)]
+    pub(crate) fn dbg(&self, e: &str, r: usize) -> Option<Cond> {
+        self.condition(e, r)
+    }
+
+    /// The number of the group of releases that bind the call's arguments alike.
+    fn alike(&self, release: usize) -> usize {
+        let groups = self.alike.get_or_init(|| {
+            let mut seen: Vec<(Option<&Signature<'a>>, Vec<Option<Signature<'a>>>)> = Vec::new();
+            let objects: Vec<_> =
+                self.run.arguments().iter().flat_map(|given| super::report::objects(&given.value.value)).collect();
+            let one = |release| {
+                let own = self.signature(release);
+                let fields = objects
+                    .iter()
+                    .map(|object| self.package.signature(definition(self.package, &object.callee, release)?, release));
+                let facts = (own, fields.collect::<Vec<_>>());
+                seen.iter().position(|known| *known == facts).unwrap_or_else(|| {
+                    seen.push(facts);
+                    seen.len() - 1
+                })
+            };
+            (0..self.package.releases().len()).map(one).collect()
+        });
+        groups.get(release).copied().unwrap_or(usize::MAX)
+    }
+
+    fn evaluate(&self, condition: &str, release: usize) -> Option<Cond> {
         let signature = self.signature(release)?;
-        let host = ReleaseHost::new(self.knowledge, self.package, release);
+        let host = ReleaseHost::new(self.knowledge, self.package, release, &self.run.trace.flags);
         let bindings = self.bindings(signature, &host);
         let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (*name, value.clone())).collect();
-        Some(self.fix_releases(&eval::condition(condition, &bindings, &host), release))
+        Some(eval::condition(condition, &bindings, &host))
     }
 
     /// The value of every parameter in one release.
@@ -225,7 +275,7 @@ impl<'a> Call<'a> {
                     .map(|(known, parameter)| parameter.alias_of.as_deref().unwrap_or(known)),
             };
             if let Some(parameter) = parameter {
-                bindings.insert(parameter, argument.value.value.clone());
+                bindings.insert(parameter, ReleaseHost::as_library_object(&argument.value.value));
             }
         }
         for (name, parameter) in &signature.parameters {
@@ -282,7 +332,8 @@ impl<'a> Call<'a> {
         let value = match (&flag.default, &flag.owner) {
             (Value::Const(constant), _) => return Some(constant.clone()),
             (_, FlagOwner::External(class)) => {
-                ReleaseHost::new(self.knowledge, self.package, release).field_default(class, &flag.name)?
+                ReleaseHost::new(self.knowledge, self.package, release, &self.run.trace.flags)
+                    .field_default(class, &flag.name)?
             }
             _ => return None,
         };
@@ -345,14 +396,24 @@ fn flags_of(condition: &Cond) -> impl Iterator<Item = FlagId> {
     flags.into_iter()
 }
 
-/// Whether a guard fires only where each of these conditions holds; they may speak of the constructor's usual parameters.
+/// Whether a guard fires only where each of these conditions holds, for models that are objects (a path is loaded first, and
+/// what it then is depends on the disk). The conditions may speak of the constructor's usual parameters.
 pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> bool {
     const PARAMETERS: [&str; 4] = ["model", "ref_model", "peft_config", "args"];
+    const OBJECTS: &str = "not isinstance(model, str) and not isinstance(ref_model, str) and args is not None";
+    // The same few guards are asked about for every call and every release.
+    static KNOWN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    let key = format!("{}\n{}", guard.when, conditions.join("\n"));
+    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return *known;
+    }
     let symbols = PARAMETERS
         .map(|name| (name, Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: Vec::new() }))));
     let read = |condition: &str| eval::condition(condition, &symbols, &NoHost);
-    let fires = read(&guard.when);
-    conditions.iter().all(|condition| fires.implies(&read(condition)))
+    let fires = read(&guard.when).and(read(OBJECTS));
+    let required = fires.verdict() != Tri::No && conditions.iter().all(|condition| fires.implies(&read(condition)));
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, required);
+    required
 }
 
 /// A host that knows nothing.

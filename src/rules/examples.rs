@@ -95,3 +95,55 @@ fn fixed(rule: &dyn Rule, requirements: &str, script: &str, applicability: Appli
         .unwrap_or_else(|| panic!("{} has no {} fix", rule.meta().name, applicability.as_str()));
     edit::apply(script, &fix.edits).expect("edits that fit")
 }
+
+#[test]
+fn dbg_tmp() {
+    use crate::knowledge::Knowledge;
+    use crate::lower::{Request, analyse};
+    use crate::source::{MemoryFileSystem, OsFileSystem, Sources};
+    let sources = Sources::default();
+    let knowledge = Knowledge::bundled();
+    for (files, rel) in [
+        (vec![std::path::PathBuf::from("fixtures/projects/notebook/dpo.ipynb")], "0.24.0"),
+        (
+            vec![
+                "fixtures/projects/handbook/scripts/dpo.py".into(),
+                "fixtures/projects/handbook/src/preference/configs.py".into(),
+            ],
+            "0.27.2",
+        ),
+    ] {
+        let request = Request {
+            file_system: &OsFileSystem,
+            sources: &sources,
+            knowledge,
+            files: &files,
+            targets: &[],
+            python: None,
+        };
+        let analysis = analyse(&request);
+        let context = super::Context { knowledge, sources: &sources };
+        for call in super::calls(&analysis, &context) {
+            let r = call.package.index_of(&rel.parse().unwrap()).unwrap();
+            println!("== {} {rel} when {}", call.callee(), call.run.call().when);
+            for e in [
+                "args is None",
+                "args.force_use_ref_model",
+                "isinstance(ref_model, str)",
+                "ref_model is not None",
+                "(... or not isinstance(ref_model, str))",
+                "peft_config is not None",
+                "(args is None or not args.force_use_ref_model)",
+                "(isinstance(ref_model, str) or ref_model is not None)",
+            ] {
+                println!("{e}  =>  {:?}", call.dbg(e, r).map(|c| c.to_string()));
+            }
+            for f in &call.run.trace.flags {
+                println!("{:?} {:?}", f.name, f.owner);
+            }
+            for a in call.run.arguments() {
+                println!("{:?} {:.300?}", a.name, a.value.value);
+            }
+        }
+    }
+}

@@ -28,15 +28,17 @@ declare_rule! {
     /// ```
     ///
     /// ```python,bad
-    /// from trl import DPOConfig
+    /// from trl import DPOConfig, DPOTrainer
     ///
     /// args = DPOConfig(output_dir="out", force_use_ref_model=True)
+    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=args)
     /// ```
     ///
     /// ```python,good
-    /// from trl import DPOConfig
+    /// from trl import DPOConfig, DPOTrainer
     ///
     /// args = DPOConfig(output_dir="out")
+    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=args)
     /// ```
     ///
     /// ## Fix safety

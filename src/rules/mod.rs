@@ -26,6 +26,7 @@ pub use ask::Call;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, Script};
+use crate::model::TrainingRun;
 use crate::source::Sources;
 
 /// What is said about a rule before it runs.
@@ -94,7 +95,9 @@ pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>>
     // A call in a `try` that catches what a wrong call raises is a human's own guard.
     let is_guard = |name: &str| matches!(name, "TypeError" | "ValueError" | "Exception" | "*");
     let runs = analysis.runs.iter().filter(|run| !run.call().caught.iter().any(|name| is_guard(name)));
-    runs.filter_map(|run| Call::new(run, context.knowledge, context.sources)).collect()
+    runs.filter(|run| !is_patched(run, context.knowledge))
+        .filter_map(|run| Call::new(run, context.knowledge, context.sources))
+        .collect()
 }
 
 /// What one rule finds; a place that is reached on several ways is reported once, at its worst.
@@ -107,4 +110,11 @@ pub fn check(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>], context: 
         rule.check_call(analysis, call, &mut found);
     }
     report::join(found)
+}
+
+/// Whether the script imports something that replaces the callee's package with its own version of it.
+fn is_patched(run: &TrainingRun, knowledge: &Knowledge) -> bool {
+    let package = run.call().object.callee.split('.').next().unwrap_or_default();
+    let tops = run.trace.imports.iter().map(|import| import.module.split('.').next().unwrap_or_default());
+    tops.into_iter().any(|top| knowledge.curated().patches(top, package))
 }

@@ -7,6 +7,7 @@ use super::ask::{Call, Outcome};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity, VersionScope};
 use crate::eval::{Argument, Cond, Const, FlagId, Value};
 use crate::knowledge::ReleaseSet;
+use crate::lower::ReleaseHost;
 use crate::model::{Evidence, PackageFacts};
 
 /// How near an outcome is to the user.
@@ -249,7 +250,7 @@ pub(crate) fn objects(value: &Value) -> Vec<std::sync::Arc<crate::eval::Object>>
     value
         .alternatives()
         .into_iter()
-        .filter_map(|(_, value)| match value {
+        .filter_map(|(_, value)| match ReleaseHost::as_library_object(&value) {
             Value::Object(object) => Some(object),
             _ => None,
         })
