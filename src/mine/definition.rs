@@ -182,8 +182,10 @@ fn parameter(python: &PythonModule, parameter: &ast::ParameterWithDefault, keywo
 fn decorated(decorator: &Decorator, definition: &mut Definition) {
     let Expr::Call(call) = &decorator.expression else { return };
     let keyword = |name: &str| call.arguments.find_keyword(name).map(|keyword| &keyword.value);
+    // transformers: `deprecate_kwarg(old_name, version, new_name=None, ...)`.
+    let third = call.arguments.args.get(2).filter(|_| last_name(callee(decorator)) == "deprecate_kwarg");
     if let (Some(Expr::StringLiteral(old)), Some(Expr::StringLiteral(new))) =
-        (call.arguments.args.first().or(keyword("old_name")), keyword("new_name"))
+        (call.arguments.args.first().or(keyword("old_name")), keyword("new_name").or(third))
     {
         let alias = Parameter {
             alias_of: Some(new.value.to_str().to_owned()),
@@ -347,6 +349,12 @@ mod tests {
                   @_deprecate_arguments(version='1', deprecated_args=['beta'])\n  def __init__(self, proc=None, beta=0.1): ..."
             ),
             ["p.T(proc; beta; beta = 0.1 deprecated; proc = None; *tokenizer = ... -> proc) <transformers.Trainer>"]
+        );
+        assert_eq!(
+            show(
+                "class T:\n  @deprecate_kwarg('tokenizer', '0.16.0', 'proc', raise_if_both_names=True)\n  def __init__(self, proc): ..."
+            ),
+            ["p.T(proc; proc; *tokenizer = ... -> proc) <>"]
         );
         assert_eq!(
             show(

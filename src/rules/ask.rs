@@ -227,11 +227,6 @@ impl<'a> Call<'a> {
         Some(self.fix_releases(&found?, release))
     }
 
-    #[cfg(test)]
-    pub(crate) fn dbg(&self, e: &str, r: usize) -> Option<Cond> {
-        self.condition(e, r)
-    }
-
     /// The number of the group of releases that bind the call's arguments alike.
     fn alike(&self, release: usize) -> usize {
         let groups = self.alike.get_or_init(|| {
