@@ -252,8 +252,9 @@ impl Interpreter<'_> {
                 if let Some(callee) = self.store.get(&slot).cloned() {
                     return self.call_value(&callee, args, site);
                 }
-                let (_, value) = self.record(&format!("?.{name}"), args, Some(receiver.clone()), site);
-                value
+                let (object, value) = self.record(&format!("?.{name}"), args, Some(receiver.clone()), site);
+                // Whatever class it is: a model that was loaded is not `None`.
+                if matches!(name, "from_pretrained" | "from_config") { Value::Object(object) } else { value }
             }
             Value::Object(object) => {
                 if let Some(callee) = self.store.get(&Slot::Attribute(Owner::Id(object.id), name.into())).cloned() {

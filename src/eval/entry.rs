@@ -28,6 +28,9 @@ pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
 }
 
 /// Evaluates one function with unknown parameters: `get_peft_config`, `DPOTrainer.__init__`. `None`: there is none.
+///
+/// What follows `if a: raise` is reached only where `a` does not hold. Here that is left out of the conditions: where `a`
+/// holds the call has failed already, and a later `if b: raise` means that it cannot succeed under `b`.
 pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host) -> Option<Trace> {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
@@ -46,6 +49,7 @@ pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host
         let files = std::mem::take(&mut state.trace.files);
         state.trace = Trace { files, ..Trace::default() };
         state.active.clear();
+        state.lenient = true;
         let value = state.run_symbolic(&definition, receiver);
         state.trace.returned = Some(state.export(&value));
         Some(state.trace)

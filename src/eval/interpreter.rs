@@ -54,6 +54,8 @@ pub(super) struct Interpreter<'h> {
     /// Definitions that are being evaluated.
     pub(super) active: Vec<Span>,
     pub(super) uncalled: bool,
+    /// Whether the path after a `raise` is not told from the path around it; see [`super::run_function`].
+    pub(super) lenient: bool,
     /// Evaluating an expression of its own text: names come from nowhere else.
     pub(super) detached: bool,
     /// Attributes of what a parser filled are flags even then.
@@ -191,6 +193,7 @@ impl<'h> Interpreter<'h> {
             stack: Vec::new(),
             active: Vec::new(),
             uncalled: false,
+            lenient: false,
             detached: false,
             keep_flags: false,
             next_id: 1,
@@ -294,6 +297,18 @@ impl<'h> Interpreter<'h> {
         }
     }
 
+    /// How many ways out of the present function and its loops were found so far.
+    fn ways_out(&self) -> usize {
+        let loops = self.frame.loops.iter().map(|inner| inner.breaks.len() + inner.continues.len());
+        self.frame.exits.len() + loops.sum::<usize>()
+    }
+
+    /// Whether the present way ended with an exception that nothing here catches, and the path around it goes on as if it
+    /// had not been taken.
+    fn only_raised(&self, ways_before: usize) -> bool {
+        self.lenient && self.path == Cond::FALSE && self.caught.is_empty() && self.ways_out() == ways_before
+    }
+
     /// Evaluates one of two ways, or both and joins what they did.
     pub(super) fn branch(
         &mut self,
@@ -311,18 +326,23 @@ impl<'h> Interpreter<'h> {
             return otherwise(self);
         }
         let mark = self.store.mark();
+        let ways = self.ways_out();
         self.path = then_path.clone();
         let one = then(self);
+        let one_raised = self.only_raised(ways);
+        let else_path = if one_raised { base.clone() } else { else_path };
         let one_end = std::mem::replace(&mut self.path, else_path.clone());
         let one_writes = self.store.take(mark);
+        let ways = self.ways_out();
         let other = otherwise(self);
         let other_end = self.path.clone();
         if one_end == Cond::FALSE {
             return other;
         }
+        let other_raised = self.only_raised(ways);
         let other_writes = self.store.take(mark);
         if other_end == Cond::FALSE {
-            self.path = one_end;
+            self.path = if other_raised { base.and(beyond(&one_end, &then_path)) } else { one_end };
             self.store.apply(one_writes);
             return one;
         }

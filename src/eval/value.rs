@@ -107,17 +107,31 @@ pub enum Root {
     },
 }
 
-/// As a reader would write it: `args.use_peft`, `load_model(...)`.
+/// As a reader would write it: `args.use_peft`, `load_model(...)`, `'ipo' in args.loss_type`.
 impl fmt::Display for Symbol {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.root {
-            Root::Parameter(name) => out.write_str(name)?,
-            Root::Flag(flag) => write!(out, "flag#{}", flag.0)?,
-            Root::Environment(name) => write!(out, "os.environ[{name:?}]")?,
-            Root::Release(package) => write!(out, "{package}.__version__")?,
-            Root::Unknown { label, .. } => out.write_str(label)?,
-        }
-        self.path.iter().try_for_each(|attribute| write!(out, ".{attribute}"))
+        let root = match &self.root {
+            Root::Parameter(name) => name.to_string(),
+            Root::Flag(flag) => format!("flag#{}", flag.0),
+            Root::Environment(name) => format!("os.environ[{name:?}]"),
+            Root::Release(package) => format!("{package}.__version__"),
+            Root::Unknown { label, .. } => label.to_string(),
+        };
+        out.write_str(&self.path.iter().fold(root, |owner, step| step_of(&owner, step)))
+    }
+}
+
+/// One step of a path: an attribute, an item, or a question about the value so far.
+fn step_of(owner: &str, step: &str) -> String {
+    let question = |name: &str| step.strip_prefix(name)?.strip_prefix('(')?.strip_suffix(')');
+    if let Some(item) = question("contains") {
+        format!("{item} in {owner}")
+    } else if let Some(name) = question("hasattr") {
+        format!("hasattr({owner}, '{name}')")
+    } else if step.starts_with('[') {
+        format!("{owner}{step}")
+    } else {
+        format!("{owner}.{step}")
     }
 }
 

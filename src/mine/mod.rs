@@ -8,11 +8,15 @@
 //! - [`scope`]: the names of one module, lazy imports and availability branches included;
 //! - [`library`]: names followed across modules to where they are defined;
 //! - [`definition`]: classes, dataclasses and functions with their parameters;
+//! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
 //! - [`combine`]: one release after another folded into facts that hold for intervals;
 //! - [`render`]: the text of the stored form, the same on every run.
 
+mod behaviour;
 mod combine;
+mod condition;
 mod definition;
+mod host;
 mod library;
 mod render;
 mod scope;
@@ -71,7 +75,8 @@ pub fn mine(options: &Options<'_>, wheels: &[PathBuf]) -> Result<Package, MineEr
 fn mine_one(options: &Options<'_>, index: &wheel::Index, path: &std::path::Path) -> Result<combine::Mined, MineError> {
     let wheel = wheel::read(options.package, path)?;
     let library = library::Library::new(&wheel.modules);
-    let definitions = definition::definitions(&library, options.only);
+    let mut definitions = definition::definitions(&library, options.only);
+    behaviour::describe(&library, &mut definitions);
     let release = index.complete(wheel.release);
     let kept = (!options.only.is_empty()).then(|| definitions.keys().cloned().collect());
     let exports = library.exports(kept.as_ref());

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::MineError;
 use crate::knowledge::Release;
-use crate::source::Sources;
+use crate::source::{FileId, Sources};
 use crate::syntax::python::PythonModule;
 
 /// One release, read.
@@ -24,6 +24,7 @@ pub(super) struct Wheel {
 #[derive(Default)]
 pub(super) struct Modules {
     by_name: BTreeMap<String, Module>,
+    by_file: BTreeMap<FileId, String>,
 }
 
 /// A parsed module.
@@ -44,6 +45,7 @@ impl Modules {
             let package = stem.strip_suffix("/__init__");
             let (name, is_package) = (package.unwrap_or(stem).replace('/', "."), package.is_some());
             let source = sources.add(path.into(), text);
+            modules.by_file.insert(source.id(), name.clone());
             let python = Arc::new(PythonModule::parse(&source));
             modules.by_name.insert(name, Module { python, is_package });
         }
@@ -58,6 +60,11 @@ impl Modules {
     /// All modules by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Module)> {
         self.by_name.iter().map(|(name, module)| (name.as_str(), module))
+    }
+
+    /// The dotted name of the module that a file became.
+    pub fn name_of(&self, file: FileId) -> Option<&str> {
+        self.by_file.get(&file).map(String::as_str)
     }
 
     /// The absolute dotted name that `level` dots and `module` mean inside `importer`.

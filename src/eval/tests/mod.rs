@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod raises;
 mod scripts;
 
 use std::collections::BTreeMap;

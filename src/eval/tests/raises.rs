@@ -1,0 +1,47 @@
+//! Functions without a caller: under which conditions they raise.
+
+use super::*;
+
+/// The conditions under which `f` of a module raises, in order.
+fn raises(body: &str) -> String {
+    let project = Project::new(&[("main", body)]);
+    let trace = run_function(&project.modules["main"], "f", &project).expect("the module defines f");
+    let shown = trace.raises.iter().map(|event| format!("{} if {}", event.exception, event.when));
+    shown.collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn a_later_check_does_not_repeat_the_earlier_ones() {
+    let table = [
+        ("if a:\n    raise E()\n  if b:\n    raise F()", "E if a; F if b"),
+        ("if a:\n    raise E()\n  elif b:\n    raise F()\n  if c:\n    raise G()", "E if a; F if b; G if c"),
+        ("if a:\n    x = 1\n  else:\n    raise E()\n  if x == b:\n    raise F()", "E if not a; F if b == 1"),
+        (
+            "if a:\n    if b:\n      raise E()\n    x = c\n  else:\n    x = None\n  if x:\n    raise F()",
+            "E if a and b; F if a and c",
+        ),
+        ("assert a\n  if b:\n    raise F()", "AssertionError if not a; F if b"),
+        // A return is no failure, and neither is what is caught.
+        ("if a:\n    return\n  if b:\n    raise F()", "F if b and not a"),
+        ("for x in c:\n    if a:\n      continue\n    if b:\n      raise F()", "F if b and not a"),
+        (
+            "try:\n    if a:\n      raise E()\n    if b:\n      raise F()\n  except E:\n    pass",
+            "E if a; F if b and not a",
+        ),
+        ("g(a)\n  if b:\n    raise F()\n\ndef g(x):\n  if x is None:\n    raise E()", "E if a is None; F if b"),
+    ];
+    for (body, expected) in table {
+        assert_eq!(raises(&format!("def f(a, b, c):\n  {body}\n")), expected, "{body}");
+    }
+}
+
+#[test]
+fn questions_are_shown_as_python() {
+    let table = [
+        ("if 'ipo' in a.loss:\n    raise E()", "E if 'ipo' in a.loss"),
+        ("if hasattr(a, 'x') and a[0] is None:\n    raise E()", "E if hasattr(a, 'x') and a[0] is None"),
+    ];
+    for (body, expected) in table {
+        assert_eq!(raises(&format!("def f(a, b, c):\n  {body}\n")), expected, "{body}");
+    }
+}

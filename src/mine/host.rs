@@ -1,0 +1,120 @@
+//! The modules of one release as the evaluator sees them.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use ruff_python_ast::{self as ast, Stmt};
+
+use super::library::Library;
+use super::scope::{Binding, Scope};
+use super::wheel::Modules;
+use crate::eval::{self, Host, Object, Summary, Trace, Value};
+use crate::knowledge::{Effect, Knowledge};
+use crate::source::FileId;
+use crate::syntax::python::PythonModule;
+
+/// Hardware is not assumed to be there, unlike libraries.
+const HARDWARE: [&str; 9] = ["npu", "xpu", "tpu", "mps", "cuda", "mlu", "musa", "hpu", "neuron"];
+
+/// Functions of other packages whose meaning is simple, so that conditions on them can be read.
+const HELPERS: [(&str, &str); 1] = [(
+    "is_peft_model",
+    "def is_peft_model(model):\n    from peft import PeftModel\n    return isinstance(model, PeftModel)\n",
+)];
+
+/// Runs functions of one release.
+pub(super) struct LibraryHost {
+    modules: Modules,
+}
+
+impl LibraryHost {
+    /// The release's modules, with what is assumed of the environment written at their end.
+    pub fn new(library: &Library<'_>) -> Self {
+        let files = library.scopes().filter_map(|(name, scope)| {
+            let python = &library.modules.get(name)?.python;
+            let text = format!("{}\n{}", python.text(), assumptions(scope));
+            Some((python.path().to_string_lossy().into_owned(), text))
+        });
+        Self { modules: Modules::parse(files) }
+    }
+
+    /// Evaluates a function or method with unknown parameters.
+    pub fn run(&self, module: &str, qualified: &str) -> Option<Trace> {
+        eval::run_function(&self.modules.get(module)?.python, qualified, self)
+    }
+
+    /// Evaluates `__post_init__` of a class; the fields are attributes of the parameter `self`.
+    pub fn run_post_init(&self, module: &str, class: &str) -> Option<Trace> {
+        self.run(module, &stand_in(class))
+    }
+}
+
+impl Host for LibraryHost {
+    fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>> {
+        let importer = self.modules.name_of(importer)?;
+        Some(Arc::clone(&self.modules.get(&self.modules.absolute(importer, dotted, level))?.python))
+    }
+
+    fn call(&self, callee: &str) -> Option<Summary> {
+        let name = callee.rsplit('.').next().unwrap_or(callee);
+        if asks_for_library(name) {
+            return Some(Summary::Value(Value::bool(true)));
+        }
+        Some(match Knowledge::bundled().curated().effect(callee)? {
+            Effect::Copy(position, name) => Summary::Copy(position, name.into()),
+            Effect::Same(position, name) => Summary::Same(position, name.into()),
+            Effect::Receiver => Summary::Same(0, "self".into()),
+            Effect::AdapterModel | Effect::Object => Summary::Object,
+        })
+    }
+
+    fn attribute(&self, _: &Object, _: &str) -> Option<Value> {
+        None
+    }
+
+    fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
+        // `getattr(transformers, architecture).from_pretrained(...)`: a plain model, whichever it is.
+        let is_loaded = callee.starts_with("?.") && callee.ends_with(".from_pretrained");
+        let loaded = (is_loaded && matches!(class, "str" | "PeftModel")).then_some(false);
+        Knowledge::bundled().curated().is_instance(callee, class).or(loaded)
+    }
+}
+
+/// Python that is read after a module's own text.
+fn assumptions(scope: &Scope<'_>) -> String {
+    let mut text = String::new();
+    for (name, binding) in &scope.bindings {
+        match binding {
+            Binding::Function(_) if asks_for_library(name) => {
+                _ = write!(text, "def {name}(*args, **kwargs):\n    return True\n");
+            }
+            Binding::Class(class) if post_init(class).is_some() => {
+                _ = write!(text, "def {}(self):\n    {name}.__post_init__(self)\n", stand_in(name));
+            }
+            Binding::Imported { .. } => {
+                text.extend(HELPERS.iter().filter(|(helper, _)| helper == name).map(|(_, source)| *source));
+            }
+            _ => {}
+        }
+    }
+    text
+}
+
+/// A method is evaluated through a function, so that its `self` is a parameter with attributes that are not known.
+fn stand_in(class: &str) -> String {
+    format!("stand_in_for_{class}")
+}
+
+/// `is_peft_available`: whether a library is installed.
+fn asks_for_library(name: &str) -> bool {
+    let library = name.strip_prefix("is_").and_then(|rest| rest.strip_suffix("_available"));
+    library.is_some_and(|library| !library.split('_').any(|part| HARDWARE.contains(&part)))
+}
+
+/// The `__post_init__` that a class defines itself.
+pub(super) fn post_init(class: &ast::StmtClassDef) -> Option<&ast::StmtFunctionDef> {
+    class.body.iter().find_map(|statement| match statement {
+        Stmt::FunctionDef(method) if method.name.as_str() == "__post_init__" => Some(method),
+        _ => None,
+    })
+}
