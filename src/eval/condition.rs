@@ -116,10 +116,23 @@ impl Cond {
                 other => _ = set.insert(other),
             }
         }
-        // `x and (x or y)` is `x`; `x and (not x or y)` is `x and y`.
+        // `x and (x or y)` is `x`; `x and (not x or y)` is `x and y`; what is true or equals something is not `None`.
+        let some: Vec<Self> = set.iter().filter_map(Self::implied_presence).collect();
+        some.iter().for_each(|implied| _ = set.remove(implied));
         let known = set.clone();
         let reduced: Option<BTreeSet<Self>> = set.into_iter().map(|part| part.given(&known, true)).collect();
         Self::join(reduced, false, |parts| Self::All(parts.into()))
+    }
+
+    /// `x is not None`, where this says that `x` is true or equals something.
+    fn implied_presence(&self) -> Option<Self> {
+        match self {
+            Self::Atom(Atom::Equals(_, Const::None)) => None,
+            Self::Atom(Atom::Truthy(symbol) | Atom::Equals(symbol, _)) => {
+                Some(Self::Not(Arc::new(Self::Atom(Atom::IsNone(Arc::clone(symbol))))))
+            }
+            _ => None,
+        }
     }
 
     /// Any of them.
@@ -196,6 +209,15 @@ impl Cond {
         }
     }
 
+    /// How many parts it is written with.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Const(_) | Self::Atom(_) => 1,
+            Self::Not(inner) => inner.size(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::size).sum(),
+        }
+    }
+
     /// The atoms in order, each once.
     pub fn atoms(&self) -> BTreeSet<&Atom> {
         let mut atoms = BTreeSet::new();
@@ -228,14 +250,7 @@ impl Cond {
     #[must_use]
     pub fn assign(&self, known: &Assignment) -> Self {
         self.replace(&|atom| {
-            let symbol = match atom {
-                Atom::Truthy(symbol)
-                | Atom::IsNone(symbol)
-                | Atom::Equals(symbol, _)
-                | Atom::Compares(symbol, _, _)
-                | Atom::IsInstance(symbol, _) => symbol,
-                Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => return None,
-            };
+            let symbol = atom.subject()?;
             atom.under(known.get(symbol)?).map(Self::Const)
         })
     }
@@ -275,6 +290,18 @@ impl Cond {
 }
 
 impl Atom {
+    /// The symbol that it asks about, if that is one.
+    pub(super) fn subject(&self) -> Option<&Arc<Symbol>> {
+        match self {
+            Self::Truthy(symbol)
+            | Self::IsNone(symbol)
+            | Self::Equals(symbol, _)
+            | Self::Compares(symbol, ..)
+            | Self::IsInstance(symbol, _) => Some(symbol),
+            Self::Same(..) | Self::Release(..) | Self::Opaque(_) => None,
+        }
+    }
+
     /// The answer for a symbol that is this constant; `None` where a constant does not decide it.
     pub(super) fn under(&self, value: &Const) -> Option<bool> {
         Some(match self {

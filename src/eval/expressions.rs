@@ -17,6 +17,11 @@ const MAX_PATH: usize = 8;
 /// A comprehension over a literal of at most this many items is evaluated item by item.
 const MAX_ITEMS: usize = 32;
 
+/// Whether an entry is there is not followed through conditions written with more parts than this.
+const MAX_PRESENCE: usize = 48;
+/// A lookup by an unknown key in a dictionary of at most this many entries is a choice of them.
+const MAX_TABLE: usize = 12;
+
 impl Interpreter<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) -> Value {
         if !self.enter() {
@@ -101,9 +106,13 @@ impl Interpreter<'_> {
 
     fn bool_op(&mut self, op: ast::BoolOp, values: &[Expr]) -> Value {
         let [first, rest @ ..] = values else { return Value::Unknown };
-        let value = self.expr(first);
+        let mut value = self.expr(first);
         if rest.is_empty() {
             return value;
+        }
+        if let Value::Unknown = value {
+            // Its truth is asked for more than once.
+            value = boolean(&Cond::opaque());
         }
         let test = truth(&value);
         let is_and = op == ast::BoolOp::And;
@@ -462,6 +471,17 @@ impl Interpreter<'_> {
                     None => self.fresh(node),
                 }
             }
+            // A table: whatever key is not in it raises.
+            (Value::Dict(dict), Value::Symbol(_)) => {
+                let content = self.content(dict);
+                if content.open || content.entries.is_empty() || content.entries.len() > MAX_TABLE {
+                    return self.fresh(node);
+                }
+                let entry = |(known, item, _): &(Const, Traced, Option<Span>)| {
+                    (equal(key, &Value::Const(known.clone())), item.value.clone())
+                };
+                choice(content.entries.iter().map(entry))
+            }
             (Value::External(path), Value::Const(Const::Str(name))) if &**path == "os.environ" => {
                 self.environment(name)
             }
@@ -652,7 +672,8 @@ pub(super) fn put(dict: &mut Dict, key: Const, entry: Traced, span: Option<Span>
         Some(at) => {
             let old = dict.maybe.remove(&key).unwrap_or(Cond::TRUE);
             let value = super::truth::choose(&when, &entry.value, &dict.entries[at].1.value);
-            let present = old.or(when.clone());
+            let present = super::truth::either(&old, &when);
+            let present = if present.size() > MAX_PRESENCE { Cond::opaque() } else { present };
             if present != Cond::TRUE {
                 dict.maybe.insert(key.clone(), present);
             }

@@ -7,7 +7,7 @@ use ruff_python_ast as ast;
 use ruff_text_size::Ranged;
 
 use super::store::{Owner, Slot, Store, Writes};
-use super::truth::{beyond, choice, choose, decide, join_paths, narrow};
+use super::truth::{beyond, bounded, choice, choose, decide, join_paths, narrow};
 use super::{
     Class, Cond, Const, Dict, FlagId, Function, Host, Instance, Object, ParserId, Root, Symbol, Trace, Traced, Tri,
     Value,
@@ -21,8 +21,6 @@ const STEPS: u32 = 300_000;
 pub(super) const MAX_CALLS: usize = 24;
 /// Expressions and statements inside each other, over all calls.
 const MAX_DEPTH: usize = 900;
-/// Conjuncts of a path condition; the oldest are folded into one opaque question beyond that.
-const MAX_CONJUNCTS: usize = 24;
 
 pub(super) struct Interpreter<'h> {
     pub(super) host: &'h dyn Host,
@@ -39,6 +37,8 @@ pub(super) struct Interpreter<'h> {
     pub(super) classes: BTreeMap<u32, Arc<ClassState>>,
     pub(super) objects: BTreeMap<u32, Arc<Object>>,
     pub(super) instances: BTreeMap<u32, Arc<Instance>>,
+    /// Dictionaries that were changed, as they were made.
+    pub(super) dicts: BTreeMap<u32, Arc<Dict>>,
     /// Parsers by the object or instance that stands for them.
     pub(super) parsers: BTreeMap<u32, ParserId>,
     pub(super) flags: BTreeMap<(ParserId, Arc<str>, Arc<str>), FlagId>,
@@ -56,6 +56,8 @@ pub(super) struct Interpreter<'h> {
     pub(super) uncalled: bool,
     /// Whether the path after a `raise` is not told from the path around it; see [`super::run_function`].
     pub(super) lenient: bool,
+    /// Rounds of the unrolled loops around.
+    pub(super) unrolled: usize,
     /// Evaluating an expression of its own text: names come from nowhere else.
     pub(super) detached: bool,
     /// Attributes of what a parser filled are flags even then.
@@ -184,6 +186,7 @@ impl<'h> Interpreter<'h> {
             classes: BTreeMap::new(),
             objects: BTreeMap::new(),
             instances: BTreeMap::new(),
+            dicts: BTreeMap::new(),
             parsers: BTreeMap::new(),
             flags: BTreeMap::new(),
             pure: BTreeMap::new(),
@@ -194,6 +197,7 @@ impl<'h> Interpreter<'h> {
             active: Vec::new(),
             uncalled: false,
             lenient: false,
+            unrolled: 1,
             detached: false,
             keep_flags: false,
             next_id: 1,
@@ -286,14 +290,7 @@ impl<'h> Interpreter<'h> {
         match decide(&self.path, test) {
             Tri::Yes => self.path.clone(),
             Tri::No => Cond::FALSE,
-            Tri::Maybe => {
-                let path = self.path.clone().and(test.clone());
-                if path.conjuncts().len() <= MAX_CONJUNCTS {
-                    return path;
-                }
-                let keep = path.conjuncts().iter().skip(MAX_CONJUNCTS / 2).cloned();
-                Cond::all(keep.chain([Cond::opaque()])).and(test.clone())
-            }
+            Tri::Maybe => bounded(self.path.clone().and(test.clone())),
         }
     }
 
@@ -388,7 +385,8 @@ impl<'h> Interpreter<'h> {
                 let instance = self.instances.get(id).cloned()?;
                 self.class_attribute(&instance.class, name).map(|(value, _)| value)
             }
-            Slot::Variable(..) | Slot::Content(_) | Slot::Base(_) => None,
+            Slot::Content(id) => self.dicts.get(id).cloned().map(Value::Dict),
+            Slot::Variable(..) | Slot::Base(_) => None,
         }
     }
 

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ruff_python_ast::{self as ast, Expr, Stmt};
-use ruff_text_size::Ranged;
 
 use super::interpreter::{Exit, Interpreter, Loop};
 use super::store::{Owner, Slot, Writes};
@@ -247,6 +246,7 @@ impl Interpreter<'_> {
         content.id = dict.id;
         let content = Value::Dict(Arc::new(content));
         if dict.id != 0 {
+            self.dicts.entry(dict.id).or_insert_with(|| Arc::clone(dict));
             self.store.set(Slot::Content(dict.id), Some(content));
         } else if let Some(written) = written {
             self.bind(written, &content);
@@ -433,6 +433,9 @@ impl Interpreter<'_> {
 
     fn for_loop(&mut self, node: &ast::StmtFor) {
         let items = self.expr(&node.iter);
+        if self.unroll(&items, node) {
+            return self.block(&node.orelse);
+        }
         let (item, certain) = self.item_of(&items, &node.iter, &node.target);
         let target = &node.target;
         self.repeat(certain, false, |state| {
@@ -440,6 +443,28 @@ impl Interpreter<'_> {
             state.block(&node.body);
         });
         self.block(&node.orelse);
+    }
+
+    /// Evaluates the body once per item of a short literal list, where nothing leaves the loop early.
+    fn unroll(&mut self, items: &Value, node: &ast::StmtFor) -> bool {
+        let Value::List(items) = items else { return false };
+        let rounds = self.unrolled * items.len();
+        if items.is_empty() || rounds > MAX_ITEMS || breaks(&node.body) {
+            return false;
+        }
+        let outer = std::mem::replace(&mut self.unrolled, rounds);
+        for item in items.iter() {
+            if !self.alive() {
+                break;
+            }
+            let (writes, _) = self.round(&mut |state: &mut Self| {
+                state.bind(&node.target, &item.value);
+                state.block(&node.body);
+            });
+            self.store.apply(writes);
+        }
+        self.unrolled = outer;
+        true
     }
 
     fn while_loop(&mut self, node: &ast::StmtWhile) {
@@ -465,13 +490,8 @@ impl Interpreter<'_> {
     pub(super) fn item_of(&mut self, items: &Value, iter: &Expr, target: &Expr) -> (Value, bool) {
         match items {
             Value::List(items) if !items.is_empty() && items.len() <= MAX_ITEMS => {
-                let mut rest = Cond::TRUE;
-                let mut alternatives = Vec::new();
-                for (index, item) in items.iter().enumerate() {
-                    let this = if index + 1 == items.len() { Cond::TRUE } else { Cond::opaque() };
-                    alternatives.push((rest.clone().and(this.clone()), item.value.clone()));
-                    rest = rest.and(this.negate());
-                }
+                let values = items.iter().map(|item| item.value.clone());
+                let alternatives = super::truth::exclusive(items.len()).into_iter().zip(values);
                 (choice(alternatives), true)
             }
             Value::List(items) => (self.fresh(target), !items.is_empty()),
@@ -639,14 +659,13 @@ impl Interpreter<'_> {
             writes = self.store.take(mark);
         }
         self.store.apply(writes);
-        self.path = end.clone();
+        self.path.clone_from(&end);
         if !node.finalbody.is_empty() {
-            if end == Cond::FALSE {
-                self.path = start;
-            }
+            // Reached on every way, those that leave included.
+            self.path = start;
             self.block(&node.finalbody);
-            if end == Cond::FALSE {
-                self.stop();
+            if self.path != Cond::FALSE {
+                self.path = end;
             }
         }
     }
@@ -732,6 +751,20 @@ impl Interpreter<'_> {
     }
 }
 
+fn breaks(body: &[Stmt]) -> bool {
+    struct Finder(bool);
+    impl<'a> ast::visitor::Visitor<'a> for Finder {
+        fn visit_stmt(&mut self, statement: &'a Stmt) {
+            self.0 |= statement.is_break_stmt();
+            ast::visitor::walk_stmt(self, statement);
+        }
+        fn visit_expr(&mut self, _: &'a Expr) {}
+    }
+    let mut finder = Finder(false);
+    ast::visitor::walk_body(&mut finder, body);
+    finder.0
+}
+
 /// The last component of a dotted name.
 pub(super) fn short_name(expr: &Expr) -> Option<&str> {
     match expr {
@@ -739,9 +772,6 @@ pub(super) fn short_name(expr: &Expr) -> Option<&str> {
         Expr::Attribute(node) => Some(node.attr.as_str()),
         Expr::Call(node) => short_name(&node.func),
         Expr::Subscript(node) => short_name(&node.value),
-        other => {
-            let _ = other.range();
-            None
-        }
+        _ => None,
     }
 }

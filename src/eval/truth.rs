@@ -8,7 +8,9 @@ use super::{Argument, Atom, Cond, Const, Dict, Object, Order, Root, Symbol, Trac
 /// A choice of more alternatives than this is not followed.
 const MAX_ALTERNATIVES: usize = 16;
 /// Cases that a question asked at every step may take.
-const QUICK: usize = 256;
+const QUICK: usize = 128;
+/// A condition that is written with more parts than this is replaced by a question without an answer.
+const MAX_SIZE: usize = 48;
 
 /// Whether the value is true for Python's `if`.
 pub fn truth(value: &Value) -> Cond {
@@ -190,6 +192,7 @@ pub(super) fn distribute(value: &Value, ask: impl Fn(&Value) -> Cond) -> Cond {
 /// A condition as a value.
 pub(super) fn boolean(cond: &Cond) -> Value {
     match cond {
+        large if large.size() > 2 * MAX_SIZE => boolean(&Cond::opaque()),
         Cond::Const(value) => Value::bool(*value),
         other => {
             Value::Choice([(other.clone(), Value::bool(true)), (other.clone().negate(), Value::bool(false))].into())
@@ -284,18 +287,44 @@ pub(super) fn choice(alternatives: impl IntoIterator<Item = (Cond, Value)>) -> V
             continue;
         }
         match merged.iter_mut().find(|(_, known)| identical(known, &value)) {
-            Some((known, _)) => *known = simpler(Cond::any([known.clone(), when])),
+            Some((known, _)) => *known = either(known, &when),
             None => merged.push((when, value)),
         }
         if merged.len() > MAX_ALTERNATIVES {
             return Value::Unknown;
         }
     }
+    if merged.len() > 1 && merged.iter().any(|(when, _)| when.size() > MAX_SIZE) {
+        let conditions = exclusive(merged.len());
+        merged.iter_mut().zip(conditions).for_each(|((when, _), opaque)| *when = opaque);
+    }
     match merged.len() {
         0 => Value::Unknown,
         1 => merged.remove(0).1,
         _ => Value::Choice(merged.into()),
     }
+}
+
+/// Conditions of which one holds, nobody knows which.
+pub(super) fn exclusive(count: usize) -> Vec<Cond> {
+    let mut rest = Cond::TRUE;
+    let mut conditions = Vec::with_capacity(count);
+    for _ in 1..count {
+        let this = Cond::opaque();
+        conditions.push(rest.clone().and(this.clone()));
+        rest = rest.and(this.negate());
+    }
+    conditions.push(rest);
+    conditions
+}
+
+/// A path condition of bounded size: what is too large becomes one question without an answer.
+pub(super) fn bounded(path: Cond) -> Cond {
+    if path.size() <= 3 * MAX_SIZE {
+        return path;
+    }
+    let small = path.conjuncts().iter().filter(|part| part.size() <= MAX_SIZE / 8).take(MAX_SIZE / 2).cloned();
+    Cond::all(small.chain([Cond::opaque()]))
 }
 
 /// A disjunction, once more simplified where that may help.
@@ -324,8 +353,9 @@ pub(super) fn merge_dicts(test: &Cond, then: &Dict, otherwise: &Dict) -> Dict {
             (Some(one), Some(other)) => Traced { value: choose(test, &one.value, &other.value), span: value.span },
             _ => value.clone(),
         };
-        let when = test.clone().and(present(then, key)).or(negated.clone().and(present(otherwise, key)));
-        let when = simpler(when);
+        let (one, other) = (present(then, key), present(otherwise, key));
+        let when = if one == other { one } else { either(&test.clone().and(one), &negated.clone().and(other)) };
+        let when = if when.size() > MAX_SIZE { Cond::opaque() } else { when };
         if when != Cond::TRUE {
             maybe.insert(key.clone(), when);
         }
@@ -362,20 +392,9 @@ pub(super) fn decide(known: &Cond, question: &Cond) -> Tri {
 }
 
 fn related(one: &Atom, other: &Atom) -> bool {
-    match (subject(one), subject(other)) {
+    match (one.subject(), other.subject()) {
         (Some(one), Some(other)) => one == other,
         _ => one == other,
-    }
-}
-
-fn subject(atom: &Atom) -> Option<&Arc<Symbol>> {
-    match atom {
-        Atom::Truthy(symbol)
-        | Atom::IsNone(symbol)
-        | Atom::Equals(symbol, _)
-        | Atom::Compares(symbol, ..)
-        | Atom::IsInstance(symbol, _) => Some(symbol),
-        Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => None,
     }
 }
 
@@ -386,11 +405,21 @@ pub(super) fn join_paths(one: &Cond, other: &Cond) -> Cond {
         (Cond::Const(true), _) | (_, Cond::Const(true)) => return Cond::TRUE,
         _ => {}
     }
+    let (left, right) = (beyond(one, other), beyond(other, one));
+    if left.size().max(right.size()) > MAX_SIZE {
+        let common = one.conjuncts().iter().filter(|part| other.conjuncts().contains(part)).cloned();
+        return bounded(Cond::all(common.chain([Cond::opaque()])));
+    }
+    bounded(either(one, other))
+}
+
+/// One or the other, with what both have in common written once: `(x and y) or (x and not y)` is `x`.
+pub(super) fn either(one: &Cond, other: &Cond) -> Cond {
     let (left, right) = (one.conjuncts(), other.conjuncts());
     let common = left.iter().filter(|part| right.contains(part)).cloned();
     let rest = |parts: &[Cond], theirs: &[Cond]| Cond::all(parts.iter().filter(|part| !theirs.contains(part)).cloned());
-    let either = simpler(Cond::any([rest(left, right), rest(right, left)]));
-    Cond::all(common.chain([either]))
+    let differing = simpler(Cond::any([rest(left, right), rest(right, left)]));
+    Cond::all(common.chain([differing]))
 }
 
 /// What `path` says beyond `base`.

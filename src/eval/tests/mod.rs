@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod entries;
 mod raises;
 mod scripts;
 
