@@ -396,14 +396,13 @@ impl Interpreter<'_> {
     /// The same question about the same thing has the same answer.
     fn hasattr_symbol(&mut self, of: &str, id: u32, name: &str) -> Cond {
         let key = format!("hasattr({of}#{id}, {name})");
-        let known = match self.pure.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let short = of.rsplit('.').next().unwrap_or_default();
-                let value = self.fresh_named(&format!("hasattr({short}, {name:?})"));
-                self.pure.insert(key, value.clone());
-                value
-            }
+        let known = if let Some(known) = self.pure.get(&key) {
+            known.clone()
+        } else {
+            let short = of.rsplit('.').next().unwrap_or_default();
+            let value = self.fresh_named(&format!("hasattr({short}, {name:?})"));
+            self.pure.insert(key, value.clone());
+            value
         };
         truth(&known)
     }

@@ -86,11 +86,11 @@ impl Interpreter<'_> {
         let label = if node.arguments.is_empty() { label.replace("(...)", "()") } else { label };
         let mut site = Site { span: self.span(node), label: label.into(), receiver: None };
         if let Expr::Attribute(func) = &*node.func {
-            if let Expr::Call(inner) = &*func.value {
-                if matches!(&*inner.func, Expr::Name(name) if name.id.as_str() == "super") {
-                    let args = self.arguments(&node.arguments);
-                    return self.call_super(func.attr.as_str(), args, &site);
-                }
+            if let Expr::Call(inner) = &*func.value
+                && matches!(&*inner.func, Expr::Name(name) if name.id.as_str() == "super")
+            {
+                let args = self.arguments(&node.arguments);
+                return self.call_super(func.attr.as_str(), args, &site);
             }
             let receiver = self.expr(&func.value);
             let args = self.arguments(&node.arguments);
@@ -114,12 +114,12 @@ impl Interpreter<'_> {
                 _ => {}
             }
         }
-        if let (Value::Symbol(_), Expr::Name(name), [value, class]) = (&callee, &*node.func, &node.arguments.args[..]) {
-            if name.id.as_str() == "isinstance" {
-                let value = self.expr(value);
-                let class_value = self.expr(class);
-                return super::truth::boolean(&self.instance_of(&value, &class_value, class));
-            }
+        if let (Value::Symbol(_), Expr::Name(name), [value, class]) = (&callee, &*node.func, &node.arguments.args[..])
+            && name.id.as_str() == "isinstance"
+        {
+            let value = self.expr(value);
+            let class_value = self.expr(class);
+            return super::truth::boolean(&self.instance_of(&value, &class_value, class));
         }
         let args = self.arguments(&node.arguments);
         self.call_value(&callee, args, &site)
@@ -268,10 +268,10 @@ impl Interpreter<'_> {
             }
             Value::Instance(instance) => self.call_instance_method(instance, name, args, site),
             Value::Class(class) => {
-                if self.class_attribute(class, name).is_none() {
-                    if let Some(base) = self.external_base(class) {
-                        return self.call_outside(&format!("{base}.{name}"), args, Some(receiver.clone()), site);
-                    }
+                if self.class_attribute(class, name).is_none()
+                    && let Some(base) = self.external_base(class)
+                {
+                    return self.call_outside(&format!("{base}.{name}"), args, Some(receiver.clone()), site);
                 }
                 let callee = self.attribute(receiver, name);
                 self.call_value(&callee, args, site)
@@ -541,12 +541,12 @@ impl Interpreter<'_> {
             return self.fresh_named(&site.label);
         }
         // `DPOTrainer.__init__(self, model, ...)`
-        if let Some(base) = path.strip_suffix(".__init__") {
-            if let Some(Value::Instance(instance)) = args.positional(0).cloned() {
-                let class = Arc::clone(&instance.class);
-                self.construct_base(&instance, &class, &base.into(), args.without_first(), site);
-                return Value::NONE;
-            }
+        if let Some(base) = path.strip_suffix(".__init__")
+            && let Some(Value::Instance(instance)) = args.positional(0).cloned()
+        {
+            let class = Arc::clone(&instance.class);
+            self.construct_base(&instance, &class, &base.into(), args.without_first(), site);
+            return Value::NONE;
         }
         if let Some(value) = self.builtin_call(path, &args, site) {
             return value;

@@ -252,10 +252,10 @@ impl Interpreter<'_> {
         if let Some(value) = self.host.attribute(object, name) {
             return value;
         }
-        if let Some(parser) = object.parsed {
-            if let Some(value) = self.parsed_attribute(parser, &object.callee, name) {
-                return value;
-            }
+        if let Some(parser) = object.parsed
+            && let Some(value) = self.parsed_attribute(parser, &object.callee, name)
+        {
+            return value;
         }
         let is_class = object.callee.rsplit('.').next().is_some_and(|last| last.starts_with(char::is_uppercase));
         if is_class && object.receiver.is_none() {
@@ -300,10 +300,10 @@ impl Interpreter<'_> {
             };
         }
         let base = self.external_base(&instance.class);
-        if let (Some(parser), Some(base)) = (instance.parsed, &base) {
-            if let Some(value) = self.parsed_attribute(parser, base, name) {
-                return value;
-            }
+        if let (Some(parser), Some(base)) = (instance.parsed, &base)
+            && let Some(value) = self.parsed_attribute(parser, base, name)
+        {
+            return value;
         }
         if let Some(Value::Object(object)) = self.store.get(&Slot::Base(instance.id)).cloned() {
             return self.attribute(&Value::Object(object), name);
@@ -350,10 +350,10 @@ impl Interpreter<'_> {
     /// A class attribute, and the class that has it.
     pub(super) fn class_attribute(&mut self, class: &Arc<Class>, name: &str) -> Option<(Value, Arc<Class>)> {
         for base in self.resolution(class) {
-            if let Value::Class(base) = base {
-                if let Some(value) = self.own_attribute(&base, name) {
-                    return Some((value, base));
-                }
+            if let Value::Class(base) = base
+                && let Some(value) = self.own_attribute(&base, name)
+            {
+                return Some((value, base));
             }
         }
         None

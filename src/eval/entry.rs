@@ -319,10 +319,11 @@ struct StoredAttributes(std::collections::BTreeSet<String>);
 
 impl<'a> ast::visitor::Visitor<'a> for StoredAttributes {
     fn visit_expr(&mut self, expr: &'a ast::Expr) {
-        if let ast::Expr::Attribute(node) = expr {
-            if node.ctx.is_store() && matches!(&*node.value, ast::Expr::Name(name) if name.id.as_str() == "self") {
-                self.0.insert(node.attr.to_string());
-            }
+        if let ast::Expr::Attribute(node) = expr
+            && node.ctx.is_store()
+            && matches!(&*node.value, ast::Expr::Name(name) if name.id.as_str() == "self")
+        {
+            self.0.insert(node.attr.to_string());
         }
         ast::visitor::walk_expr(self, expr);
     }

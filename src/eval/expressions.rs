@@ -427,7 +427,7 @@ impl Interpreter<'_> {
                             ast::InterpolatedStringElement::Interpolation(inner) => {
                                 match self.expr(&inner.expression) {
                                     Value::Const(Const::Str(part)) if inner.format_spec.is_none() => {
-                                        text.push_str(&part)
+                                        text.push_str(&part);
                                     }
                                     Value::Const(part @ (Const::Int(_) | Const::Bool(_) | Const::None))
                                         if inner.format_spec.is_none() =>
@@ -668,24 +668,21 @@ impl Interpreter<'_> {
 
 /// Sets an entry of a dictionary; where it is set only under a condition, an older entry stays otherwise.
 pub(super) fn put(dict: &mut Dict, key: Const, entry: Traced, span: Option<Span>, when: Cond) {
-    match dict.entries.iter().position(|(known, ..)| *known == key) {
-        Some(at) => {
-            let old = dict.maybe.remove(&key).unwrap_or(Cond::TRUE);
-            let value = super::truth::choose(&when, &entry.value, &dict.entries[at].1.value);
-            let present = super::truth::either(&old, &when);
-            let present = if present.size() > MAX_PRESENCE { Cond::opaque() } else { present };
-            if present != Cond::TRUE {
-                dict.maybe.insert(key.clone(), present);
-            }
-            let span = if when == Cond::TRUE { span } else { None };
-            dict.entries[at] = (key, Traced { value, span: entry.span }, span);
+    if let Some(at) = dict.entries.iter().position(|(known, ..)| *known == key) {
+        let old = dict.maybe.remove(&key).unwrap_or(Cond::TRUE);
+        let value = super::truth::choose(&when, &entry.value, &dict.entries[at].1.value);
+        let present = super::truth::either(&old, &when);
+        let present = if present.size() > MAX_PRESENCE { Cond::opaque() } else { present };
+        if present != Cond::TRUE {
+            dict.maybe.insert(key.clone(), present);
         }
-        None => {
-            if when != Cond::TRUE {
-                dict.maybe.insert(key.clone(), when);
-            }
-            dict.entries.push((key, entry, span));
+        let span = if when == Cond::TRUE { span } else { None };
+        dict.entries[at] = (key, Traced { value, span: entry.span }, span);
+    } else {
+        if when != Cond::TRUE {
+            dict.maybe.insert(key.clone(), when);
         }
+        dict.entries.push((key, entry, span));
     }
 }
 

@@ -488,10 +488,10 @@ impl<'h> Interpreter<'h> {
         let mut own = true;
         while let Some(scope) = at {
             let data = self.scopes.get(scope as usize)?;
-            if own || !data.is_class {
-                if let Some(value) = self.store.get(&Slot::Variable(scope, Arc::clone(&name))) {
-                    return Some(narrow(value, &self.path));
-                }
+            if (own || !data.is_class)
+                && let Some(value) = self.store.get(&Slot::Variable(scope, Arc::clone(&name)))
+            {
+                return Some(narrow(value, &self.path));
             }
             own = false;
             at = data.parent;

@@ -337,9 +337,12 @@ pub(super) fn simpler(cond: Cond) -> Cond {
 /// The content of a dictionary that is one or the other.
 pub(super) fn merge_dicts(test: &Cond, then: &Dict, otherwise: &Dict) -> Dict {
     let negated = test.clone().negate();
-    let present = |dict: &Dict, key: &Const| match dict.entries.iter().any(|(known, ..)| known == key) {
-        true => dict.maybe.get(key).cloned().unwrap_or(Cond::TRUE),
-        false => Cond::FALSE,
+    let present = |dict: &Dict, key: &Const| {
+        if dict.entries.iter().any(|(known, ..)| known == key) {
+            dict.maybe.get(key).cloned().unwrap_or(Cond::TRUE)
+        } else {
+            Cond::FALSE
+        }
     };
     let mut merged = Dict { id: then.id, open: then.open || otherwise.open, ..Dict::default() };
     let mut maybe = BTreeMap::new();

@@ -149,12 +149,11 @@ fn rows(atoms: &[&Atom], members: &[usize]) -> Vec<Row> {
     for value in values {
         let mut ways: Vec<Row> = vec![Vec::new()];
         for index in members {
-            match atoms[*index].under_point(value.as_ref()) {
-                Some(decided) => ways.iter_mut().for_each(|way| way.push((*index, decided))),
-                None => {
-                    let both = |way: &Row| [true, false].map(|decided| [way.clone(), vec![(*index, decided)]].concat());
-                    ways = ways.iter().flat_map(both).collect();
-                }
+            if let Some(decided) = atoms[*index].under_point(value.as_ref()) {
+                ways.iter_mut().for_each(|way| way.push((*index, decided)))
+            } else {
+                let both = |way: &Row| [true, false].map(|decided| [way.clone(), vec![(*index, decided)]].concat());
+                ways = ways.iter().flat_map(both).collect();
             }
         }
         rows.extend(ways);

@@ -129,14 +129,15 @@ fn show(value: &Value, trace: &Trace) -> String {
         Value::Unknown => "?".into(),
         Value::Const(constant) => constant.to_string(),
         Value::Symbol(_) => show_cond(&truth(value), trace),
-        Value::Object(object) => match &object.copy_of {
-            Some(original) => format!("copy of {}", show(original, trace)),
-            None => {
+        Value::Object(object) => {
+            if let Some(original) = &object.copy_of {
+                format!("copy of {}", show(original, trace))
+            } else {
                 let args: Vec<String> = object.args.iter().map(|argument| show_argument(argument, trace)).collect();
                 let stored = object.stored.iter().map(|(name, value)| format!(" .{name}={}", show(value, trace)));
                 format!("{}({}){}", short(&object.callee), args.join(", "), stored.collect::<String>())
             }
-        },
+        }
         Value::Instance(instance) => format!("<{}>", short(&instance.class.name)),
         Value::List(items) => {
             format!("[{}]", items.iter().map(|item| show(&item.value, trace)).collect::<Vec<_>>().join(", "))
