@@ -49,12 +49,15 @@ impl Interpreter<'_> {
                         _ => value,
                     })
                 }
-                "lower" | "upper" | "strip" | "casefold" if args.list.is_empty() && symbol.path.len() < 8 => {
+                "lower" | "upper" | "strip" | "casefold"
+                    if args.list.is_empty() && symbol.path.len() < super::expressions::MAX_PATH =>
+                {
                     Some(Self::member(symbol, &format!("{name}()")))
                 }
                 "startswith" | "endswith" => {
                     let text = args.text(0, "prefix")?;
-                    (symbol.path.len() < 8).then(|| Self::member(symbol, &format!("{name}({:?})", &*text)))
+                    (symbol.path.len() < super::expressions::MAX_PATH)
+                        .then(|| Self::member(symbol, &format!("{name}({:?})", &*text)))
                 }
                 _ => None,
             },
@@ -284,13 +287,14 @@ impl Interpreter<'_> {
             ("map", Some(_)) if args.positional(1).is_some_and(release) => {
                 args.positional(1).cloned().unwrap_or(Value::Unknown)
             }
-            ("str", Some(value @ Value::Const(Const::Str(_)))) => value,
-            ("str", Some(Value::Const(constant))) => Value::str(&constant.to_string()),
             ("int", Some(Value::Const(Const::Str(text)))) => match text.trim().parse() {
                 Ok(number) => Value::Const(Const::Int(number)),
                 Err(_) => self.fresh_named(&site.label),
             },
-            ("int", Some(value @ Value::Const(Const::Int(_)))) => value,
+            ("int", Some(value @ Value::Const(Const::Int(_)))) | ("str", Some(value @ Value::Const(Const::Str(_)))) => {
+                value
+            }
+            ("str", Some(Value::Const(constant))) => Value::str(&constant.to_string()),
             ("float", Some(Value::Const(constant))) => match (&constant, constant.number()) {
                 (_, Some(number)) => Value::Const(Const::float(number)),
                 (Const::Str(text), None) => match text.trim().parse() {
@@ -299,8 +303,8 @@ impl Interpreter<'_> {
                 },
                 _ => self.fresh_named(&site.label),
             },
-            ("len", Some(Value::List(items))) => Value::Const(Const::Int(items.len() as i64)),
-            ("len", Some(Value::Const(Const::Str(text)))) => Value::Const(Const::Int(text.chars().count() as i64)),
+            ("len", Some(Value::List(items))) => Value::Const(integer(items.len())),
+            ("len", Some(Value::Const(Const::Str(text)))) => Value::Const(integer(text.chars().count())),
             ("getattr", Some(owner)) => self.getattr(&owner, args, site),
             ("hasattr", Some(owner)) => {
                 let Some(name) = args.text(1, "") else { return self.fresh_named(&site.label) };
@@ -328,7 +332,7 @@ impl Interpreter<'_> {
             }
             ("enumerate", Some(Value::List(items))) => {
                 let pair = |(index, item): (usize, &Traced)| {
-                    let index = Traced { value: Value::Const(Const::Int(index as i64)), span: item.span };
+                    let index = Traced { value: Value::Const(integer(index)), span: item.span };
                     Traced { span: item.span, value: Value::List([index, item.clone()].into()) }
                 };
                 Value::List(items.iter().enumerate().map(pair).collect())
@@ -374,7 +378,7 @@ impl Interpreter<'_> {
                 if stored || self.class_attribute(&instance.class, name).is_some() {
                     return Cond::TRUE;
                 }
-                if self.external_base(&instance.class).is_some() { Cond::opaque() } else { Cond::FALSE }
+                if Self::external_base(&instance.class).is_some() { Cond::opaque() } else { Cond::FALSE }
             }
             Value::Object(object) => match object.parsed {
                 _ if self.store.get(&slot(Owner::Id(object.id))).is_some() => Cond::TRUE,
@@ -406,6 +410,10 @@ impl Interpreter<'_> {
         };
         truth(&known)
     }
+}
+
+fn integer(count: usize) -> Const {
+    Const::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 fn add_keywords(dict: &mut Dict, args: &Args) {

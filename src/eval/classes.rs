@@ -11,6 +11,9 @@ use super::store::{Owner, Slot};
 use super::truth::{as_symbol, narrow};
 use super::{Class, Cond, Const, Dict, Function, Instance, Object, ParserId, Value};
 
+/// Classes and bases of one class that are looked at.
+const MAX_BASES: usize = 64;
+
 impl Interpreter<'_> {
     // Definitions.
 
@@ -219,7 +222,7 @@ impl Interpreter<'_> {
                 Some((Value::Function(function), _)) => self.bind_to_class(&function, owner),
                 Some((value, _)) => value,
                 None if name == "__name__" => Value::str(class.name.rsplit('.').next().unwrap_or_default()),
-                None => match self.external_base(class) {
+                None => match Self::external_base(class) {
                     Some(base) => self.external_attribute(&base, name),
                     None => self.fresh_named(name),
                 },
@@ -299,7 +302,7 @@ impl Interpreter<'_> {
                 _ => Value::Function(Arc::new(bound(Some(owner)))),
             };
         }
-        let base = self.external_base(&instance.class);
+        let base = Self::external_base(&instance.class);
         if let (Some(parser), Some(base)) = (instance.parsed, &base)
             && let Some(value) = self.parsed_attribute(parser, base, name)
         {
@@ -323,7 +326,7 @@ impl Interpreter<'_> {
         let mut known: Vec<(Arc<str>, Value)> = Vec::new();
         match value {
             Value::Instance(instance) => {
-                dict.open = self.external_base(&instance.class).is_some();
+                dict.open = Self::external_base(&instance.class).is_some();
                 known = self.store.attributes(&Owner::Id(instance.id));
             }
             Value::Object(object) => {
@@ -349,7 +352,7 @@ impl Interpreter<'_> {
 
     /// A class attribute, and the class that has it.
     pub(super) fn class_attribute(&mut self, class: &Arc<Class>, name: &str) -> Option<(Value, Arc<Class>)> {
-        for base in self.resolution(class) {
+        for base in Self::resolution(class) {
             if let Value::Class(base) = base
                 && let Some(value) = self.own_attribute(&base, name)
             {
@@ -367,27 +370,24 @@ impl Interpreter<'_> {
 
     /// The class and its bases, outside ones included, in the order in which attributes are looked up (depth first, which
     /// differs from Python's only for diamonds).
-    pub(super) fn resolution(&self, class: &Arc<Class>) -> Vec<Value> {
-        let mut order = Vec::new();
+    pub(super) fn resolution(class: &Arc<Class>) -> Vec<Value> {
+        let mut order: Vec<Value> = Vec::new();
         let mut todo = vec![Value::Class(Arc::clone(class))];
         while let Some(next) = todo.pop() {
-            if order.len() > 64 {
-                break;
+            if order.len() > MAX_BASES || order.iter().any(|known| super::truth::identical(known, &next)) {
+                continue;
             }
             if let Value::Class(class) = &next {
                 todo.extend(class.bases.iter().rev().cloned());
             }
-            let known = order.iter().position(|known| super::truth::identical(known, &next));
-            if known.is_none() {
-                order.push(next);
-            }
+            order.push(next);
         }
         order
     }
 
     /// The first base outside the project that means something.
-    pub(super) fn external_base(&self, class: &Arc<Class>) -> Option<Arc<str>> {
-        self.resolution(class).into_iter().find_map(|base| match base {
+    pub(super) fn external_base(class: &Arc<Class>) -> Option<Arc<str>> {
+        Self::resolution(class).into_iter().find_map(|base| match base {
             Value::External(path) if is_real_base(&path) => Some(path),
             _ => None,
         })
@@ -396,7 +396,7 @@ impl Interpreter<'_> {
     /// All fields of a dataclass and its project bases, a base's first; a field that is declared again keeps its place.
     pub(super) fn all_fields(&self, class: &Arc<Class>) -> Vec<(Field, Arc<Class>)> {
         let mut fields: Vec<(Field, Arc<Class>)> = Vec::new();
-        for base in self.resolution(class).into_iter().rev() {
+        for base in Self::resolution(class).into_iter().rev() {
             let Value::Class(base) = base else { continue };
             let Some(state) = self.classes.get(&base.id) else { continue };
             for field in &state.fields {

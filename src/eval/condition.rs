@@ -118,7 +118,9 @@ impl Cond {
         }
         // `x and (x or y)` is `x`; `x and (not x or y)` is `x and y`; what is true or equals something is not `None`.
         let some: Vec<Self> = set.iter().filter_map(Self::implied_presence).collect();
-        some.iter().for_each(|implied| _ = set.remove(implied));
+        for implied in &some {
+            set.remove(implied);
+        }
         let known = set.clone();
         let reduced: Option<BTreeSet<Self>> = set.into_iter().map(|part| part.given(&known, true)).collect();
         Self::join(reduced, false, |parts| Self::All(parts.into()))

@@ -94,10 +94,7 @@ fn some_function(value: &Value) -> Option<Value> {
     value.alternatives().into_iter().map(|(_, value)| value).find(|value| matches!(value, Value::Function(_)))
 }
 
-fn on_big_stack<T: Send>(act: impl FnOnce() -> T + Send) -> T
-where
-    T: Default,
-{
+fn on_big_stack<T: Send + Default>(act: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, act);
         match thread.map(std::thread::ScopedJoinHandle::join) {

@@ -6,16 +6,13 @@ use ruff_python_ast::{self as ast, Expr};
 use ruff_text_size::Ranged;
 
 use super::interpreter::{Code, Interpreter};
-use super::statements::short_name;
 use super::store::{Owner, Slot};
-use super::truth::{boolean, choice, compare, distribute, equal, is_none, merge_dicts, same, truth};
-use super::{Atom, AttributeRead, Cond, Const, Dict, Order, Root, Symbol, Traced, Value};
+use super::truth::{boolean, choice, compare, equal, merge_dicts, same, truth};
+use super::{AttributeRead, Cond, Const, Dict, Order, Root, Symbol, Traced, Value};
 use crate::source::Span;
 
 /// Attributes of attributes beyond this many are not followed.
-const MAX_PATH: usize = 8;
-/// A comprehension over a literal of at most this many items is evaluated item by item.
-const MAX_ITEMS: usize = 32;
+pub(super) const MAX_PATH: usize = 8;
 
 /// Whether an entry is there is not followed through conditions written with more parts than this.
 const MAX_PRESENCE: usize = 48;
@@ -163,161 +160,6 @@ impl Interpreter<'_> {
         boolean(&all)
     }
 
-    /// `item in container`.
-    fn contains(&mut self, container: &Value, item: &Value) -> Cond {
-        match container {
-            Value::List(items) => Cond::any(items.iter().map(|candidate| equal(item, &candidate.value))),
-            Value::Dict(dict) => {
-                let content = self.content(dict);
-                let present = content.entries.iter().map(|(key, ..)| {
-                    let when = content.maybe.get(key).cloned().unwrap_or(Cond::TRUE);
-                    when.and(equal(item, &Value::Const(key.clone())))
-                });
-                let present = Cond::any(present);
-                if content.open { present.or(Cond::opaque()) } else { present }
-            }
-            Value::Const(Const::Str(text)) => match item {
-                Value::Const(Const::Str(part)) => text.contains(&**part).into(),
-                Value::Choice(_) => distribute(item, |item| match item {
-                    Value::Const(Const::Str(part)) => text.contains(&**part).into(),
-                    _ => Cond::opaque(),
-                }),
-                _ => Cond::opaque(),
-            },
-            Value::Choice(_) => {
-                let parts: Vec<Cond> = container
-                    .alternatives()
-                    .into_iter()
-                    .map(|(when, container)| when.and(self.contains(&container, item)))
-                    .collect();
-                Cond::any(parts)
-            }
-            // The same question about the same symbol has the same answer.
-            Value::Symbol(symbol) => match item {
-                Value::Const(constant) if symbol.path.len() < MAX_PATH => {
-                    truth(&Self::member(symbol, &format!("contains({constant})")))
-                }
-                _ => Cond::opaque(),
-            },
-            Value::External(path) if &**path == "os.environ" => match item {
-                Value::Const(Const::Str(name)) => is_none(&self.environment(name)).negate(),
-                _ => Cond::opaque(),
-            },
-            _ => Cond::opaque(),
-        }
-    }
-
-    pub(super) fn environment(&self, name: &Arc<str>) -> Value {
-        let slot = Slot::Attribute(Owner::External("os.environ".into()), Arc::clone(name));
-        self.store.get(&slot).cloned().unwrap_or_else(|| {
-            Value::Symbol(Arc::new(Symbol { root: Root::Environment(Arc::clone(name)), path: Vec::new() }))
-        })
-    }
-
-    /// `isinstance(value, class)`.
-    pub(super) fn instance_of(&mut self, value: &Value, class: &Value, written: &Expr) -> Cond {
-        if let Expr::Tuple(node) = written {
-            let parts: Vec<Cond> = match class {
-                Value::List(items) if items.len() == node.elts.len() => {
-                    let pairs = items.iter().zip(&node.elts);
-                    pairs.map(|(item, written)| self.instance_of(value, &item.value, written)).collect()
-                }
-                _ => return Cond::opaque(),
-            };
-            return Cond::any(parts);
-        }
-        if let Expr::BinOp(node) = written {
-            let sides = [&node.left, &node.right];
-            let parts = sides.map(|side| {
-                let class = self.expr(side);
-                self.instance_of(value, &class, side)
-            });
-            return Cond::any(parts);
-        }
-        let name: Arc<str> = match class {
-            Value::External(path) => path.rsplit('.').next().unwrap_or_default().into(),
-            Value::Class(class) => class.name.rsplit('.').next().unwrap_or_default().into(),
-            Value::List(items) => {
-                let items = Arc::clone(items);
-                let parts: Vec<Cond> = items.iter().map(|item| self.instance_of(value, &item.value, written)).collect();
-                return Cond::any(parts);
-            }
-            // A class that may be missing (`PeftModel = None`) has no instances then.
-            Value::Choice(_) => {
-                let some = class.alternatives().into_iter().find(|(_, class)| !matches!(class, Value::Const(_)));
-                return match some {
-                    Some((_, class)) => self.instance_of(value, &class, written),
-                    None => Cond::FALSE,
-                };
-            }
-            _ => match short_name(written) {
-                Some(name) => name.into(),
-                None => return Cond::opaque(),
-            },
-        };
-        self.is_a(value, &name)
-    }
-
-    pub(super) fn is_a(&self, value: &Value, class: &Arc<str>) -> Cond {
-        let among = |names: &[&str]| Cond::from(names.contains(&&**class));
-        match value {
-            Value::Choice(_) => distribute(value, |value| self.is_a(value, class)),
-            Value::Symbol(symbol) => Cond::Atom(Atom::IsInstance(Arc::clone(symbol), Arc::clone(class))),
-            Value::Const(constant) => among(match constant {
-                Const::None => &["NoneType", "object"],
-                Const::Bool(_) => &["bool", "int", "object"],
-                Const::Int(_) => &["int", "object"],
-                Const::Float(_) => &["float", "object"],
-                Const::Str(_) => &["str", "object"],
-            }),
-            Value::Object(object) => match self.host.is_instance(&object.callee, class) {
-                Some(known) => known.into(),
-                None if object.callee.rsplit('.').next() == Some(class) => Cond::TRUE,
-                // No constructor or loader returns one of these.
-                None if matches!(&**class, "str" | "int" | "float" | "bool" | "NoneType") => Cond::FALSE,
-                None => match super::truth::as_symbol(value) {
-                    Some(symbol) => Cond::Atom(Atom::IsInstance(symbol, Arc::clone(class))),
-                    None => Cond::opaque(),
-                },
-            },
-            Value::Instance(instance) => {
-                let mut unknown = false;
-                for base in self.resolution(&instance.class) {
-                    match base {
-                        Value::Class(base) if base.name.rsplit('.').next() == Some(class) => return Cond::TRUE,
-                        Value::External(path) => {
-                            if path.rsplit('.').next() == Some(class) {
-                                return Cond::TRUE;
-                            }
-                            match self.host.is_instance(&path, class) {
-                                Some(true) => return Cond::TRUE,
-                                Some(false) => {}
-                                None => unknown = true,
-                            }
-                        }
-                        _ => {}
-                    }
-                }
-                if unknown && !matches!(&**class, "str" | "int" | "float" | "bool" | "NoneType" | "dict" | "list") {
-                    Cond::opaque()
-                } else {
-                    Cond::FALSE
-                }
-            }
-            Value::List(_) => among(&["list", "tuple", "set", "Sequence", "Iterable", "object"]),
-            Value::Dict(_) => among(&["dict", "Mapping", "MutableMapping", "object"]),
-            Value::Unknown => Cond::opaque(),
-            Value::Function(_) | Value::Module(_) => among(&["Callable", "FunctionType", "object"]),
-            Value::Class(_) | Value::External(_) => {
-                if matches!(&**class, "str" | "int" | "float" | "bool" | "dict" | "list" | "tuple" | "NoneType") {
-                    Cond::FALSE
-                } else {
-                    Cond::opaque()
-                }
-            }
-        }
-    }
-
     // Displays.
 
     fn items(&mut self, elements: &[Expr], whole: &Expr) -> Value {
@@ -458,8 +300,9 @@ impl Interpreter<'_> {
                 self.each(key, &mut |state, key| state.item(&owner, key, node))
             }
             (Value::List(items), Value::Const(Const::Int(index))) => {
-                let at = if *index < 0 { items.len() as i64 + index } else { *index };
-                match usize::try_from(at).ok().and_then(|at| items.get(at)) {
+                let back = usize::try_from(index.unsigned_abs()).ok();
+                let at = if *index < 0 { back.and_then(|back| items.len().checked_sub(back)) } else { back };
+                match at.and_then(|at| items.get(at)) {
                     Some(item) => item.value.clone(),
                     None => self.fresh(node),
                 }
@@ -497,111 +340,6 @@ impl Interpreter<'_> {
             }
             _ => self.fresh(node),
         }
-    }
-
-    // Comprehensions.
-
-    fn comprehension(&mut self, generators: &[ast::Comprehension], element: &Expr, whole: &Expr) -> Value {
-        let [first, more @ ..] = generators else { return Value::Unknown };
-        let source = self.expr(&first.iter);
-        if let (Value::Symbol(symbol), []) = (&source, more) {
-            // `[int(part) for part in version.split(".")]` stands for the version.
-            if matches!(symbol.root, Root::Release(_)) {
-                return source;
-            }
-        }
-        self.inner_scope(|state| {
-            let items = match &source {
-                Value::List(items) if more.is_empty() && items.len() <= MAX_ITEMS => items.to_vec(),
-                _ => {
-                    let (item, _) = state.item_of(&source, &first.iter, &first.target);
-                    state.bind(&first.target, &item);
-                    state.comprehension_rest(&first.ifs, more, |state| _ = state.expr(element));
-                    return state.fresh(whole);
-                }
-            };
-            let mut result = Vec::new();
-            let mut exact = true;
-            for item in items {
-                state.bind(&first.target, &item.value);
-                let test = state.tests(&first.ifs);
-                exact &= matches!(test, Cond::Const(_));
-                if test != Cond::FALSE {
-                    let value = state.expr(element);
-                    result.push(Traced { value, span: state.span(element) });
-                }
-            }
-            if exact { Value::List(result.into()) } else { state.fresh(whole) }
-        })
-    }
-
-    fn comprehension_rest(&mut self, ifs: &[Expr], more: &[ast::Comprehension], element: impl FnOnce(&mut Self)) {
-        self.tests(ifs);
-        for generator in more {
-            let source = self.expr(&generator.iter);
-            let (item, _) = self.item_of(&source, &generator.iter, &generator.target);
-            self.bind(&generator.target, &item);
-            self.tests(&generator.ifs);
-        }
-        element(self);
-    }
-
-    fn tests(&mut self, ifs: &[Expr]) -> Cond {
-        let tests: Vec<Cond> = ifs.iter().map(|test| self.condition(test)).collect();
-        Cond::all(tests)
-    }
-
-    fn dict_comprehension(&mut self, node: &ast::ExprDictComp) -> Value {
-        let [first, more @ ..] = &node.generators[..] else { return Value::Unknown };
-        let source = self.expr(&first.iter);
-        let id = self.id();
-        self.inner_scope(|state| {
-            let mut dict = Dict { id, ..Dict::default() };
-            match (&source, &node.key) {
-                (Value::List(items), key) if more.is_empty() && items.len() <= MAX_ITEMS => {
-                    for item in items.iter() {
-                        state.bind(&first.target, &item.value);
-                        let test = state.tests(&first.ifs);
-                        let key = key.as_ref().map_or(Value::Unknown, |key| state.expr(key));
-                        let entry = state.expr(&node.value);
-                        // An entry that was only taken over keeps its place in the source.
-                        let span = match &item.value {
-                            Value::List(pair) if pair.len() == 2 => pair[1].span,
-                            _ => state.span(&*node.value),
-                        };
-                        match key {
-                            Value::Const(key) if test != Cond::FALSE => {
-                                put(&mut dict, key, Traced { value: entry, span }, None, test);
-                            }
-                            Value::Const(_) => {}
-                            _ => dict.open = true,
-                        }
-                    }
-                }
-                (_, key) => {
-                    let (item, _) = state.item_of(&source, &first.iter, &first.target);
-                    state.bind(&first.target, &item);
-                    state.comprehension_rest(&first.ifs, more, |state| {
-                        if let Some(key) = key {
-                            state.expr(key);
-                        }
-                        state.expr(&node.value);
-                    });
-                    dict.open = true;
-                }
-            }
-            Value::Dict(Arc::new(dict))
-        })
-    }
-
-    /// Evaluates in a scope inside the present one.
-    fn inner_scope(&mut self, act: impl FnOnce(&mut Self) -> Value) -> Value {
-        let outer = self.frame.scope;
-        let module = self.frame.module.file();
-        self.frame.scope = self.new_scope(Some(outer), false, module);
-        let value = act(self);
-        self.frame.scope = outer;
-        value
     }
 
     // Operators.

@@ -7,14 +7,22 @@
 //! of a [`Host`].
 
 mod arguments;
+mod assignment;
+mod branching;
 mod builtins;
 mod calls;
 mod classes;
+mod comprehensions;
 mod condition;
+mod control;
 mod entry;
+mod exceptions;
 mod expressions;
+mod functions;
 mod imports;
 mod interpreter;
+mod outside;
+mod questions;
 mod statements;
 mod store;
 mod trace;

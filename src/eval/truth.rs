@@ -265,7 +265,7 @@ pub(super) fn choose(test: &Cond, then: &Value, otherwise: &Value) -> Value {
         _ => {}
     }
     match (then, otherwise) {
-        (Value::Unknown, _) | (_, Value::Unknown) => {}
+        (Value::Unknown, Value::Unknown) => return Value::Unknown,
         (Value::Dict(one), Value::Dict(other)) if one.id == other.id && one.id != 0 => {
             return Value::Dict(Arc::new(merge_dicts(test, one, other)));
         }

@@ -150,7 +150,9 @@ fn rows(atoms: &[&Atom], members: &[usize]) -> Vec<Row> {
         let mut ways: Vec<Row> = vec![Vec::new()];
         for index in members {
             if let Some(decided) = atoms[*index].under_point(value.as_ref()) {
-                ways.iter_mut().for_each(|way| way.push((*index, decided)))
+                for way in &mut ways {
+                    way.push((*index, decided));
+                }
             } else {
                 let both = |way: &Row| [true, false].map(|decided| [way.clone(), vec![(*index, decided)]].concat());
                 ways = ways.iter().flat_map(both).collect();

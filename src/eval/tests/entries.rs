@@ -187,10 +187,10 @@ fn no_input_panics() {
 fn deep_and_endless_input_ends() {
     let deep = format!("x = {}1{}\n", "(".repeat(3000), ")".repeat(3000));
     let sum = format!("x = {}\n", vec!["1"; 5000].join(" + "));
-    let branches: String = (0..60).map(|index| format!("if make({index}):\n  x = {index}\n")).collect();
-    let chain: String =
-        (0..60).map(|index| format!("  if a.x{index}:\n    d['k{index}'] = x\n    x = a.y{index}\n")).collect();
-    let elifs: String = (0..300).map(|index| format!("  elif a == {index}:\n    x = {index}\n")).collect();
+    let many = |count: usize, line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<Vec<_>>().concat();
+    let branches = many(60, &|index| format!("if make({index}):\n  x = {index}\n"));
+    let chain = many(60, &|index| format!("  if a.x{index}:\n    d['k{index}'] = x\n    x = a.y{index}\n"));
+    let elifs = many(300, &|index| format!("  elif a == {index}:\n    x = {index}\n"));
     let texts = [
         deep,
         sum,

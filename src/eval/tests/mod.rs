@@ -92,13 +92,13 @@ fn show_calls(trace: &Trace, callee: &str) -> String {
         }
         let mut line = parts.join(", ");
         if event.when != Cond::TRUE {
-            line += &format!(" @ {}", show_cond(&event.when, trace));
+            line.extend([" @ ", &show_cond(&event.when, trace)]);
         }
         if !event.caught.is_empty() {
-            line += &format!(" caught {}", event.caught.join("/"));
+            line.extend([" caught ", &event.caught.join("/")]);
         }
         if let Some(class) = &event.through {
-            line += &format!(" through {}", class.name);
+            line.extend([" through ", &class.name]);
         }
         line
     });

@@ -1,0 +1,219 @@
+//! Assignments to names, attributes and items.
+
+use std::sync::Arc;
+
+use ruff_python_ast::{self as ast, Expr};
+
+use super::interpreter::Interpreter;
+use super::store::{Owner, Slot};
+use super::truth::choice;
+use super::{Cond, Const, Dict, Traced, Value};
+
+impl Interpreter<'_> {
+    pub(super) fn assign_statement(&mut self, node: &ast::StmtAssign) {
+        let value = self.expr(&node.value);
+        for target in &node.targets {
+            self.bind(target, &value);
+        }
+    }
+
+    pub(super) fn bind(&mut self, target: &Expr, value: &Value) {
+        if !self.enter() {
+            return;
+        }
+        match target {
+            Expr::Name(name) => self.assign(&name.id, value.clone()),
+            Expr::Attribute(node) => {
+                let owner = self.expr(&node.value);
+                self.store_attribute(&owner, &node.attr, value);
+            }
+            Expr::Subscript(node) => {
+                let owner = self.expr(&node.value);
+                let key = self.expr(&node.slice);
+                let stored = Traced { value: value.clone(), span: self.span(target) };
+                self.store_item(&owner, &key, stored, Some(&node.value));
+            }
+            Expr::Starred(node) => self.bind(&node.value, value),
+            Expr::Tuple(node) => self.unpack(&node.elts, value),
+            Expr::List(node) => self.unpack(&node.elts, value),
+            _ => {}
+        }
+        self.leave();
+    }
+
+    fn unpack(&mut self, targets: &[Expr], value: &Value) {
+        for (index, target) in targets.iter().enumerate() {
+            let item = if let Expr::Starred(starred) = target {
+                self.fresh(&*starred.value)
+            } else {
+                let starred_before = targets[..index].iter().any(Expr::is_starred_expr);
+                let from_end = targets.len() - index;
+                self.unpacked(value, targets.len(), if starred_before { Err(from_end) } else { Ok(index) }, target)
+            };
+            self.bind(target, &item);
+        }
+    }
+
+    /// One item of an unpacked value, counted from the start (`Ok`) or from the end.
+    fn unpacked(&mut self, value: &Value, count: usize, at: Result<usize, usize>, target: &Expr) -> Value {
+        match value {
+            Value::List(items) => {
+                let index = at.map_or_else(|from_end| items.len().checked_sub(from_end), Some);
+                match index.and_then(|index| items.get(index)) {
+                    Some(item) => item.value.clone(),
+                    None => self.fresh(target),
+                }
+            }
+            Value::Choice(choices) => {
+                // `None` cannot be unpacked, nor can a list that is too short.
+                let fits = |value: &Value| match value {
+                    Value::Const(Const::None) => false,
+                    Value::List(items) => items.len() == count || at.is_err(),
+                    _ => true,
+                };
+                let fitting: Vec<_> = choices.iter().filter(|(_, value)| fits(value)).cloned().collect();
+                let parts: Vec<(Cond, Value)> =
+                    fitting.into_iter().map(|(when, value)| (when, self.unpacked(&value, count, at, target))).collect();
+                choice(parts)
+            }
+            Value::Symbol(symbol) => match at {
+                Ok(index) => Self::member(symbol, &format!("[{index}]")),
+                Err(_) => self.fresh(target),
+            },
+            _ => self.fresh(target),
+        }
+    }
+
+    pub(super) fn store_attribute(&mut self, owner: &Value, name: &str, value: &Value) {
+        let own = |owner| Slot::Attribute(owner, name.into());
+        let slot = match owner {
+            Value::Object(object) => own(Owner::Id(object.id)),
+            Value::Instance(instance) => own(Owner::Id(instance.id)),
+            Value::Symbol(symbol) => own(Owner::Symbol(Arc::clone(symbol))),
+            Value::External(path) => {
+                // Patching a method changes the class for everyone.
+                self.patched.insert(if name.starts_with("__") {
+                    Arc::clone(path)
+                } else {
+                    format!("{path}.{name}").into()
+                });
+                own(Owner::External(Arc::clone(path)))
+            }
+            Value::Class(class) => match self.classes.get(&class.id) {
+                Some(state) => Slot::Variable(state.scope, name.into()),
+                None => return,
+            },
+            Value::Module(file) => match self.modules.get(file) {
+                Some(state) => Slot::Variable(state.scope, name.into()),
+                None => return,
+            },
+            Value::Choice(_) => {
+                let value = value.clone();
+                self.each(owner, &mut |state, owner| {
+                    state.store_attribute(owner, name, &value);
+                    Value::NONE
+                });
+                return;
+            }
+            _ => return,
+        };
+        self.store.set(slot, Some(value.clone()));
+    }
+
+    pub(super) fn store_item(&mut self, owner: &Value, key: &Value, item: Traced, written: Option<&Expr>) {
+        match (owner, key) {
+            (Value::Choice(_), _) => {
+                self.each(owner, &mut |state, owner| {
+                    state.store_item(owner, key, item.clone(), written);
+                    Value::NONE
+                });
+            }
+            (Value::Dict(dict), Value::Const(key)) => {
+                let mut content = Dict::clone(&self.content(dict));
+                content.maybe.remove(key);
+                match content.entries.iter_mut().find(|(known, ..)| known == key) {
+                    Some(entry) => *entry = (key.clone(), item, None),
+                    None => content.entries.push((key.clone(), item, None)),
+                }
+                self.set_content(dict, content, written);
+            }
+            (Value::Dict(dict), _) => {
+                let mut content = Dict::clone(&self.content(dict));
+                content.open = true;
+                self.set_content(dict, content, written);
+            }
+            (Value::External(path), Value::Const(Const::Str(name))) if &**path == "os.environ" => {
+                let slot = Slot::Attribute(Owner::External(Arc::clone(path)), Arc::clone(name));
+                self.store.set(slot, Some(item.value));
+            }
+            (Value::Symbol(_) | Value::Object(_) | Value::Instance(_), Value::Const(Const::Str(name))) => {
+                self.store_attribute(owner, name, &item.value);
+            }
+            (Value::List(items), Value::Const(Const::Int(index))) => {
+                let Some(at) = usize::try_from(*index).ok().filter(|at| *at < items.len()) else { return };
+                let mut items = items.to_vec();
+                items[at] = item;
+                if let Some(written) = written {
+                    self.bind(written, &Value::List(items.into()));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Changes a dictionary for everyone who holds it.
+    pub(super) fn set_content(&mut self, dict: &Arc<Dict>, mut content: Dict, written: Option<&Expr>) {
+        content.id = dict.id;
+        let content = Value::Dict(Arc::new(content));
+        if dict.id != 0 {
+            self.dicts.entry(dict.id).or_insert_with(|| Arc::clone(dict));
+            self.store.set(Slot::Content(dict.id), Some(content));
+        } else if let Some(written) = written {
+            self.bind(written, &content);
+        }
+    }
+
+    pub(super) fn delete(&mut self, target: &Expr) {
+        match target {
+            Expr::Name(name) => {
+                let name: Arc<str> = name.id.as_str().into();
+                let scope = self.target_scope(&name);
+                self.store.set(Slot::Variable(scope, name), None);
+            }
+            Expr::Subscript(node) => {
+                let owner = self.expr(&node.value);
+                let key = self.expr(&node.slice);
+                self.remove_item(&owner, &key, Some(&node.value));
+            }
+            Expr::Attribute(node) => {
+                let owner = self.expr(&node.value);
+                if let Value::Object(_) | Value::Instance(_) | Value::Symbol(_) = owner {
+                    let gone = self.fresh(node);
+                    self.store_attribute(&owner, &node.attr, &gone);
+                }
+            }
+            Expr::Tuple(node) => node.elts.iter().for_each(|target| self.delete(target)),
+            _ => {}
+        }
+    }
+
+    pub(super) fn remove_item(&mut self, owner: &Value, key: &Value, written: Option<&Expr>) {
+        self.each(owner, &mut |state, owner| {
+            let Value::Dict(dict) = owner else { return Value::NONE };
+            let mut content = Dict::clone(&state.content(dict));
+            if let Value::Const(key) = key {
+                content.entries.retain(|(known, ..)| known != key);
+                content.maybe.remove(key);
+            } else {
+                // Any of them may be gone.
+                let keys: Vec<Const> = content.entries.iter().map(|(key, ..)| key.clone()).collect();
+                for key in keys {
+                    let when = content.maybe.remove(&key).unwrap_or(Cond::TRUE);
+                    content.maybe.insert(key, when.and(Cond::opaque()));
+                }
+            }
+            state.set_content(dict, content, written);
+            Value::NONE
+        });
+    }
+}

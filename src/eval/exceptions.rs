@@ -1,0 +1,179 @@
+//! Exceptions: handlers, context managers, what is raised.
+
+use std::sync::Arc;
+
+use ruff_python_ast::{self as ast, Expr, Stmt};
+
+use super::interpreter::Interpreter;
+use super::statements::short_name;
+use super::store::Writes;
+use super::truth::join_paths;
+use super::{Cond, Const, RaiseEvent, Value};
+
+impl Interpreter<'_> {
+    pub(super) fn with(&mut self, items: &[ast::WithItem], body: &[Stmt]) {
+        let mut suppressed = Vec::new();
+        for item in items {
+            if let Expr::Call(call) = &item.context_expr {
+                let callee = self.expr(&call.func);
+                if matches!(&callee, Value::External(path) if &**path == "contextlib.suppress") {
+                    suppressed.extend(call.arguments.args.iter().flat_map(exception_names));
+                    continue;
+                }
+            }
+            let context = self.expr(&item.context_expr);
+            if let Some(target) = &item.optional_vars {
+                let value = match &context {
+                    Value::Object(_) | Value::Instance(_) => context,
+                    _ => self.fresh(&item.context_expr),
+                };
+                self.bind(target, &value);
+            }
+        }
+        if suppressed.is_empty() {
+            return self.block(body);
+        }
+        let (before, writes, end) = self.guarded(&suppressed, |state| state.block(body));
+        let failed = Cond::opaque();
+        self.path = if end == Cond::FALSE { before.and(failed.clone()) } else { end };
+        self.merge(&failed, &Writes::new(), &writes);
+    }
+
+    /// Evaluates something under handlers for `names`, undone; the path before, what was written, and the path after.
+    fn guarded(&mut self, names: &[Arc<str>], body: impl FnOnce(&mut Self)) -> (Cond, Writes, Cond) {
+        let (before, mark, outer) = (self.path.clone(), self.store.mark(), self.caught.len());
+        self.caught.extend(names.iter().cloned());
+        body(self);
+        self.caught.truncate(outer);
+        let end = std::mem::replace(&mut self.path, before.clone());
+        (before, self.store.take(mark), end)
+    }
+
+    pub(super) fn try_statement(&mut self, node: &ast::StmtTry) {
+        let mut names = Vec::new();
+        for ast::ExceptHandler::ExceptHandler(handler) in &node.handlers {
+            match &handler.type_ {
+                None => names.push("*".into()),
+                Some(class) => names.extend(exception_names(class)),
+            }
+        }
+        let start = self.path.clone();
+        let (before, body, body_end) = self.guarded(&names, |state| state.block(&node.body));
+        let mark = self.store.mark();
+        // Without an exception.
+        self.store.apply(body.clone());
+        self.path = body_end;
+        if self.alive() {
+            self.block(&node.orelse);
+        }
+        let mut end = self.path.clone();
+        let mut writes = self.store.take(mark);
+        for ast::ExceptHandler::ExceptHandler(handler) in &node.handlers {
+            let raised = Cond::opaque();
+            self.path = before.clone();
+            self.path = self.assume(&raised);
+            // How far the body came is not known.
+            self.merge(&Cond::opaque(), &body, &Writes::new());
+            if let Some(name) = &handler.name {
+                let value = self.fresh_named(name);
+                self.assign(name, value);
+            }
+            self.block(&handler.body);
+            let handled = self.store.take(mark);
+            if self.path == Cond::FALSE {
+                continue;
+            }
+            if end == Cond::FALSE {
+                (end, writes) = (self.path.clone(), handled);
+                continue;
+            }
+            end = if end == before { end } else { join_paths(&end, &self.path) };
+            self.merge(&raised, &handled, &writes);
+            writes = self.store.take(mark);
+        }
+        self.store.apply(writes);
+        self.path.clone_from(&end);
+        if !node.finalbody.is_empty() {
+            // Reached on every way, those that leave included.
+            self.path = start;
+            self.block(&node.finalbody);
+            if self.path != Cond::FALSE {
+                self.path = end;
+            }
+        }
+    }
+
+    pub(super) fn raise(&mut self, node: &ast::StmtRaise) {
+        let (class, message) = match node.exc.as_deref() {
+            Some(Expr::Call(call)) => (Some(&*call.func), call.arguments.args.first()),
+            other => (other, None),
+        };
+        let exception: Arc<str> = class.and_then(short_name).unwrap_or("").into();
+        if let Some(exc) = &node.exc {
+            self.expr(exc);
+        }
+        let message = message.and_then(|message| self.message(message));
+        let (span, when, caught) = (self.span(node), self.path.clone(), self.caught.clone());
+        self.trace.raises.push(RaiseEvent { span, exception, message, when, caught });
+        self.stop();
+    }
+
+    pub(super) fn assert(&mut self, node: &ast::StmtAssert) {
+        let test = self.condition(&node.test);
+        let fails = self.assume(&test.clone().negate());
+        if fails != Cond::FALSE {
+            let message = node.msg.as_ref().and_then(|message| self.message(message));
+            let (span, caught) = (self.span(node), self.caught.clone());
+            let exception = "AssertionError".into();
+            self.trace.raises.push(RaiseEvent { span, exception, message, when: fails, caught });
+        }
+        if !self.lenient {
+            self.path = self.assume(&test);
+        }
+    }
+
+    /// A message as far as it is literal.
+    fn message(&mut self, expr: &Expr) -> Option<Arc<str>> {
+        match expr {
+            Expr::FString(node) => {
+                let mut text = String::new();
+                for part in node.value.as_slice() {
+                    match part {
+                        ast::FStringPart::Literal(literal) => text.push_str(literal),
+                        ast::FStringPart::FString(fstring) => {
+                            for element in &fstring.elements {
+                                match element {
+                                    ast::InterpolatedStringElement::Literal(literal) => text.push_str(&literal.value),
+                                    ast::InterpolatedStringElement::Interpolation(inner) => {
+                                        match self.expr(&inner.expression) {
+                                            Value::Const(Const::Str(known)) => text.push_str(&known),
+                                            Value::Const(known) => text.push_str(&known.to_string()),
+                                            _ => text.push_str("{...}"),
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                Some(text.into())
+            }
+            _ => match self.expr(expr) {
+                Value::Const(Const::Str(text)) => Some(text),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// The classes that an `except` names, by their last component; `*` for those that catch everything.
+fn exception_names(class: &Expr) -> Vec<Arc<str>> {
+    match class {
+        Expr::Tuple(node) => node.elts.iter().flat_map(exception_names).collect(),
+        Expr::Name(_) | Expr::Attribute(_) => {
+            let name = short_name(class).unwrap_or_default();
+            vec![if matches!(name, "Exception" | "BaseException") { "*".into() } else { name.into() }]
+        }
+        _ => vec!["*".into()],
+    }
+}
