@@ -37,7 +37,9 @@ impl Interpreter<'_> {
                 _ => None,
             },
             Value::Symbol(symbol) => match name {
-                _ if matches!(symbol.root, Root::Release(_)) => Some(receiver.clone()),
+                "split" | "rsplit" | "strip" | "replace" | "removeprefix" | "partition" if symbol.is_release() => {
+                    Some(receiver.clone())
+                }
                 "get" | "pop" if !args.list.is_empty() => {
                     let key = args.text(0, "key")?;
                     let value = self.symbol_attribute(symbol, &key);
@@ -254,7 +256,7 @@ impl Interpreter<'_> {
             {
                 let value = args.positional(0)?;
                 let is_release = match value {
-                    Value::Symbol(symbol) => matches!(symbol.root, Root::Release(_)),
+                    Value::Symbol(symbol) => symbol.is_release(),
                     Value::Const(Const::Str(_)) => path.contains("ersion"),
                     _ => false,
                 };
@@ -266,13 +268,13 @@ impl Interpreter<'_> {
 
     fn builtin_function(&mut self, name: &str, args: &Args, site: &Site) -> Value {
         let first = args.positional(0).cloned();
-        let release = |value: &Value| matches!(value, Value::Symbol(symbol) if matches!(symbol.root, Root::Release(_)));
+        let release = |value: &Value| matches!(value, Value::Symbol(symbol) if symbol.is_release());
         match (name, first) {
             ("exit" | "quit", _) => {
                 self.stop();
                 Value::Unknown
             }
-            ("bool", Some(value)) => boolean(&truth(&value)),
+            ("bool", Some(value)) => boolean(&self.truth_of(&value)),
             ("dict", first) => {
                 let mut dict = Dict { id: self.id(), open: args.open, ..Dict::default() };
                 if let Some(first) = first {
@@ -283,7 +285,7 @@ impl Interpreter<'_> {
             }
             ("list" | "tuple" | "set" | "frozenset", None) if !args.open => Value::List([].into()),
             ("list" | "tuple" | "set" | "frozenset" | "sorted" | "iter", Some(value @ Value::List(_))) => value,
-            ("list" | "tuple" | "str" | "float", Some(value)) if release(&value) => value,
+            ("list" | "tuple" | "str" | "float" | "int", Some(value)) if release(&value) => value,
             ("map", Some(_)) if args.positional(1).is_some_and(release) => {
                 args.positional(1).cloned().unwrap_or(Value::Unknown)
             }

@@ -17,7 +17,7 @@ impl Interpreter<'_> {
         let source = self.expr(&first.iter);
         if let (Value::Symbol(symbol), []) = (&source, more) {
             // `[int(part) for part in version.split(".")]` stands for the version.
-            if matches!(symbol.root, Root::Release(_)) {
+            if symbol.is_release() {
                 return source;
             }
         }

@@ -1,6 +1,7 @@
 //! Where evaluations start: a script, one function, one condition.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -194,23 +195,22 @@ impl Interpreter<'_> {
     // Functions without a caller.
 
     fn run_uncalled(&mut self, module: &Arc<PythonModule>) {
-        let mut done = 0;
         self.uncalled = true;
-        self.run_uncalled_since(module, &mut done);
+        let last = self.id();
+        self.run_uncalled_among(module, 0..last);
     }
 
-    /// Evaluates the functions of a module that were defined since `done` (an id) and never entered. What one does is undone
-    /// before the next.
-    fn run_uncalled_since(&mut self, module: &Arc<PythonModule>, done: &mut u32) {
-        loop {
-            let next = self.definitions.range(*done + 1..).map(|(id, definition)| (*id, Arc::clone(definition))).next();
-            let Some((id, definition)) = next else { return };
-            *done = id;
+    /// Evaluates the functions of a module that were never entered, among those with these ids; then those that they define.
+    /// What one does is undone before the next.
+    fn run_uncalled_among(&mut self, module: &Arc<PythonModule>, ids: Range<u32>) {
+        let definitions: Vec<Arc<Definition>> =
+            self.definitions.range(ids).map(|(_, known)| Arc::clone(known)).collect();
+        for definition in definitions {
             let is_own = definition.module.file() == module.file() && matches!(definition.code, Code::Def(_));
             if !is_own || self.entered.contains(&definition.function.span) || self.trace.exhausted {
                 continue;
             }
-            let mark = self.store.mark();
+            let (mark, first) = (self.store.mark(), self.id());
             match self.method_class(&definition) {
                 Some(class) => self.run_class(&class),
                 None => {
@@ -218,7 +218,8 @@ impl Interpreter<'_> {
                 }
             }
             self.path = Cond::TRUE;
-            self.run_uncalled_since(module, done);
+            let last = self.id();
+            self.run_uncalled_among(module, first..last);
             self.store.take(mark);
             self.path = Cond::TRUE;
         }

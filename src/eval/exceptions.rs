@@ -52,6 +52,10 @@ impl Interpreter<'_> {
     pub(super) fn try_statement(&mut self, node: &ast::StmtTry) {
         let mut names = Vec::new();
         for ast::ExceptHandler::ExceptHandler(handler) in &node.handlers {
+            if handler.body.last().is_some_and(Stmt::is_raise_stmt) {
+                // What it catches still ends the program.
+                continue;
+            }
             match &handler.type_ {
                 None => names.push("*".into()),
                 Some(class) => names.extend(exception_names(class)),

@@ -14,6 +14,8 @@ use crate::source::Span;
 /// Attributes of attributes beyond this many are not followed.
 pub(super) const MAX_PATH: usize = 8;
 
+/// A chain of `and` or `or` over more values than this is not followed.
+const MAX_CHAIN: usize = 128;
 /// Whether an entry is there is not followed through conditions written with more parts than this.
 const MAX_PRESENCE: usize = 48;
 /// A lookup by an unknown key in a dictionary of at most this many entries is a choice of them.
@@ -103,6 +105,9 @@ impl Interpreter<'_> {
 
     fn bool_op(&mut self, op: ast::BoolOp, values: &[Expr]) -> Value {
         let [first, rest @ ..] = values else { return Value::Unknown };
+        if values.len() > MAX_CHAIN {
+            return Value::Unknown;
+        }
         let mut value = self.expr(first);
         if rest.is_empty() {
             return value;
@@ -111,23 +116,18 @@ impl Interpreter<'_> {
             // Its truth is asked for more than once.
             value = boolean(&Cond::opaque());
         }
-        let test = truth(&value);
+        let test = self.truth_of(&value);
         let is_and = op == ast::BoolOp::And;
         // What is left of the value on its own side: `x or y` is `x` only where `x` is true.
         let (when, kept) = if is_and { (test.clone(), test.negate()) } else { (test.clone().negate(), test) };
         let own = restrict(&value, &kept);
-        let limit = self.enter();
-        let result = if limit { self.branch(&when, |state| state.bool_op(op, rest), |_| own) } else { Value::Unknown };
-        if limit {
-            self.leave();
-        }
-        result
+        self.branch(&when, |state| state.bool_op(op, rest), |_| own)
     }
 
     fn unary(&mut self, node: &ast::ExprUnaryOp) -> Value {
         let value = self.expr(&node.operand);
         match (node.op, &value) {
-            (ast::UnaryOp::Not, _) => boolean(&truth(&value).negate()),
+            (ast::UnaryOp::Not, _) => boolean(&self.truth_of(&value).negate()),
             (ast::UnaryOp::USub, Value::Const(Const::Int(number))) => Value::Const(Const::Int(number.wrapping_neg())),
             (ast::UnaryOp::USub, Value::Const(Const::Float(bits))) => {
                 Value::Const(Const::float(-f64::from_bits(*bits)))
@@ -329,7 +329,12 @@ impl Interpreter<'_> {
                 self.environment(name)
             }
             (Value::External(_) | Value::Class(_), _) => owner.clone(),
-            (Value::Symbol(symbol), _) if matches!(symbol.root, Root::Release(_)) => owner.clone(),
+            // The first part of a version, or a slice of it, stands for the version; a later part does not.
+            (Value::Symbol(symbol), key)
+                if symbol.is_release() && !matches!(key, Value::Const(key) if !key.equals(&Const::Int(0))) =>
+            {
+                owner.clone()
+            }
             (Value::Symbol(_) | Value::Object(_) | Value::Instance(_), Value::Const(Const::Str(name))) => {
                 let name = Arc::clone(name);
                 self.attribute(owner, &name)
@@ -395,7 +400,7 @@ impl Interpreter<'_> {
         if symbol.path.len() >= MAX_PATH {
             return self.fresh_named(name);
         }
-        if matches!(symbol.root, Root::Release(_)) {
+        if symbol.is_release() && matches!(name, "base_version" | "public" | "release" | "major" | "version") {
             return Value::Symbol(Arc::clone(symbol));
         }
         let value = Self::member(symbol, name);

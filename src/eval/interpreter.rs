@@ -237,7 +237,7 @@ impl<'h> Interpreter<'h> {
 
     /// For an evaluation on a thread of the usual size.
     pub(super) fn limit_depth(&mut self) {
-        self.max_depth = 40;
+        self.max_depth = 100;
     }
 
     pub(super) fn alive(&self) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ruff_python_ast::{Expr, Stmt};
 
 use super::interpreter::{Exit, Interpreter};
-use super::truth::truth;
+use super::truth::{distribute, truth};
 use super::{Cond, Value};
 
 impl Interpreter<'_> {
@@ -87,7 +87,16 @@ impl Interpreter<'_> {
     /// A condition as written.
     pub(super) fn condition(&mut self, test: &Expr) -> Cond {
         let value = self.expr(test);
-        truth(&value)
+        self.truth_of(&value)
+    }
+
+    /// Whether a value is true as it is now.
+    pub(super) fn truth_of(&self, value: &Value) -> Cond {
+        match value {
+            Value::Dict(dict) => truth(&Value::Dict(self.content(dict))),
+            Value::Choice(_) => distribute(value, |value| self.truth_of(value)),
+            _ => truth(value),
+        }
     }
 }
 

@@ -80,7 +80,7 @@ pub(super) fn equal(left: &Value, right: &Value) -> Cond {
         (Value::Const(Const::None), other) | (other, Value::Const(Const::None)) => is_none(other),
         (Value::Const(left), Value::Const(right)) => left.equals(right).into(),
         (Value::Symbol(symbol), constant) | (constant, Value::Symbol(symbol)) => {
-            if let (Root::Release(_), Some(_)) = (&symbol.root, release_text(constant)) {
+            if symbol.is_release() && release_text(constant).is_some() {
                 let at_least = release(symbol, Order::GreaterOrEqual, constant);
                 return at_least.and(release(symbol, Order::LessOrEqual, constant));
             }
@@ -114,10 +114,8 @@ pub(super) fn compare(left: &Value, order: Order, right: &Value) -> Cond {
             (_, _, Const::Str(one), Const::Str(other)) => holds(Some(one.cmp(other)), order),
             _ => Cond::opaque(),
         },
-        (Value::Symbol(symbol), other) if matches!(symbol.root, Root::Release(_)) => release(symbol, order, other),
-        (other, Value::Symbol(symbol)) if matches!(symbol.root, Root::Release(_)) => {
-            release(symbol, flip(order), other)
-        }
+        (Value::Symbol(symbol), other) if symbol.is_release() => release(symbol, order, other),
+        (other, Value::Symbol(symbol)) if symbol.is_release() => release(symbol, flip(order), other),
         (Value::Symbol(symbol), Value::Const(constant)) if constant.number().is_some() => {
             Cond::Atom(Atom::Compares(Arc::clone(symbol), order, constant.clone()))
         }

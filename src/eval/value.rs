@@ -107,6 +107,13 @@ pub enum Root {
     },
 }
 
+impl Symbol {
+    /// Whether it is the version of a package itself.
+    pub(super) fn is_release(&self) -> bool {
+        matches!(self.root, Root::Release(_)) && self.path.is_empty()
+    }
+}
+
 /// As a reader would write it: `args.use_peft`, `load_model(...)`, `'ipo' in args.loss_type`.
 impl fmt::Display for Symbol {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
