@@ -6,7 +6,7 @@ use ruff_python_ast::{self as ast, Expr};
 
 use super::expressions::put;
 use super::interpreter::Interpreter;
-use super::{Cond, Dict, Root, Traced, Value};
+use super::{Cond, Dict, Traced, Value};
 
 /// A comprehension over a literal of at most this many items is evaluated item by item.
 const MAX_ITEMS: usize = 32;
