@@ -17,7 +17,7 @@ pub struct Curated {
     patches: Vec<Patch>,
     parsers: Vec<ParserEntry>,
     adapter_references: Vec<AdapterReference>,
-    models: Vec<Model>,
+    models: Vec<ModelSize>,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
 }
@@ -127,7 +127,7 @@ struct ParserEntry {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Model {
+struct ModelSize {
     model: String,
     parameters: u64,
     #[serde(rename = "source")]

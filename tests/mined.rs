@@ -1,0 +1,63 @@
+//! The mined files have the form that their schema describes, and mining again changes no byte of them.
+
+use std::path::{Path, PathBuf};
+
+use dpo_lint::mine::{Options, mine, render};
+
+fn schemas() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
+}
+
+/// The mined files, by package.
+fn mined() -> Vec<(String, String)> {
+    let folder = std::fs::read_dir(schemas().join("knowledge")).expect("the folder exists");
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("it can be listed").path()).collect();
+    files.sort();
+    let name = |path: &Path| path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
+    let files = files.into_iter().filter(|path| name(path) != "curated");
+    files.map(|path| (name(&path), std::fs::read_to_string(&path).expect("it can be read"))).collect()
+}
+
+#[test]
+fn the_files_have_the_form_of_the_schema() {
+    let schema = std::fs::read_to_string(schemas().join("knowledge.schema.json")).expect("it can be read");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("it is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    for (package, text) in mined() {
+        let value: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let errors: Vec<String> = validator
+            .iter_errors(&value)
+            .take(5)
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{package}: {errors:#?}");
+    }
+    let broken =
+        serde_json::json!({"package": "p", "releases": [], "exports": {"p": {"in": "1.0 to 2.0"}}, "callables": {}});
+    assert!(!validator.is_valid(&broken), "an interval is no free text");
+}
+
+/// Runs where `DPO_LINT_WHEELS` names a folder with the wheels of each package in a folder of its own.
+#[test]
+fn mining_again_changes_no_byte() {
+    let Some(wheels) = std::env::var_os("DPO_LINT_WHEELS").map(PathBuf::from) else { return };
+    for (package, text) in mined() {
+        let Ok(folder) = std::fs::read_dir(wheels.join(&package)) else { continue };
+        let paths: Vec<PathBuf> = folder.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let index = std::fs::read_to_string(schemas().join("index").join(format!("{package}.json"))).ok();
+        let only = kept(&text);
+        let options = Options { package: &package, index: index.as_deref(), only: &only };
+        let again = render(&mine(&options, &paths).expect("the wheels can be mined"));
+        assert!(again == text, "{package}: mined again, the file is another one");
+    }
+}
+
+/// The names that a file mined in part was restricted to: all that it has.
+fn kept(text: &str) -> Vec<String> {
+    let value: serde_json::Value = serde_json::from_str(text).expect("it is JSON");
+    if value.get("partial").is_none() {
+        return Vec::new();
+    }
+    let callables = value["callables"].as_object().expect("callables are an object");
+    callables.keys().filter_map(|name| Some(name.rsplit('.').next()?.to_owned())).collect()
+}
