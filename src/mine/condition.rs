@@ -50,7 +50,7 @@ fn tidy(cond: &Cond) -> Cond {
     match cond {
         Cond::Any(parts) => {
             let mut parts: Vec<Cond> = parts.iter().map(tidy).collect();
-            drop_where(&mut parts, |part, other| implies(part, other));
+            drop_where(&mut parts, implies);
             Cond::any(parts)
         }
         Cond::All(parts) => {
