@@ -76,7 +76,10 @@ fn mine_one(options: &Options<'_>, index: &wheel::Index, path: &std::path::Path)
     let wheel = wheel::read(options.package, path)?;
     let library = library::Library::new(&wheel.modules);
     let mut definitions = definition::definitions(&library, options.only);
-    behaviour::describe(&library, &mut definitions);
+    // A package that is mined in part is asked for its fields; conditions need the classes around them.
+    if options.only.is_empty() {
+        behaviour::describe(&library, &mut definitions);
+    }
     let release = index.complete(wheel.release);
     let kept = (!options.only.is_empty()).then(|| definitions.keys().cloned().collect());
     let exports = library.exports(kept.as_ref());
