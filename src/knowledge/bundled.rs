@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 use super::{Curated, Package};
 
 /// Stored files by package. They are small enough to be opened at every start: what a run does not ask for is not parsed.
-const FILES: [(&str, &str); 1] = [("trl", include_str!("../../schemas/knowledge/trl.json"))];
+const FILES: [(&str, &str); 2] = [
+    ("transformers", include_str!("../../schemas/knowledge/transformers.json")),
+    ("trl", include_str!("../../schemas/knowledge/trl.json")),
+];
 
 const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 

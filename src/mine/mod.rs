@@ -80,7 +80,11 @@ fn mine_one(options: &Options<'_>, index: &wheel::Index, path: &std::path::Path)
     if options.only.is_empty() {
         behaviour::describe(&library, &mut definitions);
     }
-    let release = index.complete(wheel.release);
+    let mut release = index.complete(wheel.release);
+    if !options.only.is_empty() {
+        // What an extra needs is most of the metadata of transformers, and is for a package that is mined whole.
+        release.requires.retain(|requirement| !requirement.contains("extra =="));
+    }
     let kept = (!options.only.is_empty()).then(|| definitions.keys().cloned().collect());
     let exports = library.exports(kept.as_ref());
     Ok(combine::Mined { release, exports, definitions })

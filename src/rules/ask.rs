@@ -127,7 +127,10 @@ impl<'a> Call<'a> {
             signature.accepts(name) == Some(false)
         };
         let arguments = self.run.arguments().iter().enumerate();
-        arguments.filter(|(_, argument)| is_unknown(argument)).map(|(index, _)| index).collect()
+        arguments
+            .filter(|(_, argument)| is_unknown(argument) && argument.when == Cond::TRUE)
+            .map(|(index, _)| index)
+            .collect()
     }
 
     /// The argument that reaches a parameter in any release, by name or by position.
@@ -260,6 +263,10 @@ impl<'a> Call<'a> {
     /// The value of every parameter in one release.
     fn bindings(&self, signature: &Signature<'a>, host: &ReleaseHost<'_>) -> BTreeMap<&'a str, Value> {
         let mut bindings = BTreeMap::new();
+        let default_of = |name: &str| match signature.parameters.get(name).and_then(|known| known.default.as_deref()) {
+            Some(default) if !self.run.call().open => eval::expression(default, host),
+            _ => Value::Unknown,
+        };
         let mut positional = signature.positional.iter();
         for argument in self.run.arguments() {
             let parameter = match &argument.name {
@@ -269,15 +276,17 @@ impl<'a> Call<'a> {
                     .get_key_value(&**name)
                     .map(|(known, parameter)| parameter.alias_of.as_deref().unwrap_or(known)),
             };
-            if let Some(parameter) = parameter {
-                bindings.insert(parameter, ReleaseHost::as_library_object(&argument.value.value));
-            }
+            let Some(parameter) = parameter else { continue };
+            let default = || default_of(parameter);
+            let value = if argument.when == Cond::TRUE {
+                argument.value.value.clone()
+            } else {
+                argument.or_default(&default())
+            };
+            bindings.insert(parameter, ReleaseHost::as_library_object(&value));
         }
-        for (name, parameter) in &signature.parameters {
-            bindings.entry(name).or_insert_with(|| match &parameter.default {
-                Some(default) if !self.run.call().open => eval::expression(default, host),
-                _ => Value::Unknown,
-            });
+        for name in signature.parameters.keys() {
+            bindings.entry(name).or_insert_with(|| default_of(name));
         }
         bindings
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
+use super::training_arguments::missing_attribute;
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity, VersionScope};
 use crate::eval::{Argument, Cond, Const, FlagId, Value};
 use crate::knowledge::ReleaseSet;
@@ -50,7 +51,9 @@ impl<'a> Call<'a> {
     /// written for older releases, without an upper bound), the newest allowed one that does.
     pub(crate) fn judged(&self) -> Option<usize> {
         let in_effect = self.in_effect()?;
-        let takes = |release: &usize| self.unknown_arguments(*release).is_empty();
+        let takes = |release: &usize| {
+            self.unknown_arguments(*release).is_empty() && missing_attribute(self, *release).is_none()
+        };
         if takes(&in_effect) {
             return Some(in_effect);
         }

@@ -6,6 +6,9 @@ use super::report::{Reach, objects};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 
+use std::sync::Arc;
+
+use crate::eval::Object;
 use crate::knowledge::{Knowledge, ReleaseSet};
 use crate::lower::Analysis;
 
@@ -61,52 +64,51 @@ impl Rule for TrainingArgumentsForTrlTrainer {
     }
 
     fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let Some(argument) = call.argument("args") else { return };
-        let given = objects(&argument.value.value);
-        let Some(object) = given.iter().find(|object| &*object.callee == "transformers.TrainingArguments") else {
-            return;
-        };
-        let stored = |name: &str| object.stored.iter().any(|(attribute, _)| &**attribute == name);
-        let mut missing: Option<&str> = None;
-        let mut releases = ReleaseSet::default();
-        for release in call.package.all().iter() {
-            let Some(definition) = call.definition(release) else { continue };
-            for read in call.package.reads(definition, release) {
-                let Some(attribute) = read.path.strip_prefix("args.").filter(|name| !name.contains('.')) else {
-                    continue;
-                };
-                let only: ReleaseSet = [release].into_iter().collect();
-                if !stored(attribute)
-                    && lacks(call, attribute, release)
-                    && !call.when(&read.when, &only).certain.is_empty()
-                {
-                    missing = Some(attribute);
-                    releases.insert(release);
-                    break;
-                }
-            }
-        }
-        let Some(missing) = missing else { return };
-        let outcome = call.when("True", &releases);
-        let reach = call.reach(&outcome);
+        let (Some(argument), Some(object)) = (call.argument("args"), plain_arguments(call)) else { return };
+        let all = call.package.all();
+        let missing: Vec<(usize, &str)> =
+            all.iter().filter_map(|release| Some((release, missing_attribute(call, release)?))).collect();
+        let Some((_, example)) = missing.last() else { return };
+        let outcome = call.when("True", &missing.iter().map(|(release, _)| *release).collect());
+        let Some(in_effect) = call.in_effect() else { return };
+        let reach = call.reach_in(&outcome, in_effect);
         if reach == Reach::Elsewhere {
             return;
         }
         let trainer = call.short_name();
         let affected = if outcome.certain.is_empty() { &outcome.conditional } else { &outcome.certain };
-        let message = format!("`{trainer}` reads `args.{missing}`, which `TrainingArguments` does not have");
+        let attribute = missing.iter().find(|(release, _)| *release == in_effect).map_or(*example, |(_, name)| *name);
+        let message = format!("`{trainer}` reads `args.{attribute}`, which `TrainingArguments` does not have");
         let primary = Label { span: argument.span, message: "AttributeError".to_owned() };
         let mut finding = call.finding(&Self::META, reach, affected, message, primary);
         finding.related.push(Label { span: object.span, message: "these are plain `TrainingArguments`".to_owned() });
         call.explain(&mut finding, &outcome);
         let config = trainer.replace("Trainer", "Config");
-        if call.in_effect().is_some_and(|release| definition(call.package, &format!("trl.{config}"), release).is_some())
-        {
+        if definition(call.package, &format!("trl.{config}"), in_effect).is_some() {
             finding.help =
                 Some(format!("build a `{config}` instead; it takes the same arguments and has other defaults"));
         }
         found.push(finding);
     }
+}
+
+/// The `TrainingArguments` that a call gets, if it gets these and no configuration of the trainer's own.
+fn plain_arguments(call: &Call<'_>) -> Option<Arc<Object>> {
+    let given = objects(&call.argument("args")?.value.value);
+    given.into_iter().find(|object| &*object.callee == "transformers.TrainingArguments")
+}
+
+/// An attribute that the constructor of a release reads from `TrainingArguments`, which do not have it.
+pub(super) fn missing_attribute<'a>(call: &Call<'a>, release: usize) -> Option<&'a str> {
+    let object = plain_arguments(call)?;
+    let stored = |name: &str| object.stored.iter().any(|(attribute, _)| &**attribute == name);
+    let only: ReleaseSet = [release].into_iter().collect();
+    let reads = call.package.reads(call.definition(release)?, release);
+    reads.into_iter().find_map(|read| {
+        let attribute = read.path.strip_prefix("args.").filter(|name| !name.contains('.'))?;
+        let happens = || !call.when(&read.when, &only).certain.is_empty();
+        (!stored(attribute) && lacks(call, attribute, release) && happens()).then_some(attribute)
+    })
 }
 
 /// Whether `TrainingArguments` is known not to have an attribute: the configuration class of TRL declares it and no known
