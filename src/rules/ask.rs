@@ -62,6 +62,8 @@ pub struct Call<'a> {
     pub(crate) sources: &'a Sources,
     /// By release.
     signatures: OnceCell<Vec<Option<Signature<'a>>>>,
+    /// See [`Self::judged`].
+    pub(super) judged: OnceCell<Option<usize>>,
     /// By release: equal numbers, equal parameters and equal defaults of everything a condition can ask about.
     alike: OnceCell<Vec<usize>>,
     conditions: RefCell<BTreeMap<(String, usize), Option<Cond>>>,
@@ -88,6 +90,7 @@ impl<'a> Call<'a> {
             sources,
             signatures: OnceCell::new(),
             alike: OnceCell::new(),
+            judged: OnceCell::new(),
             conditions: RefCell::default(),
             decided: RefCell::default(),
         })

@@ -50,6 +50,10 @@ impl<'a> Call<'a> {
     /// The release by which the call is judged: the one in effect, or, where that does not take the arguments at all (code
     /// written for older releases, without an upper bound), the newest allowed one that does.
     pub(crate) fn judged(&self) -> Option<usize> {
+        *self.judged.get_or_init(|| self.judge())
+    }
+
+    fn judge(&self) -> Option<usize> {
         let in_effect = self.in_effect()?;
         let takes = |release: &usize| {
             self.unknown_arguments(*release).is_empty() && missing_attribute(self, *release).is_none()

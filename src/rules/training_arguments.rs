@@ -123,9 +123,7 @@ fn lacks(call: &Call<'_>, attribute: &str, release: usize) -> bool {
 
 fn ever_in_transformers(knowledge: &Knowledge, attribute: &str) -> bool {
     let Some(package) = knowledge.package("transformers") else { return true };
-    package.all().iter().any(|release| {
-        definition(package, "transformers.TrainingArguments", release)
-            .and_then(|found| package.signature(found, release))
-            .is_none_or(|signature| signature.parameters.contains_key(attribute))
-    })
+    let Some(newest) = package.all().iter().next_back() else { return true };
+    let found = definition(package, "transformers.TrainingArguments", newest).and_then(|name| package.callable(name));
+    found.is_none_or(|callable| callable.parameters.contains_key(attribute))
 }

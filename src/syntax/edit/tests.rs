@@ -373,7 +373,7 @@ fn flow(tree: &Tree, format: Format, indent: usize, dice: &mut Dice, out: &mut S
         Tree::List(items) => ('[', ']', items, false),
     };
     let lines = dice.roll(2) == 0 && !(format == Toml && named);
-    let newline = |out: &mut String, indent: usize| *out += &format!("\n{}", " ".repeat(indent));
+    let newline = |out: &mut String, indent: usize| *out = format!("{out}\n{}", " ".repeat(indent));
     out.push(open);
     for (index, item) in items.iter().enumerate() {
         if lines {
