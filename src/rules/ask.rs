@@ -313,22 +313,26 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// The values of flags in a variant: what it sets, else the default. A flag that is `None` by default, and with which the
-    /// call is not reached at all, is one that every user sets: it stays open.
+    /// The values of flags in a variant: what it sets, else the default. Where the call is not reached with the defaults, those
+    /// that are `None` stay open: every user sets one of them.
     fn assignment(&self, variant: &Variant, path: &Cond, holds: &Cond, release: usize) -> Assignment {
         let mut known = Assignment::new();
-        let symbol = |id: FlagId| Arc::new(Symbol { root: Root::Flag(id), path: Vec::new() });
+        let mut unset = Vec::new();
         for id in flags_of(path).chain(flags_of(holds)) {
-            let (value, is_set) = match variant.setting(id) {
-                Some(setting) => (setting.value.clone(), true),
-                None if variant.is_open => (None, false),
-                None => (self.default(id, release), false),
+            let symbol = Arc::new(Symbol { root: Root::Flag(id), path: Vec::new() });
+            let value = match variant.setting(id) {
+                Some(setting) => setting.value.clone(),
+                None if variant.is_open => None,
+                None => self.default(id, release).inspect(|default| {
+                    if *default == Const::None {
+                        unset.push(Arc::clone(&symbol));
+                    }
+                }),
             };
-            let Some(value) = value else { continue };
-            let alone = Assignment::from([(symbol(id), value.clone())]);
-            if is_set || value != Const::None || path.assign(&alone).verdict() != Tri::No {
-                known.extend(alone);
-            }
+            known.extend(value.map(|value| (symbol, value)));
+        }
+        if path.assign(&known).verdict() == Tri::No {
+            known.retain(|symbol, _| !unset.contains(symbol));
         }
         known
     }
