@@ -103,7 +103,7 @@ pub struct Guard {
     /// Its message, shortened; `{...}` stands for what is computed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// A Python expression over the parameters; `...` is a part that could not be understood.
+    /// A Python expression over the parameters. Where it holds the call cannot succeed; elsewhere it still may fail.
     pub when: String,
 }
 
@@ -119,7 +119,7 @@ pub struct Read {
 /// What a function returns in one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returns {
-    /// When, as in [`Guard::when`]. The cases are exclusive.
+    /// When, as an expression over the parameters; `...` is a part that could not be understood. The cases are exclusive.
     pub when: String,
     /// `None`, the full name of what is called to make it (`peft.LoraConfig`), or `...`.
     pub value: String,

@@ -5,7 +5,8 @@
 //!
 //! - optional libraries are taken to be installed: a question such as `is_peft_available()` is answered with yes, since
 //!   what a project needs is in its environment or fails long before;
-//! - what depends on anything else (the hardware, a file, the content of a data set) becomes `...`, which never fires;
+//! - what depends on anything else (the hardware, a file, the content of a data set) is taken not to hold: what is stored is
+//!   enough for the call to fail, not necessary; only in what a function returns it is shown, as `...`;
 //! - "no earlier check has raised" is left out (see [`crate::eval::run_function`]), since the call fails either way.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
-use super::condition::written;
+use super::condition::{shown, sufficient};
 use super::definition::Definition;
 use super::host::{LibraryHost, post_init};
 use super::library::{Library, Target};
@@ -102,7 +103,7 @@ fn calls_super(method: &ast::StmtFunctionDef) -> bool {
 /// Adds what a trace raises and warns of.
 fn complain(definition: &mut Definition, trace: &Trace) {
     let raises = trace.raises.iter().filter(|event| event.caught.is_empty()).filter_map(|event| {
-        let when = written(&event.when)?;
+        let when = sufficient(&event.when)?;
         Some(Guard { raises: event.exception.to_string(), message: event.message.as_deref().map(shortened), when })
     });
     add_new(&mut definition.guards, raises);
@@ -127,7 +128,7 @@ fn warning(call: &CallEvent) -> Option<Guard> {
         Some(Value::Class(class)) => class.name.rsplit('.').next().unwrap_or(&class.name).to_owned(),
         _ => "UserWarning".to_owned(),
     };
-    Some(Guard { raises, message, when: written(&call.when)? })
+    Some(Guard { raises, message, when: sufficient(&call.when)? })
 }
 
 fn add_new<T: PartialEq>(list: &mut Vec<T>, items: impl Iterator<Item = T>) {
@@ -149,7 +150,7 @@ fn reads(trace: &Trace, fields: &BTreeSet<String>) -> Vec<Read> {
         }
     }
     let read = |(path, when): (&str, Cond)| {
-        let when = written(&when).filter(|when| when.len() <= MAX_READ_CONDITION)?;
+        let when = sufficient(&when).filter(|when| when.len() <= MAX_READ_CONDITION)?;
         Some(Read { path: path.to_owned(), when })
     };
     by_path.into_iter().filter_map(read).collect()
@@ -175,7 +176,7 @@ fn returns(trace: &Trace) -> Vec<Returns> {
         return Vec::new();
     }
     let cases = cases.into_iter();
-    cases.map(|(value, when)| Returns { when: written(&when).unwrap_or_else(|| "...".to_owned()), value }).collect()
+    cases.map(|(value, when)| Returns { when: shown(&when), value }).collect()
 }
 
 /// A message on one line, cut at a word.

@@ -13,39 +13,44 @@ const MAX_ATOMS: usize = 6;
 /// What is not over parameters; printed as `...`.
 const UNKNOWN: Cond = Cond::Atom(Atom::Opaque(0));
 
-/// A condition over parameters as text; `None` where nothing of use is left of it. A parameter called `self` stands for the
-/// object itself: its attributes are the fields of a dataclass.
-pub(super) fn written(cond: &Cond) -> Option<String> {
-    let visible = tidy(&visible(cond, false));
-    let never = visible.atoms().len() <= MAX_ATOMS && visible.verdict() == Tri::No;
-    // One part that is never known to be true makes the whole never known to be true.
-    if visible.conjuncts().contains(&UNKNOWN) || never {
-        return None;
-    }
-    Some(visible.to_string()).filter(|text| text.len() <= MAX_LENGTH)
+/// When a condition surely holds, over parameters, as text; `None` where that is never or too long to say.
+///
+/// What is not over parameters is taken not to hold, whether it is asked for or its opposite is: the result is enough for
+/// the condition, not necessary. A parameter called `self` stands for the object itself: its attributes are the fields of a
+/// dataclass.
+pub(super) fn sufficient(cond: &Cond) -> Option<String> {
+    let known = tidy(&visible(cond, false, &Cond::FALSE));
+    let never = known == Cond::FALSE || known.atoms().len() <= MAX_ATOMS && known.verdict() == Tri::No;
+    Some(known.to_string()).filter(|text| !never && text.len() <= MAX_LENGTH)
 }
 
-/// The condition, or its opposite, with everything that is not over parameters replaced by one unknown. Negations are moved
-/// inwards, so that two unknowns never cancel each other.
-fn visible(cond: &Cond, negated: bool) -> Cond {
+/// A condition over parameters as text, with `...` for what is not over parameters.
+pub(super) fn shown(cond: &Cond) -> String {
+    tidy(&visible(cond, false, &UNKNOWN)).to_string()
+}
+
+/// The condition, or its opposite, with `unknown` for everything that is not over parameters. Negations are moved inwards,
+/// so that two unknowns never cancel each other.
+fn visible(cond: &Cond, negated: bool, unknown: &Cond) -> Cond {
+    let inner = |parts: &[Cond]| -> Vec<Cond> { parts.iter().map(|part| visible(part, negated, unknown)).collect() };
     match cond {
         Cond::Const(value) => Cond::Const(*value != negated),
-        Cond::Not(inner) => visible(inner, !negated),
+        Cond::Not(inner) => visible(inner, !negated, unknown),
         Cond::Atom(atom) => match over_parameters(atom) {
             Some(atom) if negated => Cond::Atom(atom).negate(),
             Some(atom) => Cond::Atom(atom),
-            None => UNKNOWN,
+            None => unknown.clone(),
         },
-        Cond::All(parts) if !negated => Cond::all(parts.iter().map(|part| visible(part, false))),
-        Cond::Any(parts) if negated => Cond::all(parts.iter().map(|part| visible(part, true))),
-        Cond::All(parts) | Cond::Any(parts) => Cond::any(parts.iter().map(|part| visible(part, negated))),
+        Cond::All(parts) if !negated => Cond::all(inner(parts)),
+        Cond::Any(parts) if negated => Cond::all(inner(parts)),
+        Cond::All(parts) | Cond::Any(parts) => Cond::any(inner(parts)),
     }
 }
 
 /// Leaves out what follows from the rest: `isinstance(x, str) or x is not None` is `x is not None`.
 ///
-/// Unknowns are never negated here, so taking all of them for one loses nothing: a condition is certain where it holds with
-/// every unknown false.
+/// Unknowns are never negated here, so taking all of them for one loses nothing: what is certain is what holds with every
+/// unknown false.
 fn tidy(cond: &Cond) -> Cond {
     match cond {
         Cond::Any(parts) => {
@@ -152,12 +157,13 @@ mod tests {
         }
     }
 
-    /// What is written for a condition over the parameters `a`, `b` and `self`.
-    fn shown(text: &str) -> String {
+    /// What is written of a condition over the parameters `a`, `b` and `self`.
+    fn written(text: &str) -> [String; 2] {
         let parameter =
             |name: &str| Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: vec![] }));
         let bindings = ["a", "b", "self"].map(|name| (name, parameter(name)));
-        written(&condition(text, &bindings, &Nothing)).unwrap_or_default()
+        let cond = condition(text, &bindings, &Nothing);
+        [sufficient(&cond).unwrap_or_default(), shown(&cond)]
     }
 
     #[test]
@@ -169,14 +175,23 @@ mod tests {
             ("a and a is not None", "a"),
             ("a is not None and (a is None or b)", "b and a is not None"),
             ("a is None or not a", "not a"),
-            // Unknowns: alone or as a part that must hold they say nothing; as one way of several they stay.
-            ("read_file()", ""),
-            ("a and read_file()", ""),
-            ("a or read_file()", "a or ..."),
-            ("a or not (b and not read_file())", "a or ... or not b"),
-            ("a is None and a == 1", ""),
         ] {
-            assert_eq!(shown(text), expected, "{text}");
+            assert_eq!(written(text), [expected, expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_never_enough() {
+        for (text, enough, all) in [
+            ("read_file()", "", "..."),
+            ("not read_file()", "", "..."),
+            ("a and read_file()", "", "a and ..."),
+            ("a or read_file()", "a", "a or ..."),
+            ("a or not (b and not read_file())", "a or not b", "a or ... or not b"),
+            ("(a or read_file()) and (not a or not read_file())", "", "(a or ...) and (... or not a)"),
+            ("a is None and a == 1", "", "a is None and a == 1"),
+        ] {
+            assert_eq!(written(text), [enough, all], "{text}");
         }
     }
 }
