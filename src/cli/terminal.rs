@@ -80,9 +80,10 @@ impl Terminal {
     }
 }
 
-/// Columns: what the shell exports, or what most terminals have. The renderer wraps nothing at all below 40.
+/// Columns: what `COLUMNS` says, what the terminal says, or what is readable. The renderer wraps nothing at all below 40.
 fn width() -> usize {
-    let columns = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let columns = said.or_else(|| terminal_size::terminal_size().map(|(width, _)| usize::from(width.0)));
     columns.unwrap_or(DEFAULT_WIDTH).clamp(40, 400)
 }
 
