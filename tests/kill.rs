@@ -1,106 +1,108 @@
-//! Whoever stops the tool in the middle of writing finds every file as it was or as it was to be, never a part of it.
-//!
-//! The test runs itself again as the writer (marked by an environment variable), kills it after a short while, and looks.
+//! Whoever stops `dpo-lint --fix` at any moment finds every file as it was or as it was to be, never a part of it; and the next
+//! run finishes the work.
 
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use dpo_lint::engine::repair::{ChangedFile, write};
-use dpo_lint::source::{FileSystem, OsFileSystem};
+const FILES: usize = 80;
+const ROUNDS: u32 = 12;
 
-const FOLDER: &str = "DPO_LINT_KILL_TEST_FOLDER";
-const FILES: usize = 60;
-
-const LINES: usize = 40_000;
-
-/// Long enough that writing it takes a while.
-fn text(kind: &str, number: usize) -> String {
-    format!("{kind} = {number}\n").repeat(LINES)
+/// A file with a comment that the fix removes, long enough that writing it takes a while.
+fn before(number: usize) -> String {
+    format!("import trl\nx = {number}  # dpo-lint: ignore[DPL902]\n{}", format!("# 说明 {number}\n").repeat(300))
 }
 
-fn size(kind: &str, number: usize) -> usize {
-    format!("{kind} = {number}\n").len() * LINES
+fn after(number: usize) -> String {
+    before(number).replacen("  # dpo-lint: ignore[DPL902]", "", 1)
 }
 
 fn path(folder: &Path, number: usize) -> PathBuf {
-    folder.join(format!("file_{number}.py"))
+    folder.join(format!("file_{number:03}.py"))
 }
 
-/// The files that are still as they were, with what they are to be.
-fn open_changes(folder: &Path) -> Vec<ChangedFile> {
-    let changes = (0..FILES).map(|number| ChangedFile {
-        path: path(folder, number),
-        before: text("before", number).into(),
-        after: text("after", number).into(),
-    });
-    changes.filter(|file| std::fs::read(&file.path).is_ok_and(|bytes| bytes == file.before.as_bytes())).collect()
+fn project() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join(".git")).expect("a folder");
+    for number in 0..FILES {
+        std::fs::write(path(folder.path(), number), before(number)).expect("written");
+    }
+    folder
 }
 
-/// Not a test by itself: the process that is killed.
-#[test]
-fn writer() {
-    if let Some(folder) = std::env::var_os(FOLDER) {
-        write(&open_changes(Path::new(&folder)), &OsFileSystem).expect("written");
+fn start_fix(folder: &Path) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dpo-lint"));
+    command.arg("--fix").current_dir(folder).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().expect("started")
+}
+
+/// How many files are changed already; fails at one that is neither old nor new.
+fn changed(folder: &Path) -> usize {
+    let is_changed = |number: &usize| {
+        let bytes = std::fs::read(path(folder, *number)).expect("still there");
+        let is_new = bytes == after(*number).as_bytes();
+        assert!(
+            is_new || bytes == before(*number).as_bytes(),
+            "file {number} has {} bytes of something else",
+            bytes.len()
+        );
+        is_new
+    };
+    (0..FILES).filter(is_changed).count()
+}
+
+/// From the start to the first change, and from there to the end, of a run that nobody stops.
+fn duration() -> (Duration, Duration) {
+    let folder = project();
+    let start = Instant::now();
+    let mut child = start_fix(folder.path());
+    wait_for_a_change(folder.path(), &mut child);
+    let reading = start.elapsed();
+    assert!(child.wait().expect("ended").success());
+    assert_eq!(changed(folder.path()), FILES);
+    (reading, start.elapsed().saturating_sub(reading))
+}
+
+fn wait_for_a_change(folder: &Path, child: &mut Child) {
+    let length = |number| std::fs::metadata(path(folder, number)).map_or(0, |metadata| metadata.len());
+    while length(0) == before(0).len() as u64 && child.try_wait().expect("a child").is_none() {
+        sleep(Duration::from_micros(200));
     }
 }
 
 #[test]
-fn a_killed_run_leaves_whole_files() {
+fn a_killed_fix_leaves_whole_files_and_the_next_one_finishes() {
+    let (reading, writing) = duration();
     let mut interrupted = 0;
-    for round in 0..8_u64 {
-        let folder = tempfile::tempdir().expect("a folder");
-        for number in 0..FILES {
-            std::fs::write(path(folder.path(), number), text("before", number)).expect("written");
+    for round in 0..ROUNDS {
+        // Steps of the golden ratio fall everywhere without meeting twice.
+        let moment = (f64::from(round) * 0.618_033_988_75).fract();
+        let folder = project();
+        let mut child = start_fix(folder.path());
+        if round % 4 == 0 {
+            // Any moment of the run.
+            sleep((reading + writing).mul_f64(moment));
+        } else {
+            // Most moments fall into the reading; these are in the middle of the writing.
+            wait_for_a_change(folder.path(), &mut child);
+            sleep(writing.mul_f64(moment));
         }
-        let mut child = Command::new(std::env::current_exe().expect("this test"))
-            .args(["writer", "--exact"])
-            .env(FOLDER, folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("started");
-        // Wait for the first change, so that the kill falls into the writing and not before it.
-        while has_not_begun(folder.path()) && child.try_wait().expect("a child").is_none() {
-            sleep(Duration::from_millis(1));
-        }
-        watch(folder.path(), Duration::from_millis(round * 4));
         child.kill().expect("killed");
         child.wait().expect("ended");
 
-        let left = open_changes(folder.path());
-        interrupted += usize::from(!left.is_empty() && left.len() < FILES);
-        for number in 0..FILES {
-            let bytes = std::fs::read(path(folder.path(), number)).expect("still there");
-            let is_whole = bytes == text("before", number).as_bytes() || bytes == text("after", number).as_bytes();
-            assert!(is_whole, "file {number} has {} bytes of something else", bytes.len());
+        let done = changed(folder.path());
+        interrupted += usize::from(done > 0 && done < FILES);
+
+        // What the killed run left behind disturbs nobody.
+        assert!(start_fix(folder.path()).wait().expect("ended").success(), "the run after {done} changes");
+        assert_eq!(changed(folder.path()), FILES);
+        for entry in std::fs::read_dir(folder.path()).expect("a folder") {
+            let name = entry.expect("an entry").file_name().into_string().expect("UTF-8");
+            assert!(name == ".git" || name.starts_with("file_") || name.starts_with(".dpo-lint-"), "{name}");
         }
-        // The next run is not disturbed by what the killed one left behind.
-        write(&left, &OsFileSystem).expect("written");
-        assert!(open_changes(folder.path()).is_empty());
-        let names = OsFileSystem.read_dir(folder.path()).expect("a folder");
-        let is_ours = |name: &str| name.starts_with("file_") || name.starts_with(".dpo-lint-");
-        assert!(names.iter().all(|name| name.path.file_name().and_then(|name| name.to_str()).is_some_and(is_ours)));
     }
     assert!(interrupted > 0, "no run was killed while it wrote");
-}
-
-/// Looks at the file that is being written, again and again: whoever reads it meanwhile sees all of it as well.
-fn watch(folder: &Path, time: Duration) {
-    let start = Instant::now();
-    let mut number = 0;
-    while start.elapsed() < time && number < FILES {
-        let length = std::fs::metadata(path(folder, number)).expect("still there").len() as usize;
-        let is_written = length == size("after", number);
-        if is_written {
-            number += 1;
-        }
-        assert!(is_written || length == size("before", number), "file {number} has {length} bytes for a while");
-    }
-}
-
-fn has_not_begun(folder: &Path) -> bool {
-    std::fs::read(path(folder, 0)).is_ok_and(|bytes| bytes == text("before", 0).as_bytes())
 }
