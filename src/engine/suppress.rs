@@ -98,18 +98,31 @@ pub(super) fn apply(
     let mut own = Vec::new();
     for (path, file) in files {
         let source = sources.get(*file);
-        let Some(view) = View::new(path, &source) else { continue };
-        let mut suppressions = suppressions(&view);
-        if suppressions.is_empty() {
-            continue;
+        for view in View::all(path, &source) {
+            own.extend(apply_view(&view, findings, *file, settings, complete));
         }
-        findings
-            .retain(|finding| finding.primary.span.file != *file || !is_suppressed(finding, &view, &mut suppressions));
-        for suppression in &suppressions {
-            own.extend(suppression.directive.mistakes.iter().map(|mistake| invalid(mistake, suppression, &view)));
-            if complete {
-                own.extend(unused(suppression, &view, settings));
-            }
+    }
+    own
+}
+
+/// The same for the comments of one text of a file.
+fn apply_view(
+    view: &View,
+    findings: &mut Vec<Diagnostic>,
+    file: FileId,
+    settings: &Settings,
+    complete: bool,
+) -> Vec<Diagnostic> {
+    let mut own = Vec::new();
+    let mut suppressions = suppressions(view);
+    if suppressions.is_empty() {
+        return own;
+    }
+    findings.retain(|finding| finding.primary.span.file != file || !is_suppressed(finding, view, &mut suppressions));
+    for suppression in &suppressions {
+        own.extend(suppression.directive.mistakes.iter().map(|mistake| invalid(mistake, suppression, view)));
+        if complete {
+            own.extend(unused(suppression, view, settings));
         }
     }
     own
@@ -226,6 +239,7 @@ fn report(meta: &RuleMeta, message: String, primary: Label, help: Option<String>
         help,
         versions: Vec::new(),
         fixes,
+        follows: None,
     }
 }
 

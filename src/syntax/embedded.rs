@@ -125,6 +125,25 @@ impl<'a> Embedded<'a> {
         (self.text.into_owned(), self.pieces)
     }
 
+    /// The same text, independent of the file's.
+    pub fn into_owned(self) -> Embedded<'static> {
+        let Self { file, text, pieces, start } = self;
+        Embedded { file, text: Cow::Owned(text.into_owned()), pieces, start }
+    }
+
+    /// The range of the text that a place in the file stands for, if it stands in this text: the inverse of [`Self::span`].
+    pub fn range(&self, span: Span) -> Option<Range<usize>> {
+        let back = |offset: u32| {
+            let at = self.pieces.partition_point(|piece| piece.file <= offset).checked_sub(1)?;
+            let piece = self.pieces[at];
+            let into = offset - piece.file;
+            Some(piece.text + if into >= piece.file_len { piece.len } else { into.min(piece.len) })
+        };
+        let range =
+            if self.pieces.is_empty() { span.range() } else { back(span.start)? as usize..back(span.end)? as usize };
+        (span.file == self.file && self.span(range.clone()) == span).then_some(range)
+    }
+
     /// Where a range of the text stands in the file.
     pub fn span(&self, range: Range<usize>) -> Span {
         let start = self.offset(range.start, false);
@@ -171,6 +190,12 @@ mod tests {
             assert_eq!(source.slice(text.span(range)), expected);
         }
         assert_eq!(text.span(12..12).start, 19);
+        for range in [0..4, 5..10, 11..12, 6..10, 12..12] {
+            assert_eq!(text.range(text.span(range.clone())), Some(range));
+        }
+        for elsewhere in [0..3, 4..8, 30..31] {
+            assert_eq!(text.range(source.span(elsewhere)), None);
+        }
         // What stands for other bytes has no inside.
         text.push_as("abc", 0..4);
         assert_eq!(source.slice(text.span(13..14)), "run:");

@@ -22,12 +22,21 @@ pub struct Notebook {
     /// The Python of all code cells, in order.
     pub module: Arc<PythonModule>,
     /// Cells that are shell as a whole: `%%bash`.
-    pub shell: Vec<Document>,
+    pub shell: Vec<ShellCell>,
     /// Lines that run a command: `!python train.py`, `%pip install trl`; a document each.
     pub commands: Vec<Document>,
     /// What could not be read: the JSON, and cells that are no Python.
     pub errors: Vec<SyntaxError>,
     cells: Vec<Span>,
+}
+
+/// A cell that is shell as a whole.
+#[derive(Debug)]
+pub struct ShellCell {
+    /// The script.
+    pub text: Embedded<'static>,
+    /// What it says.
+    pub document: Document,
 }
 
 impl Notebook {
@@ -39,7 +48,8 @@ impl Notebook {
 
     /// Every command of the notebook, in the order of the cells and lines.
     pub fn documents(&self) -> Vec<&Document> {
-        let mut documents: Vec<&Document> = self.shell.iter().chain(&self.commands).collect();
+        let mut documents: Vec<&Document> =
+            self.shell.iter().map(|cell| &cell.document).chain(&self.commands).collect();
         documents.sort_by_key(|document| document.root.span);
         documents
     }
@@ -69,11 +79,16 @@ pub fn parse(source: &SourceFile) -> Notebook {
     let (text, module) = join_modules(source, python, &mut errors);
     Notebook {
         commands: commands(&module, &text),
-        shell: shell_cells.iter().map(|text| shell::parse_embedded(text, Format::Notebook)).collect(),
+        shell: shell_cells.into_iter().map(shell_cell).collect(),
         module: Arc::new(module),
         errors,
         cells: cells.iter().map(|cell| cell.span).collect(),
     }
+}
+
+fn shell_cell(text: Embedded<'_>) -> ShellCell {
+    let document = shell::parse_embedded(&text, Format::Notebook);
+    ShellCell { text: text.into_owned(), document }
 }
 
 /// Joins cells; if the whole does not parse, only those that parse alone.

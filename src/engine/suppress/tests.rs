@@ -81,6 +81,12 @@ fn a_comment_reaches_its_line_or_the_next_or_the_statement() {
         ("a.ipynb", &notebook(r#""x = 1\n","f(HERE)  # dpo-lint: ignore[DPL902]\n""#), true),
         ("a.ipynb", &notebook(r#""x = 1\n# dpo-lint: ignore[DPL902]\nf(\n  HERE)""#), true),
         ("a.ipynb", &notebook(r#""x = 1  # dpo-lint: ignore[DPL902]\nf(HERE)""#), false),
+        ("a.ipynb", &notebook(r#""%%bash\n","run --beta HERE  # dpo-lint: ignore[DPL902]\n""#), true),
+        ("a.ipynb", &notebook(r#""%%bash\n# dpo-lint: ignore[DPL902]\nrun \\\n --beta HERE""#), true),
+        ("a.ipynb", &notebook(r#""%%bash\n","a  # dpo-lint: ignore[DPL902]\n","run HERE\n""#), false),
+        ("a.ipynb", &notebook(r#""x = 1\n","!pip install HERE  # dpo-lint: ignore[DPL902]\n""#), true),
+        ("a.ipynb", &notebook(r##""# dpo-lint: ignore[DPL902]\n","!pip install HERE\n""##), true),
+        ("a.ipynb", &notebook(r#""!pip install a  # dpo-lint: ignore[DPL902]\n","!pip install HERE\n""#), false),
         ("a.json", "{\"a\": \"HERE # dpo-lint: ignore[DPL902]\"}\n", false),
     ] {
         assert_eq!(run(name, text, &[]).suppressed, suppressed, "{name}: {text}");

@@ -1,4 +1,4 @@
-//! A file as its comments see it: of a notebook the text of its cells, of everything else the file.
+//! A file as its comments see it: of a notebook the Python of its cells and each shell cell, of everything else the file.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -8,55 +8,86 @@ use std::sync::Arc;
 use ruff_text_size::{TextRange, TextSize};
 
 use crate::source::{SourceFile, Span};
+use crate::syntax::embedded::Embedded;
+use crate::syntax::notebook::ShellCell;
 use crate::syntax::python::PythonModule;
-use crate::syntax::{self, Format};
+use crate::syntax::{self, Document, Format};
 
-/// The text that comments stand in, and the way back to the file.
+/// A text that comments stand in, and the way back to the file.
 pub(super) struct View {
     pub text: Arc<str>,
     /// In `text`, in order.
     pub comments: Vec<Range<usize>>,
     format: Format,
-    source: Arc<SourceFile>,
-    module: Option<Arc<PythonModule>>,
+    origin: Origin,
+}
+
+/// What the text is.
+enum Origin {
+    /// The file as it is, of a format other than Python.
+    File(Arc<SourceFile>),
+    /// A script, or the Python of a notebook's cells.
+    Python(Arc<PythonModule>),
+    /// A notebook's cell that is shell as a whole.
+    Cell(Embedded<'static>),
 }
 
 impl View {
-    /// `None` for a file of no format.
-    pub fn new(path: &Path, source: &Arc<SourceFile>) -> Option<Self> {
-        let format = Format::of(path)?;
-        let module = match format {
-            Format::Python => Some(Arc::new(PythonModule::parse(source))),
-            Format::Notebook => Some(syntax::notebook::parse(source).module),
-            _ => None,
-        };
-        let (text, comments) = if let Some(module) = &module {
-            let range = |range: &TextRange| usize::from(range.start())..usize::from(range.end());
-            (Arc::from(module.text()), module.comments().iter().map(range).collect())
-        } else {
-            let document = syntax::parse(format, source);
-            (Arc::from(source.text()), document.comments.iter().map(|span| span.range()).collect())
-        };
-        Some(Self { text, comments, format, source: Arc::clone(source), module })
+    /// None for a file of no format, several for a notebook.
+    pub fn all(path: &Path, source: &Arc<SourceFile>) -> Vec<Self> {
+        let Some(format) = Format::of(path) else { return Vec::new() };
+        match format {
+            Format::Python => vec![Self::python(format, Arc::new(PythonModule::parse(source)), &[])],
+            Format::Notebook => {
+                let notebook = syntax::notebook::parse(source);
+                let python = Self::python(format, notebook.module, &notebook.commands);
+                std::iter::once(python).chain(notebook.shell.into_iter().map(Self::cell)).collect()
+            }
+            _ => {
+                let comments = syntax::parse(format, source).comments.iter().map(|span| span.range()).collect();
+                vec![Self { text: source.text().into(), comments, format, origin: Origin::File(Arc::clone(source)) }]
+            }
+        }
+    }
+
+    /// The comments of Python, and those of the lines in it that run a command.
+    fn python(format: Format, module: Arc<PythonModule>, commands: &[Document]) -> Self {
+        let of_commands = commands.iter().flat_map(|command| &command.comments).map(|span| module.range(*span));
+        let ranges = module.comments().iter().copied().chain(of_commands);
+        let mut comments: Vec<Range<usize>> =
+            ranges.map(|range| usize::from(range.start())..usize::from(range.end())).collect();
+        comments.sort_by_key(|comment| comment.start);
+        Self { text: module.text().into(), comments, format, origin: Origin::Python(module) }
+    }
+
+    fn cell(cell: ShellCell) -> Self {
+        let comments = cell.document.comments.iter().filter_map(|span| cell.text.range(*span)).collect();
+        Self { text: cell.text.text().into(), comments, format: Format::Notebook, origin: Origin::Cell(cell.text) }
     }
 
     /// A range of the text as a place in the file.
     pub fn span(&self, range: Range<usize>) -> Span {
-        match &self.module {
-            Some(module) => module.span(python_range(&range)),
-            None => self.source.span(range),
+        match &self.origin {
+            Origin::File(source) => source.span(range),
+            Origin::Python(module) => module.span(python_range(&range)),
+            Origin::Cell(text) => text.span(range),
         }
     }
 
-    fn range(&self, span: Span) -> Range<usize> {
-        let range = match &self.module {
-            Some(module) => {
+    /// `None` for a place that is not in this text.
+    fn range(&self, span: Span) -> Option<Range<usize>> {
+        let range = match &self.origin {
+            Origin::File(_) => span.range(),
+            Origin::Python(module) => {
                 let range = module.range(span);
-                usize::from(range.start())..usize::from(range.end())
+                if self.format == Format::Notebook && module.span(range) != span {
+                    return None;
+                }
+                range.start().into()..range.end().into()
             }
-            None => span.range(),
+            Origin::Cell(text) => text.range(span)?,
         };
-        range.start.min(self.text.len())..range.end.min(self.text.len())
+        Some(range.start.min(self.text.len())..range.end.min(self.text.len()))
     }
 
     /// The number of the line that a byte of the text is on, from 0.
@@ -98,15 +129,16 @@ impl View {
 
     /// The lines on which a finding may be suppressed.
     pub fn lines_of(&self, span: Span) -> BTreeSet<usize> {
-        let range = self.range(span);
-        let statement = match (&self.module, self.format) {
-            (Some(module), _) => {
+        let Some(range) = self.range(span) else { return BTreeSet::new() };
+        let statement = match (&self.origin, self.format) {
+            (Origin::Python(module), _) => {
                 module.statement_lines(python_range(&range)).map(|range| range.start().into()..range.end().into())
             }
-            (None, Format::Shell | Format::Dockerfile | Format::Makefile | Format::Requirements) => {
+            (Origin::Cell(_), _)
+            | (_, Format::Shell | Format::Dockerfile | Format::Makefile | Format::Requirements) => {
                 Some(self.continued(&range))
             }
-            (None, _) => None,
+            (Origin::File(_), _) => None,
         };
         // The end is one past the last byte, which may be the next line's first.
         let ends = [Some(range), statement].into_iter().flatten();
