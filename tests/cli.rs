@@ -326,3 +326,40 @@ fn colour_is_the_users_choice() {
         assert_eq!(output.stdout.contains(&0x1b), colored, "{args:?} {name}={value}");
     }
 }
+
+/// What follows from another finding about the same call is not said again; without that finding it is.
+#[test]
+fn the_cause_is_reported_and_not_its_consequence() {
+    let script = "from transformers import TrainingArguments\nfrom trl import DPOTrainer\n\n\
+                  args = TrainingArguments(output_dir='out')\n\
+                  trainer = DPOTrainer('model', args=args, beta=0.1, tokenizer=None)\n";
+    let folder = project(&[(".git/", ""), ("requirements.txt", "trl==0.16.0\n"), ("train.py", script)]);
+    let found = |args: &[&str]| {
+        let out = run(folder.path(), &[&["--output-format", "concise", "--quiet"], args].concat()).out;
+        out.lines().map(|line| line.split_once(": ").expect("a place").1.to_owned()).collect::<Vec<_>>()
+    };
+    let tokenizer = "error[DPL101] `DPOTrainer` of trl 0.16.0 has no parameter `tokenizer`";
+    let beta = "error[DPL101] `DPOTrainer` of trl 0.16.0 has no parameter `beta`";
+    let all = found(&[]);
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert!(all[0].starts_with("error[DPL104]"), "{all:?}");
+    assert_eq!(all[1], tokenizer);
+    assert_eq!(found(&["--ignore", "DPL104"]), [beta, tokenizer]);
+    let text = run(folder.path(), &["--select", "DPL104"]).out;
+    assert!(text.contains("this is a setting of `DPOConfig`"), "{text}");
+}
+
+/// As with ruff: a program that reads standard output finds a report or nothing there.
+#[test]
+fn a_wrong_configuration_leaves_standard_output_empty() {
+    let folder = project(&[(".git/", ""), ("train.py", UNUSED), ("dpo-lint.toml", "selekt = []\n")]);
+    for format in ["json", "concise", "text"] {
+        let ran = run(folder.path(), &["--output-format", format]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{format}");
+        assert!(ran.err.contains("unknown key `selekt`") && ran.err.contains("dpo-lint.toml:1:1"), "{}", ran.err);
+    }
+    // What only one file is wrong about is part of the report.
+    let ran = run(folder.path(), &["--output-format", "json", "--isolated", "train.py", "gone.py"]);
+    let report: serde_json::Value = serde_json::from_str(&ran.out).expect("JSON alone");
+    assert_eq!((ran.code, report["problems"].as_array().map(Vec::len)), (2, Some(1)), "{}", ran.out);
+}

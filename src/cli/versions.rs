@@ -45,7 +45,8 @@ fn exit(report: &Report) -> Exit {
 
 /// Scripts that get the same releases for the same reasons are listed together.
 fn write_text(out: &mut dyn Write, report: &Report, sources: &Sources, plan: &Plan) -> std::io::Result<()> {
-    for environment in EnvironmentReport::of(&report.environments, Knowledge::bundled(), sources) {
+    let shown = output::shown_places(sources, &plan.folder);
+    for environment in EnvironmentReport::of(&report.environments, Knowledge::bundled(), &shown) {
         for script in &environment.scripts {
             writeln!(out, "{}", output::shown_path(&plan.folder, script))?;
         }

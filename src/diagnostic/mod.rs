@@ -69,6 +69,8 @@ pub struct Diagnostic {
     pub versions: Vec<VersionScope>,
     /// Ways to mend it, the best first.
     pub fixes: Vec<Fix>,
+    /// The finding that names the cause of this one, by rule and primary place: where that is reported, this is not.
+    pub follows: Option<(&'static str, Span)>,
 }
 
 /// A place and what to see there.
@@ -87,6 +89,8 @@ pub struct VersionScope {
     pub package: String,
     /// Releases that behave as the finding says, as intervals: `0.7.11 - 0.27.2`.
     pub affected: Vec<String>,
+    /// What they do, where the headline does not say it: `raises ValueError: ...`.
+    pub effect: Option<String>,
     /// The release in effect.
     pub in_effect: Option<String>,
     /// How that is known: `pin`, `lock`, `range`, `installed`, `target`, `assumed`.

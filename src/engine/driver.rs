@@ -87,7 +87,8 @@ pub fn check(job: &Job<'_>) -> Report {
         let own = guarded(&mut report.problems, &what, || rules::check(*rule, &analysis, &calls, &context));
         found.extend(own.unwrap_or_default());
     }
-    report.findings = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
+    let settled = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
+    report.findings = without_consequences(settled);
     report.problems.extend(analysis.problems);
     suppress_findings(job, &mut report);
     sort(&mut report.findings, job.sources);
@@ -95,6 +96,17 @@ pub fn check(job: &Job<'_>) -> Report {
     report.environments = analysis.environments;
     report.environments.retain(|(path, _)| (job.is_given)(&job.folder.join(path)));
     report
+}
+
+/// Leaves out what is reported already by its cause, at least as severely.
+fn without_consequences(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let causes: Vec<_> = findings.iter().map(|one| ((one.rule, one.primary.span), one.severity)).collect();
+    let is_told = |finding: &Diagnostic| {
+        finding.follows.is_some_and(|cause| {
+            causes.iter().any(|(reported, severity)| *reported == cause && *severity >= finding.severity)
+        })
+    };
+    findings.into_iter().filter(|finding| !is_told(finding)).collect()
 }
 
 /// Applies the comments. What they are wrong about is settled like every other finding.

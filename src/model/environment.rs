@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
 use crate::diagnostic::VersionScope;
-use crate::source::{Sources, Span};
+use crate::source::Span;
 
 /// How a version is known. Ordered: later beats earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -48,6 +48,9 @@ pub enum Origin {
     /// In the metadata of an installed distribution, as a path.
     Installed(String),
 }
+
+/// How a place in a file is written for a reader: `requirements.txt:4`.
+pub type Shown<'a> = dyn Fn(Span) -> String + 'a;
 
 /// One statement about one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,14 +140,16 @@ impl Origin {
     }
 
     /// The place for a reader: `requirements.txt:4`, `--target trl==0.12`, a folder.
-    pub fn place(&self, sources: &Sources) -> String {
+    pub fn place(&self, shown: &Shown<'_>) -> String {
+        self.place_if(Some(shown)).unwrap_or_default()
+    }
+
+    /// Without `shown`, nothing is said about a place in a file.
+    fn place_if(&self, shown: Option<&Shown<'_>>) -> Option<String> {
         match self {
-            Self::File(span) => {
-                let file = sources.get(span.file);
-                format!("{}:{}", file.path().display(), file.position(span.start).line)
-            }
-            Self::CommandLine(written) => format!("--target {written}"),
-            Self::Installed(folder) => folder.clone(),
+            Self::File(span) => shown.map(|shown| shown(*span)),
+            Self::CommandLine(written) => Some(format!("--target {written}")),
+            Self::Installed(folder) => Some(folder.clone()),
         }
     }
 }
@@ -170,6 +175,7 @@ impl PackageFacts {
         VersionScope {
             package: self.package.clone(),
             affected,
+            effect: None,
             in_effect: self.in_effect.as_ref().map(Version::to_string),
             evidence: self.evidence.as_str().to_owned(),
             origin: self.origin(),
@@ -177,51 +183,82 @@ impl PackageFacts {
     }
 
     /// One line for a reader: `trl 0.12.2 (pinned in requirements.txt:4)`.
-    pub fn describe(&self, sources: &Sources) -> String {
+    pub fn describe(&self, shown: &Shown<'_>) -> String {
         let package = &self.package;
         match &self.in_effect {
-            Some(version) => format!("{package} {version} ({})", self.reason(sources)),
-            None => format!("{package} ({})", self.reason(sources)),
+            Some(version) => format!("{package} {version} ({})", self.reason(shown)),
+            None => format!("{package} ({})", self.reason(shown)),
         }
     }
 
+    /// The same for a reader who sees the declarations.
+    pub fn describe_briefly(&self) -> String {
+        let package = &self.package;
+        let reason = self.reason_with(None);
+        match &self.in_effect {
+            Some(version) if self.deciding().is_empty() => {
+                format!("{package} {version} is assumed, the newest known release: no file declares {package}")
+            }
+            Some(version) => format!("{package} {version} is in effect: {reason}"),
+            None => format!("no release of {package} is certain: {reason}"),
+        }
+    }
+
+    /// What is to be seen at the declaration, if it alone decides and says all: `trl 0.12.2 is pinned here`.
+    pub fn at_the_declaration(&self) -> Option<String> {
+        let [only] = self.deciding() else { return None };
+        let version = self.in_effect.as_ref().filter(|_| self.is_known_release())?;
+        let package = &self.package;
+        Some(match (&only.direct, only.evidence) {
+            (Some(_), _) => format!("{package} {version} is asked for here"),
+            (None, Evidence::Lock) if only.names(version) => format!("{package} {version} is locked here"),
+            (None, _) if only.names(version) => format!("{package} {version} is pinned here"),
+            (None, _) => format!("{package} {version} is the newest release that this allows"),
+        })
+    }
+
     /// How the release in effect is known, or why there is none.
-    pub fn reason(&self, sources: &Sources) -> String {
+    pub fn reason(&self, shown: &Shown<'_>) -> String {
+        self.reason_with(Some(shown))
+    }
+
+    /// Without `shown`, places are left out.
+    fn reason_with(&self, shown: Option<&Shown<'_>>) -> String {
         let Some(first) = self.deciding().first() else {
             return match self.in_effect {
                 Some(_) => format!("nothing declares {}; newest known release", self.package),
                 None => format!("nothing declares {}", self.package),
             };
         };
-        let place = first.origin.place(sources);
-        let Some(version) = &self.in_effect else { return self.reason_for_none(first, sources) };
+        let Some(version) = &self.in_effect else { return self.reason_for_none(first, shown) };
         let unknown = if !self.known || self.is_known_release() { "" } else { "; not among the known releases" };
+        let at = within(first, shown);
         match &first.direct {
-            Some(source) if first.names(version) => format!("from {source} in {place}{unknown}"),
-            None if first.names(version) => {
-                let verb = match first.evidence {
-                    Evidence::Lock => "locked in ",
-                    Evidence::Installed => "installed in ",
-                    Evidence::Target => "asked for by ",
-                    Evidence::Assumed | Evidence::Range | Evidence::Pin => "pinned in ",
-                };
-                format!("{verb}{place}{unknown}")
-            }
+            Some(source) if first.names(version) => format!("from {source}{at}{unknown}"),
+            None if first.names(version) => match first.evidence {
+                Evidence::Lock => format!("locked{at}{unknown}"),
+                Evidence::Installed => format!("installed{at}{unknown}"),
+                Evidence::Target => {
+                    format!("asked for by {}{unknown}", first.origin.place_if(shown).unwrap_or_default())
+                }
+                Evidence::Assumed | Evidence::Range | Evidence::Pin => format!("pinned{at}{unknown}"),
+            },
             _ => {
-                let (list, several) = self.list(" and ", sources);
+                let (list, several) = self.list(" and ", shown);
                 format!("newest that {list} {}", if several { "allow" } else { "allows" })
             }
         }
     }
 
-    fn reason_for_none(&self, first: &Declaration, sources: &Sources) -> String {
+    fn reason_for_none(&self, first: &Declaration, shown: Option<&Shown<'_>>) -> String {
         if first.direct.as_deref() == Some(".") {
-            return format!("the project itself, {}", first.origin.place(sources));
+            let place = first.origin.place_if(shown).map(|place| format!(", {place}"));
+            return format!("the project itself{}", place.unwrap_or_default());
         }
         if let Some(source) = &first.direct {
-            return format!("from {source} in {}; the release cannot be told", first.origin.place(sources));
+            return format!("from {source}{}; the release cannot be told", within(first, shown));
         }
-        match self.list(" and ", sources) {
+        match self.list(" and ", shown) {
             (list, _) if !self.known => format!("{list}; no release of it is known"),
             (list, true) => format!("no known release satisfies both {list}"),
             (list, false) => format!("no known release satisfies {list}"),
@@ -229,15 +266,15 @@ impl PackageFacts {
     }
 
     /// The deciding declarations with their places, and whether there are several. A bare `trl` next to a range adds nothing.
-    fn list(&self, separator: &str, sources: &Sources) -> (String, bool) {
+    fn list(&self, separator: &str, shown: Option<&Shown<'_>>) -> (String, bool) {
         let bare = self.deciding().iter().all(|one| one.specifiers.is_empty());
         // A branch of a repository is no reason for a release.
         let speaks = |one: &&Declaration| one.direct.is_none() && (bare || !one.specifiers.is_empty());
         let mut texts: Vec<String> = Vec::new();
         for one in self.deciding().iter().filter(speaks) {
             let text = match &one.origin {
-                Origin::CommandLine(_) => one.origin.place(sources),
-                _ => format!("{} in {}", one.requirement(), one.origin.place(sources)),
+                Origin::CommandLine(_) => one.origin.place_if(shown).unwrap_or_default(),
+                Origin::File(_) | Origin::Installed(_) => format!("{}{}", one.requirement(), within(one, shown)),
             };
             if !texts.contains(&text) {
                 texts.push(text);
@@ -245,4 +282,9 @@ impl PackageFacts {
         }
         (texts.join(separator), texts.len() > 1)
     }
+}
+
+/// ` in requirements.txt:4`
+fn within(declaration: &Declaration, shown: Option<&Shown<'_>>) -> String {
+    declaration.origin.place_if(shown).map(|place| format!(" in {place}")).unwrap_or_default()
 }

@@ -4,6 +4,6 @@ mod environment;
 mod report;
 mod run;
 
-pub use environment::{Declaration, Environment, Evidence, Origin, PackageFacts};
+pub use environment::{Declaration, Environment, Evidence, Origin, PackageFacts, Shown};
 pub use report::{DeclarationReport, EnvironmentReport, PackageReport};
 pub use run::{Setting, Surface, TrainingRun, Variant};

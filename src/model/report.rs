@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Declaration, Environment, Evidence, PackageFacts};
+use super::{Declaration, Environment, Evidence, PackageFacts, Shown};
 use crate::knowledge::Knowledge;
-use crate::source::{Sources, Span};
+use crate::source::Span;
 
 /// The releases that some scripts get.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,10 +55,10 @@ pub struct DeclarationReport {
 
 impl EnvironmentReport {
     /// One report for each different environment, in the order of their first scripts.
-    pub fn of(environments: &[(PathBuf, Environment)], knowledge: &Knowledge, sources: &Sources) -> Vec<Self> {
+    pub fn of(environments: &[(PathBuf, Environment)], knowledge: &Knowledge, shown: &Shown<'_>) -> Vec<Self> {
         let mut reports: Vec<Self> = Vec::new();
         for (script, environment) in environments {
-            let report = environment.report(script, knowledge, sources);
+            let report = environment.report(script, knowledge, shown);
             let same = reports.iter_mut().find(|one| one.python == report.python && one.packages == report.packages);
             match same {
                 Some(one) => one.scripts.extend(report.scripts),
@@ -71,7 +71,7 @@ impl EnvironmentReport {
 
 impl Environment {
     /// The environment of one script as plain data.
-    pub fn report(&self, script: &Path, knowledge: &Knowledge, sources: &Sources) -> EnvironmentReport {
+    pub fn report(&self, script: &Path, knowledge: &Knowledge, shown: &Shown<'_>) -> EnvironmentReport {
         let package = |facts: &PackageFacts| PackageReport {
             package: facts.package.clone(),
             known: facts.known,
@@ -79,12 +79,12 @@ impl Environment {
                 .declarations
                 .iter()
                 .enumerate()
-                .map(|(at, one)| DeclarationReport::new(one, at < facts.deciding, sources))
+                .map(|(at, one)| DeclarationReport::new(one, at < facts.deciding, shown))
                 .collect(),
             allowed: facts.intervals(knowledge),
             in_effect: facts.in_effect.as_ref().map(ToString::to_string),
             evidence: facts.evidence,
-            reason: facts.reason(sources),
+            reason: facts.reason(shown),
         };
         EnvironmentReport {
             scripts: vec![script.to_path_buf()],
@@ -104,10 +104,10 @@ impl PackageFacts {
 }
 
 impl DeclarationReport {
-    fn new(declaration: &Declaration, decides: bool, sources: &Sources) -> Self {
+    fn new(declaration: &Declaration, decides: bool, shown: &Shown<'_>) -> Self {
         Self {
             requirement: declaration.requirement(),
-            place: declaration.origin.place(sources),
+            place: declaration.origin.place(shown),
             span: declaration.origin.span(),
             evidence: declaration.evidence,
             condition: declaration.condition.clone(),

@@ -83,6 +83,7 @@ struct JsonLabel<'a> {
 struct JsonVersions<'a> {
     package: &'a str,
     affected: &'a [String],
+    effect: Option<&'a str>,
     in_effect: Option<&'a str>,
     evidence: &'a str,
     origin: Option<JsonPlace>,
@@ -226,6 +227,7 @@ impl Mirror<'_> {
         JsonVersions {
             package: &scope.package,
             affected: &scope.affected,
+            effect: scope.effect.as_deref(),
             in_effect: scope.in_effect.as_deref(),
             evidence: &scope.evidence,
             origin: scope.origin.map(|span| self.place(span)),
@@ -301,6 +303,7 @@ mod tests {
             versions: vec![VersionScope {
                 package: "trl".to_owned(),
                 affected: vec!["0.7.11 - 0.27.2".to_owned()],
+                effect: None,
                 in_effect: Some("0.12.2".to_owned()),
                 evidence: "pin".to_owned(),
                 origin: Some(origin),
@@ -310,6 +313,7 @@ mod tests {
                 applicability: Applicability::Safe,
                 edits: vec![Edit { span: place, text: "None".to_owned() }],
             }],
+            follows: None,
         };
         let declaration = |origin| Declaration {
             package: "trl".to_owned(),

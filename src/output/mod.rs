@@ -8,6 +8,6 @@ mod text;
 
 pub use concise::write_concise;
 pub use json::write_json;
-pub use place::shown_path;
+pub use place::{shown_path, shown_places};
 pub use summary::{Summary, counted, write_statistics, write_summary};
 pub use text::{Style, write_text};

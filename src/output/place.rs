@@ -19,6 +19,15 @@ pub fn shown_path(folder: &Path, path: &Path) -> String {
     shown.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
 }
 
+/// Writes places as `train.py:12`, `train.ipynb:cell 3:1`; paths are relative to `folder`.
+pub fn shown_places<'a>(sources: &'a Sources, folder: &'a Path) -> impl Fn(Span) -> String + 'a {
+    let places = Places::new(sources, folder);
+    move |span| {
+        let Place { name, line, .. } = places.of(span);
+        format!("{name}:{line}")
+    }
+}
+
 /// `path` seen from `folder`; unchanged when they share no folder but the root.
 fn relative(folder: &Path, path: &Path) -> PathBuf {
     let shared = folder.components().zip(path.components()).take_while(|(left, right)| left == right).count();

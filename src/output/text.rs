@@ -6,6 +6,8 @@ use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::place::{Place, Places, Text};
 use crate::diagnostic::{Applicability, Diagnostic, Severity, VersionScope};
 use crate::engine::driver::Report;
@@ -29,16 +31,17 @@ pub fn write_text(
     style: Style,
 ) -> io::Result<()> {
     let renderer = if style.colored { Renderer::styled() } else { Renderer::plain() };
-    let renderer = renderer.term_width(style.width.max(40));
+    let width = style.width.max(40);
+    let renderer = renderer.term_width(width);
     let places = Places::new(sources, folder);
     for finding in &report.findings {
-        let text = render(finding, &places, &renderer);
+        let text = render(finding, &places, &renderer, width);
         writeln!(out, "{text}\n")?;
     }
     Ok(())
 }
 
-fn render(finding: &Diagnostic, places: &Places<'_>, renderer: &Renderer) -> String {
+fn render(finding: &Diagnostic, places: &Places<'_>, renderer: &Renderer, width: usize) -> String {
     let level = match finding.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -46,7 +49,11 @@ fn render(finding: &Diagnostic, places: &Places<'_>, renderer: &Renderer) -> Str
     };
     let id = format!("{} {}", finding.code, finding.rule);
     let excerpts = excerpts(finding, places);
-    let footers = footers(finding, places);
+    let last_line = excerpts.iter().map(Excerpt::last_line).max().unwrap_or_default();
+    // `NN = note: text`
+    let margin = last_line.to_string().len() + " = : ".len();
+    let footers =
+        footers(finding).into_iter().map(|(name, text)| (name, wrap(&text, width.saturating_sub(margin + name.len()))));
     let mut group = Group::with_title(level.primary_title(finding.message.as_str()).id(id));
     for excerpt in &excerpts {
         let mut snippet = Snippet::source(excerpt.text()).path(excerpt.name.as_str()).line_start(excerpt.first_line);
@@ -82,6 +89,10 @@ struct Excerpt<'a> {
 }
 
 impl Excerpt<'_> {
+    fn last_line(&self) -> usize {
+        self.first_line + self.text().matches('\n').count()
+    }
+
     fn text(&self) -> &str {
         self.text.get(self.window.clone()).unwrap_or("")
     }
@@ -121,10 +132,15 @@ fn excerpt(name: String, labels: Vec<Labelled<'_>>) -> Option<Excerpt<'_>> {
     Some(Excerpt { labels: labels.collect(), window: line_start..line_end, name, text, first_line })
 }
 
-/// The lines under the source: why, which releases, what to do.
-fn footers(finding: &Diagnostic, places: &Places<'_>) -> Vec<(&'static str, String)> {
-    let mut lines: Vec<(&str, String)> = finding.notes.iter().map(|note| ("note", note.clone())).collect();
-    lines.extend(finding.versions.iter().map(|scope| ("note", describe(scope, places))));
+/// The lines under the source: what, why, what to do.
+fn footers(finding: &Diagnostic) -> Vec<(&'static str, String)> {
+    let mut lines: Vec<(&str, String)> = finding
+        .versions
+        .iter()
+        .filter_map(describe)
+        .chain(finding.notes.iter().cloned())
+        .map(|line| ("note", line))
+        .collect();
     lines.extend(finding.help.iter().map(|help| ("help", help.clone())));
     lines.extend(finding.fixes.iter().map(|fix| {
         let name = match fix.applicability {
@@ -137,21 +153,33 @@ fn footers(finding: &Diagnostic, places: &Places<'_>) -> Vec<(&'static str, Stri
     lines
 }
 
-/// `trl 0.12.2 is in effect (pin, requirements.txt:4); affected: 0.7.11 - 0.27.2`
-fn describe(scope: &VersionScope, places: &Places<'_>) -> String {
-    let mut known = scope.evidence.clone();
-    if let Some(origin) = scope.origin {
-        let Place { name, line, .. } = places.of(origin);
-        known = format!("{known}, {name}:{line}");
+/// `trl 0.7.11 - 0.27.2 raises ValueError`. Which release is in effect, the labels or the notes say.
+fn describe(scope: &VersionScope) -> Option<String> {
+    let affected = scope.affected.join(", ");
+    match &scope.effect {
+        _ if affected.is_empty() => None,
+        Some(effect) => Some(format!("{} {affected} {effect}", scope.package)),
+        None => Some(format!("affected: {} {affected}", scope.package)),
     }
-    let in_effect = match &scope.in_effect {
-        Some(version) => format!("{} {version} is in effect ({known})", scope.package),
-        None => format!("no release of {} is certain ({known})", scope.package),
-    };
-    match scope.affected.as_slice() {
-        [] => in_effect,
-        affected => format!("{in_effect}; affected: {}", affected.join(", ")),
+}
+
+/// Breaks a line at spaces, so that no piece is wider than `width` columns if it can be helped.
+fn wrap(text: &str, width: usize) -> String {
+    let mut wrapped = String::new();
+    let mut column = 0;
+    for word in text.split(' ') {
+        let wide = word.width();
+        if column > 0 && column + 1 + wide > width {
+            wrapped.push('\n');
+            column = 0;
+        } else if column > 0 {
+            wrapped.push(' ');
+            column += 1;
+        }
+        wrapped.push_str(word);
+        column += wide;
     }
+    wrapped
 }
 
 #[cfg(test)]

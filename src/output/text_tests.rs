@@ -27,6 +27,7 @@ fn finding(sources: &Sources, places: &[Place<'_>]) -> Diagnostic {
         help: None,
         versions: Vec::new(),
         fixes: Vec::new(),
+        follows: None,
     }
 }
 
@@ -66,6 +67,7 @@ fn one_finding_spans_files_and_ends_with_reasons_and_remedies() {
     finding.versions.push(VersionScope {
         package: "trl".to_owned(),
         affected: vec!["0.7.11 - 0.27.2".to_owned()],
+        effect: Some("raises ValueError: You passed both a ref_model and a peft_config".to_owned()),
         in_effect: Some("0.12.2".to_owned()),
         evidence: "pin".to_owned(),
         origin: Some(finding.related[1].span),
@@ -117,4 +119,24 @@ fn a_narrow_terminal_and_colour_break_nothing() {
     let mut out = Vec::new();
     write_text(&mut out, &report, &sources, Path::new("/"), Style { colored: true, width: 80 }).expect("memory");
     assert!(String::from_utf8(out).expect("UTF-8").contains("\u{1b}["));
+}
+
+#[test]
+fn notes_are_broken_at_words() {
+    for (text, width, expected) in [
+        ("", 4, ""),
+        ("ab cd ef", 5, "ab cd\nef"),
+        ("ab cd ef", 4, "ab\ncd\nef"),
+        ("abcdefgh ij", 4, "abcdefgh\nij"),
+        ("参考 模型", 5, "参考\n模型"),
+        ("参考 模型", 9, "参考 模型"),
+    ] {
+        assert_eq!(wrap(text, width), expected, "{text} {width}");
+    }
+    let sources = files(&[("train.py", "x = 1\n")]);
+    let mut finding = finding(&sources, &[("train.py", "x", "here")]);
+    finding.notes.push("word ".repeat(40).trim_end().to_owned());
+    let shown = show(finding, &sources, 50);
+    let notes: Vec<_> = shown.lines().filter(|line| line.contains("word")).collect();
+    assert!(notes.len() > 4 && notes.iter().all(|line| line.len() <= 50), "{shown}");
 }

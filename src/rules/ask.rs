@@ -12,7 +12,6 @@ use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Order,
 use crate::knowledge::{Knowledge, Package, ReleaseSet, Resolution, Signature};
 use crate::lower::ReleaseHost;
 use crate::model::{TrainingRun, Variant};
-use crate::source::Sources;
 
 /// What happens to one call, over all releases of the package that defines the callee.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +58,6 @@ pub struct Call<'a> {
     pub(crate) run: &'a TrainingRun,
     pub(crate) knowledge: &'a Knowledge,
     pub(crate) package: &'a Package,
-    pub(crate) sources: &'a Sources,
     /// By release.
     signatures: OnceCell<Vec<Option<Signature<'a>>>>,
     /// See [`Self::judged`].
@@ -80,14 +78,13 @@ enum Decision {
 
 impl<'a> Call<'a> {
     /// `None` when no package that is known defines the callee.
-    pub(crate) fn new(run: &'a TrainingRun, knowledge: &'a Knowledge, sources: &'a Sources) -> Option<Self> {
+    pub(crate) fn new(run: &'a TrainingRun, knowledge: &'a Knowledge) -> Option<Self> {
         let callee = &run.call().object.callee;
         let package = knowledge.package(callee.split('.').next()?)?;
         Some(Self {
             run,
             knowledge,
             package,
-            sources,
             signatures: OnceCell::new(),
             alike: OnceCell::new(),
             judged: OnceCell::new(),

@@ -12,7 +12,7 @@ macro_rules! declare_rule {
         pub(crate) struct $rule;
 
         impl $rule {
-            const META: $crate::rules::RuleMeta = $crate::rules::RuleMeta {
+            pub(in crate::rules) const META: $crate::rules::RuleMeta = $crate::rules::RuleMeta {
                 name: $name,
                 code: $code,
                 summary: $summary,

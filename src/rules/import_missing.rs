@@ -2,16 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use pep440_rs::VersionSpecifiers;
-
+use super::ask::Outcome;
 use super::declare::declare_rule;
+use super::versions::{Reach, Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Confidence, Diagnostic, Label, Severity, VersionScope};
+use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Cond, ImportEvent};
 use crate::knowledge::{Package, ReleaseSet, Resolution};
 use crate::lower::{Analysis, Script};
-use crate::model::Evidence;
-use crate::source::{FileId, Sources};
+use crate::source::FileId;
 
 declare_rule! {
     /// ## What it does
@@ -77,7 +76,7 @@ impl Rule for ImportMissing {
         for ((_, module), imports) in by_module {
             let top = module.split('.').next().unwrap_or_default();
             if let Some(package) = context.knowledge.package(top) {
-                found.extend(check(script, module, &imports, package, context.sources));
+                found.extend(check(Versions::new(package, &script.environment), module, &imports));
             }
         }
     }
@@ -100,74 +99,38 @@ fn lacking(package: &Package, module: &str, name: &str) -> Option<ReleaseSet> {
     having.then(|| all.iter().filter(|release| package.resolve(&full, *release) == Resolution::NotExported).collect())
 }
 
-fn check(
-    script: &Script,
-    module: &str,
-    imports: &[&ImportEvent],
-    package: &Package,
-    sources: &Sources,
-) -> Option<Diagnostic> {
-    let facts = script.environment.packages.get(package.name());
-    let in_effect = match facts {
-        Some(facts) => package.index_of(facts.in_effect.as_ref()?)?,
-        None => package.matching(&VersionSpecifiers::empty()).iter().next_back()?,
-    };
-    let declared = facts.filter(|facts| facts.evidence > Evidence::Assumed);
-    let allowed: ReleaseSet = match declared {
-        Some(facts) => facts.allowed.iter().filter_map(|version| package.index_of(version)).collect(),
-        None => [in_effect].into_iter().collect(),
-    };
+/// An import, the name it asks for, and the releases that lack it.
+type Missing<'a> = (&'a ImportEvent, &'a str, ReleaseSet);
+
+fn check(versions: Versions<'_>, module: &str, imports: &[&ImportEvent]) -> Option<Diagnostic> {
+    let in_effect = versions.in_effect()?;
     let names =
         imports.iter().filter_map(|import| Some((*import, import.name.as_deref().filter(|name| *name != "*")?)));
-    let missing: Vec<(&ImportEvent, &str, ReleaseSet)> = names
-        .filter_map(|(import, name)| Some((import, name, lacking(package, module, name)?)))
-        .filter(|(_, _, lacking)| !(lacking & &allowed).is_empty() || lacking.contains(in_effect))
+    let missing = names.filter_map(|(import, name)| Some((import, name, lacking(versions.package, module, name)?)));
+    let reached: Vec<(Missing<'_>, Reach)> = missing
+        .map(|(import, name, lacking)| {
+            let reach = versions.reach(&Outcome::certainly(lacking.clone()), in_effect);
+            ((import, name, lacking), reach)
+        })
+        .filter(|(_, reach)| *reach > Reach::Elsewhere)
         .collect();
-    // Two files that pin different releases are alternatives: which one counts is not known.
-    let is_sure = declared.is_some_and(|facts| facts.evidence != Evidence::Pin || allowed.len() <= 1);
-    let fails = |lacking: &ReleaseSet| lacking.contains(in_effect) && (is_sure || allowed.is_subset(lacking));
-    let worst = missing.iter().any(|(_, _, lacking)| fails(lacking));
-    let mut reported = missing.iter().filter(|(_, _, lacking)| !worst || fails(lacking));
+    let worst = reached.iter().map(|(_, reach)| *reach).max()?;
+    let mut reported = reached.iter().filter(|(_, reach)| *reach == worst).map(|(missing, _)| missing);
     let (first, first_name, lacking) = reported.next()?;
-    let rest: Vec<&(&ImportEvent, &str, ReleaseSet)> = reported.collect();
+    let rest: Vec<&Missing<'_>> = reported.collect();
 
-    let shown = |set: &ReleaseSet| format!("{} {}", package.name(), package.intervals(set).join(", "));
     let names = std::iter::once(*first_name).chain(rest.iter().map(|(_, name, _)| *name));
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    let list = match names.split_last() {
-        Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-        _ => names.concat(),
+    let releases = match worst {
+        Reach::InEffect => versions.release(in_effect),
+        _ => versions.releases(&(lacking & &versions.allowed())),
     };
-    let releases = if worst {
-        format!("{} {}", package.name(), package.releases()[in_effect].version)
-    } else {
-        shown(&(lacking & &allowed))
-    };
+    let message = format!("`{module}` of {releases} has no {}", enumerate(&names));
     let label = |import: &ImportEvent, message: &str| Label { span: import.span, message: message.to_owned() };
-    let scope = facts.map_or_else(
-        || VersionScope {
-            package: package.name().to_owned(),
-            affected: package.intervals(lacking),
-            in_effect: Some(package.releases()[in_effect].version.clone()),
-            evidence: Evidence::Assumed.as_str().to_owned(),
-            origin: None,
-        },
-        |facts| facts.scope(package.intervals(lacking)),
-    );
-    let declaration = scope.origin.map(|span| Label { span, message: format!("{} is declared here", package.name()) });
-    let mut notes = vec![format!("{} has `{first_name}`", shown(&(&package.all() - lacking)))];
-    notes.extend(facts.map(|facts| facts.describe(sources)));
-    Some(Diagnostic {
-        rule: ImportMissing::META.name,
-        code: ImportMissing::META.code,
-        severity: if worst && declared.is_some() { Severity::Error } else { Severity::Warning },
-        confidence: if declared.is_some() { Confidence::High } else { Confidence::Medium },
-        message: format!("`{module}` of {releases} has no {list}"),
-        primary: label(first, "ImportError"),
-        related: rest.iter().map(|(import, ..)| label(import, "this one too")).chain(declaration).collect(),
-        notes,
-        help: None,
-        versions: vec![scope],
-        fixes: Vec::new(),
-    })
+    let mut finding = versions.finding(&ImportMissing::META, worst, lacking, message, label(first, "ImportError"));
+    finding.related.extend(rest.iter().map(|(import, ..)| label(import, "this one too")));
+    let having = &versions.package.all() - lacking;
+    finding.notes.push(format!("{} has `{first_name}`", versions.releases(&having)));
+    versions.explain(&mut finding);
+    Some(finding)
 }

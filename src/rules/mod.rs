@@ -20,6 +20,7 @@ mod sync_ref_model_with_peft;
 mod testing;
 mod training_arguments;
 mod unknown_argument;
+mod versions;
 
 pub use ask::Call;
 
@@ -95,9 +96,7 @@ pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>>
     // A call in a `try` that catches what a wrong call raises is a human's own guard.
     let is_guard = |name: &str| matches!(name, "TypeError" | "ValueError" | "Exception" | "*");
     let runs = analysis.runs.iter().filter(|run| !run.call().caught.iter().any(|name| is_guard(name)));
-    runs.filter(|run| !is_patched(run, context.knowledge))
-        .filter_map(|run| Call::new(run, context.knowledge, context.sources))
-        .collect()
+    runs.filter(|run| !is_patched(run, context.knowledge)).filter_map(|run| Call::new(run, context.knowledge)).collect()
 }
 
 /// What one rule finds; a place that is reached on several ways is reported once, at its worst.

@@ -2,7 +2,7 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
-use super::report::{Reach, exception, label_argument};
+use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::lower::Analysis;
@@ -93,7 +93,7 @@ impl Rule for PeftModelWithPeftConfig {
         for object in super::report::objects(&model.value.value) {
             finding.related.push(Label { span: object.span, message: "the adapter is put on here".to_owned() });
         }
-        finding.notes.push(format!("{} raises {}", call.releases(affected), exception(guard)));
+        raises(&mut finding, guard);
         call.explain(&mut finding, &outcome);
         finding.help =
             Some("drop `peft_config` to go on training that adapter, or pass the model without it".to_owned());

@@ -99,7 +99,7 @@ impl Rule for RedundantReferenceModel {
         let message = format!("`{}` holds a second copy of the model as reference for nothing", call.short_name());
         let primary = Label { span: reference.span, message: "the same checkpoint as the model".to_owned() };
         let mut finding = call.finding(&Self::META, Reach::InEffect, &held.certain, message, primary);
-        label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
+        label_argument(&mut finding, adapter, "the model without this adapter is the reference");
         if let Some(cost) = super::memory::second_copy(call, &model.value.value) {
             finding.notes.push(cost);
         }

@@ -3,7 +3,7 @@
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
 use super::reference::{REFERENCE, none_fix};
-use super::report::{Reach, exception, label_argument};
+use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Label};
 use crate::lower::Analysis;
@@ -103,7 +103,7 @@ impl Rule for RefModelIsModel {
         let mut finding = call.finding(&Self::META, reach, &affected, message, primary);
         label_argument(&mut finding, model, "the model that is trained");
         if let Some(guard) = guard {
-            finding.notes.push(format!("{} raises {}", call.releases(&affected), exception(guard)));
+            raises(&mut finding, guard);
         }
         call.explain(&mut finding, &outcome);
         finding.help = Some("pass `ref_model=None`; the trainer then makes the frozen reference itself".to_owned());

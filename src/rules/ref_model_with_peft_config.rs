@@ -3,7 +3,7 @@
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
 use super::reference::{REFERENCE, reference_fixes};
-use super::report::{Reach, exception, label_argument};
+use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::knowledge::Guard;
@@ -135,8 +135,8 @@ impl Rule for RefModelWithPeftConfig {
         let affected = if reach == Reach::Conditional { &outcome.conditional } else { &outcome.certain };
         let primary = Label { span: reference.span, message: "a second model is the reference".to_owned() };
         let mut finding = call.finding(&Self::META, reach, affected, message, primary);
-        label_argument(&mut finding, adapter, "with an adapter, the model without it is the reference already");
-        finding.notes.push(format!("{} raises {}", call.releases(affected), exception(guard)));
+        label_argument(&mut finding, adapter, "the model without this adapter is the reference");
+        raises(&mut finding, guard);
         call.explain(&mut finding, &outcome);
         finding.help = Some("pass `ref_model=None`".to_owned());
         finding.fixes = reference_fixes(analysis, call, &outcome);

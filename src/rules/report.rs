@@ -5,46 +5,33 @@ use std::fmt::Write as _;
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
 use super::training_arguments::missing_attribute;
-use crate::diagnostic::{Confidence, Diagnostic, Label, Severity, VersionScope};
+pub(crate) use super::versions::Reach;
+use super::versions::Versions;
+use crate::diagnostic::{Diagnostic, Label, VersionScope};
 use crate::eval::{Argument, Cond, Const, FlagId, Value};
 use crate::knowledge::ReleaseSet;
 use crate::lower::ReleaseHost;
-use crate::model::{Evidence, PackageFacts};
-
-/// How near an outcome is to the user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Reach {
-    /// It happens only in releases that the project does not allow.
-    Elsewhere,
-    /// It happens in a release that the project allows, under flags that nothing in the project sets.
-    Conditional,
-    /// It happens in a release that the project allows, but not in the one in effect.
-    Allowed,
-    /// It happens in the release in effect.
-    InEffect,
-}
+use crate::model::PackageFacts;
 
 impl<'a> Call<'a> {
+    /// What the project says about the callee's package.
+    pub(crate) fn versions(&self) -> Versions<'a> {
+        Versions::new(self.package, &self.run.environment)
+    }
+
     /// What is known of the callee's package.
     pub(crate) fn facts(&self) -> Option<&'a PackageFacts> {
-        self.run.environment.packages.get(self.package.name())
+        self.versions().facts
     }
 
-    /// The releases that the project allows; the one that is assumed if it says nothing.
+    /// See [`Versions::allowed`].
     pub(crate) fn allowed(&self) -> ReleaseSet {
-        match self.facts().filter(|facts| facts.evidence > Evidence::Assumed) {
-            // Nothing says which releases are meant: only the one that is assumed counts.
-            None => self.in_effect().into_iter().collect(),
-            Some(facts) => facts.allowed.iter().filter_map(|version| self.package.index_of(version)).collect(),
-        }
+        self.versions().allowed()
     }
 
-    /// The release in effect, if the tool knows that release.
+    /// See [`Versions::in_effect`].
     pub(crate) fn in_effect(&self) -> Option<usize> {
-        match self.facts() {
-            None => self.package.matching(&pep440_rs::VersionSpecifiers::empty()).iter().next_back(),
-            Some(facts) => self.package.index_of(facts.in_effect.as_ref()?),
-        }
+        self.versions().in_effect()
     }
 
     /// The release by which the call is judged: the one in effect, or, where that does not take the arguments at all (code
@@ -69,47 +56,14 @@ impl<'a> Call<'a> {
         self.judged().map_or(Reach::Elsewhere, |release| self.reach_in(outcome, release))
     }
 
-    /// How near an outcome is if `in_effect` is the release that counts.
-    pub(crate) fn reach_in(&self, outcome: &Outcome, in_effect: usize) -> Reach {
-        let allowed = self.allowed();
-        // Two files that pin different releases are alternatives: which one counts is not known.
-        let is_sure =
-            self.facts().is_none_or(|facts| facts.evidence != Evidence::Pin) || allowed.is_subset(&outcome.certain);
-        if outcome.certain.contains(in_effect) && is_sure {
-            Reach::InEffect
-        } else if !(&outcome.certain & &allowed).is_empty() {
-            Reach::Allowed
-        } else if outcome.conditional.contains(in_effect) {
-            Reach::Conditional
-        } else {
-            Reach::Elsewhere
-        }
+    /// See [`Versions::reach`].
+    pub(crate) fn reach_in(&self, outcome: &Outcome, release: usize) -> Reach {
+        self.versions().reach(outcome, release)
     }
 
-    /// The scope of a finding that speaks of these releases.
-    pub(crate) fn scope(&self, affected: &ReleaseSet) -> VersionScope {
-        let affected = self.package.intervals(affected);
-        match self.facts() {
-            Some(facts) => facts.scope(affected),
-            None => VersionScope {
-                package: self.package.name().to_owned(),
-                affected,
-                in_effect: self.in_effect().map(|index| self.package.releases()[index].version.clone()),
-                evidence: Evidence::Assumed.as_str().to_owned(),
-                origin: None,
-            },
-        }
-    }
-
-    /// `trl 0.7.11 - 0.12.2 and 0.14.0`.
+    /// See [`Versions::releases`].
     pub(crate) fn releases(&self, set: &ReleaseSet) -> String {
-        let intervals = self.package.intervals(set);
-        let text = match intervals.split_last() {
-            None => String::from("no release"),
-            Some((last, [])) => last.clone(),
-            Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-        };
-        format!("{} {text}", self.package.name())
+        self.versions().releases(set)
     }
 
     /// `trl 0.12.2`, the release by which the call is judged.
@@ -117,12 +71,17 @@ impl<'a> Call<'a> {
         self.judged().map_or_else(|| self.package.name().to_owned(), |release| self.release(release))
     }
 
-    /// `trl 0.12.2`.
+    /// See [`Versions::release`].
     pub(crate) fn release(&self, release: usize) -> String {
-        format!("{} {}", self.package.name(), self.package.releases()[release].version)
+        self.versions().release(release)
     }
 
-    /// A finding with everything but its labels, notes, help and fixes.
+    /// See [`Versions::scope`].
+    pub(crate) fn scope(&self, affected: &ReleaseSet) -> VersionScope {
+        self.versions().scope(affected)
+    }
+
+    /// See [`Versions::finding`].
     pub(crate) fn finding(
         &self,
         meta: &RuleMeta,
@@ -131,25 +90,7 @@ impl<'a> Call<'a> {
         message: String,
         primary: Label,
     ) -> Diagnostic {
-        // Without a declaration the release is a guess, and a guess is no error.
-        let assumed = self.facts().is_none_or(|facts| facts.evidence == Evidence::Assumed);
-        Diagnostic {
-            rule: meta.name,
-            code: meta.code,
-            severity: if reach == Reach::InEffect && !assumed {
-                meta.severity
-            } else {
-                meta.severity.min(Severity::Warning)
-            },
-            confidence: if assumed { Confidence::Medium } else { Confidence::High },
-            message,
-            primary,
-            related: Vec::new(),
-            notes: Vec::new(),
-            help: None,
-            versions: vec![self.scope(affected)],
-            fixes: Vec::new(),
-        }
+        self.versions().finding(meta, reach, affected, message, primary)
     }
 
     /// Labels for the flags that decide, the place that starts the script, and the declaration of the version; and the
@@ -186,17 +127,9 @@ impl<'a> Call<'a> {
         self.name_versions(finding);
     }
 
-    /// Says which release counts and why, with a label at the declaration.
+    /// Says which release counts and why.
     fn name_versions(&self, finding: &mut Diagnostic) {
-        let Some(facts) = self.facts() else {
-            finding.notes.push(format!(
-                "{} is assumed: no file declares {}",
-                self.release_judged(),
-                self.package.name()
-            ));
-            return;
-        };
-        finding.notes.push(facts.describe(self.sources));
+        self.versions().explain(finding);
         if let (Some(in_effect), Some(judged)) = (self.in_effect(), self.judged())
             && in_effect != judged
         {
@@ -204,9 +137,6 @@ impl<'a> Call<'a> {
             finding.notes.push(format!(
                 "{newer} does not take these arguments; {older} is the newest allowed release that does"
             ));
-        }
-        if let Some(origin) = finding.versions.first().and_then(|scope| scope.origin) {
-            finding.related.push(Label { span: origin, message: format!("{} is declared here", self.package.name()) });
         }
     }
 
@@ -242,8 +172,15 @@ pub(crate) fn join(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     joined
 }
 
+/// Says what the affected releases do: raise this.
+pub(crate) fn raises(finding: &mut Diagnostic, guard: &crate::knowledge::Guard) {
+    if let Some(scope) = finding.versions.last_mut() {
+        scope.effect = Some(format!("raises {}", exception(guard)));
+    }
+}
+
 /// `ValueError` with the message the library gives, shortened.
-pub(crate) fn exception(guard: &crate::knowledge::Guard) -> String {
+fn exception(guard: &crate::knowledge::Guard) -> String {
     let mut text = guard.raises.clone();
     if let Some(message) = &guard.message {
         let first = message.split(". ").next().unwrap_or(message);

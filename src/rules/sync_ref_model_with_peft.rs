@@ -2,7 +2,7 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
-use super::report::{Reach, exception, label_argument};
+use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::lower::Analysis;
@@ -86,7 +86,7 @@ impl Rule for SyncRefModelWithPeft {
         if let Some(adapter) = call.argument("peft_config") {
             label_argument(&mut finding, adapter, "with an adapter, the reference is the model without it");
         }
-        finding.notes.push(format!("{} raises {}", call.releases(affected), exception(guard)));
+        raises(&mut finding, guard);
         call.explain(&mut finding, &outcome);
         finding.help = Some("leave `sync_ref_model` out, or train without the adapter".to_owned());
         found.push(finding);

@@ -82,8 +82,12 @@ impl Rule for TrainingArgumentsForTrlTrainer {
         let primary = Label { span: argument.span, message: "AttributeError".to_owned() };
         let mut finding = call.finding(&Self::META, reach, affected, message, primary);
         finding.related.push(Label { span: object.span, message: "these are plain `TrainingArguments`".to_owned() });
-        call.explain(&mut finding, &outcome);
         let config = trainer.replace("Trainer", "Config");
+        for index in moved_arguments(call, in_effect) {
+            let moved = &call.run.arguments()[index];
+            finding.related.push(Label { span: moved.span, message: format!("this is a setting of `{config}`") });
+        }
+        call.explain(&mut finding, &outcome);
         if definition(call.package, &format!("trl.{config}"), in_effect).is_some() {
             finding.help =
                 Some(format!("build a `{config}` instead; it takes the same arguments and has other defaults"));
@@ -111,14 +115,26 @@ pub(super) fn missing_attribute<'a>(call: &Call<'a>, release: usize) -> Option<&
     })
 }
 
+/// Indices of arguments that the constructor of a release does not have and the trainer's own configuration class does.
+pub(super) fn moved_arguments(call: &Call<'_>, release: usize) -> Vec<usize> {
+    let arguments = call.run.arguments();
+    let is_setting =
+        |index: &usize| arguments[*index].name.as_deref().is_some_and(|name| is_setting(call, name, release));
+    call.unknown_arguments(release).into_iter().filter(is_setting).collect()
+}
+
+/// Whether the trainer's own configuration class declares a setting.
+fn is_setting(call: &Call<'_>, name: &str, release: usize) -> bool {
+    let config = call.callee().replace("Trainer", "Config");
+    definition(call.package, &config, release)
+        .and_then(|found| call.package.signature(found, release))
+        .is_some_and(|signature| signature.parameters.contains_key(name))
+}
+
 /// Whether `TrainingArguments` is known not to have an attribute: the configuration class of TRL declares it and no known
 /// release of transformers does.
 fn lacks(call: &Call<'_>, attribute: &str, release: usize) -> bool {
-    let config = call.callee().replace("Trainer", "Config");
-    let declares = definition(call.package, &config, release)
-        .and_then(|found| call.package.signature(found, release))
-        .is_some_and(|signature| signature.parameters.contains_key(attribute));
-    declares && !ever_in_transformers(call.knowledge, attribute)
+    is_setting(call, attribute, release) && !ever_in_transformers(call.knowledge, attribute)
 }
 
 fn ever_in_transformers(knowledge: &Knowledge, attribute: &str) -> bool {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use super::ask::{Call, Outcome};
 use super::declare::declare_rule;
 use super::report::Reach;
+use super::training_arguments::{TrainingArgumentsForTrlTrainer, moved_arguments};
+use super::versions::enumerate;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::Argument;
 use crate::knowledge::ReleaseSet;
 use crate::lower::Analysis;
+use crate::source::Span;
 
 declare_rule! {
     /// ## What it does
@@ -78,31 +81,29 @@ impl Rule for UnknownArgument {
             .filter(|(_, _, reach)| *reach > Reach::Elsewhere)
             .collect();
         let Some(worst) = reached.iter().map(|(_, _, reach)| *reach).max() else { return };
-        let mut worst = reached.into_iter().filter(|(_, _, reach)| *reach == worst).collect::<Vec<_>>().into_iter();
-        let Some((first, outcome, reach)) = worst.next() else { return };
-        let rest: Vec<&Argument> = worst.map(|(argument, ..)| argument).collect();
-        found.push(report(call, first, &rest, &outcome, reach, in_effect));
+        let worst: Vec<_> = reached.into_iter().filter(|(_, _, reach)| *reach == worst).collect();
+        // Where these come with plain `TrainingArguments`, the cause is that the trainer's own configuration is missing.
+        let moved: Vec<Span> =
+            moved_arguments(call, in_effect).into_iter().map(|index| arguments[index].span).collect();
+        let (moved, rest): (Vec<_>, Vec<_>) =
+            worst.into_iter().partition(|(argument, ..)| moved.contains(&argument.span));
+        found.extend(report(call, &rest, in_effect));
+        if let Some(mut finding) = report(call, &moved, in_effect) {
+            finding.follows = call.argument("args").map(|args| (TrainingArgumentsForTrlTrainer::META.name, args.span));
+            found.push(finding);
+        }
     }
 }
 
 /// One finding for all arguments that are wrong in the same way.
-fn report(
-    call: &Call<'_>,
-    first: &Argument,
-    rest: &[&Argument],
-    outcome: &Outcome,
-    reach: Reach,
-    in_effect: usize,
-) -> Diagnostic {
+fn report(call: &Call<'_>, unknown: &[(&Argument, Outcome, Reach)], in_effect: usize) -> Option<Diagnostic> {
+    let ((first, outcome, reach), rest) = unknown.split_first()?;
     let shown = |argument: &Argument| {
         argument.name.as_deref().map_or_else(|| String::from("a positional argument"), |name| format!("`{name}`"))
     };
-    let names: Vec<String> = std::iter::once(first).chain(rest.iter().copied()).map(shown).collect();
-    let list = match names.split_last() {
-        Some((last, [])) => format!("no parameter {last}"),
-        Some((last, others)) => format!("no parameters {} and {last}", others.join(", ")),
-        None => String::new(),
-    };
+    let names: Vec<String> = unknown.iter().map(|(argument, ..)| shown(argument)).collect();
+    let noun = if rest.is_empty() { "parameter" } else { "parameters" };
+    let list = format!("no {noun} {}", enumerate(&names));
     let releases = match reach {
         Reach::InEffect => call.release(in_effect),
         _ => call.releases(&(&(&outcome.certain | &outcome.conditional) & &call.allowed())),
@@ -110,8 +111,8 @@ fn report(
     let message = format!("`{}` of {releases} has {list}", call.short_name());
     let primary = Label { span: first.span, message: "TypeError: unexpected argument".to_owned() };
     let affected = if outcome.certain.is_empty() { &outcome.conditional } else { &outcome.certain };
-    let mut finding = call.finding(&UnknownArgument::META, reach, affected, message, primary);
-    for argument in rest {
+    let mut finding = call.finding(&UnknownArgument::META, *reach, affected, message, primary);
+    for (argument, ..) in rest {
         finding.related.push(Label { span: argument.span, message: "this one too".to_owned() });
     }
     if let Some(name) = first.name.as_deref() {
@@ -128,5 +129,5 @@ fn report(
         }
     }
     call.explain(&mut finding, outcome);
-    finding
+    Some(finding)
 }

@@ -69,6 +69,7 @@ fn finding(word: &str, span: Span, edits: Vec<Edit>, applicability: Applicabilit
         help: None,
         versions: Vec::new(),
         fixes: vec![Fix { title: format!("mend {word}"), applicability, edits }],
+        follows: None,
     }
 }
 

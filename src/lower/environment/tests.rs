@@ -49,9 +49,17 @@ impl Project<'_> {
     /// One line on one package, or "-" where nothing is known of it; problems follow after `!`.
     fn describe(&self, script: &str, package: &str) -> String {
         let (line, problems) = self.ask(script, |environment, sources| {
-            environment.package(package).map_or("-".to_owned(), |facts| facts.describe(sources))
+            environment.package(package).map_or("-".to_owned(), |facts| facts.describe(&in_file(sources)))
         });
         if problems.is_empty() { line } else { format!("{line} ! {problems}") }
+    }
+}
+
+/// `requirements.txt:4`
+fn in_file(sources: &Sources) -> impl Fn(crate::source::Span) -> String {
+    |span| {
+        let file = sources.get(span.file);
+        format!("{}:{}", file.path().display(), file.position(span.start).line)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Which declaration governs which script.
 
-use super::{Project, trl};
+use super::{Project, in_file, trl};
 
 #[test]
 fn the_nearest_folder_that_declares_a_package_decides() {
@@ -134,7 +134,7 @@ fn installs_in_a_shell_script_count_for_what_it_starts() {
     // What is not decided by it is kept, weaker ones after those that decide.
     let (places, _) = project.ask("src/train.py", |environment, sources| {
         let facts = environment.package("trl").expect("known").clone();
-        facts.declarations.iter().map(|one| one.origin.place(sources)).collect::<Vec<_>>()
+        facts.declarations.iter().map(|one| one.origin.place(&in_file(sources))).collect::<Vec<_>>()
     });
     assert_eq!(places, ["scripts/run.sh:1", "requirements.txt:1"]);
 }

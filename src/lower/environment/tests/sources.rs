@@ -1,6 +1,6 @@
 //! One small input per kind of declaring file.
 
-use super::{Project, trl};
+use super::{Project, in_file, trl};
 
 #[test]
 fn requirements_files() {
@@ -348,7 +348,7 @@ fn what_is_broken_does_not_stop_the_rest() {
         ],
         ..Project::default()
     }
-    .ask("train.py", |environment, sources| environment.package("trl").expect("known").describe(sources));
+    .ask("train.py", |environment, sources| environment.package("trl").expect("known").describe(&in_file(sources)));
     assert!(answer.starts_with("trl 0.9.6"), "{answer}");
     assert!(problems.starts_with("pyproject.toml:"), "{problems}");
 }
