@@ -28,6 +28,7 @@ pub static UNUSED_SUPPRESSION: RuleMeta = RuleMeta {
     summary: "A suppression comment that suppresses nothing",
     severity: Severity::Warning,
     aliases: &[],
+    left_by: &[],
     page: "\
 ## What it does
 
@@ -60,6 +61,7 @@ pub static INVALID_SUPPRESSION: RuleMeta = RuleMeta {
     summary: "A suppression comment that names an unknown rule or is malformed",
     severity: Severity::Warning,
     aliases: &["unknown-rule-in-suppression"],
+    left_by: &[],
     page: "\
 ## What it does
 

@@ -17,6 +17,8 @@ pub struct Curated {
     patches: Vec<Patch>,
     parsers: Vec<ParserEntry>,
     adapter_references: Vec<AdapterReference>,
+    base_references: Vec<BaseReference>,
+    base_changing: Vec<BaseChanging>,
     models: Vec<ModelSize>,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
@@ -61,6 +63,30 @@ pub struct AdapterReference {
     pub copied_adapter: String,
     /// Where this was read.
     pub source: String,
+}
+
+/// A trainer for which, with an adapter and without a reference, the model with the adapter switched off is the reference in
+/// all it does with one.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaseReference {
+    /// The class, wherever it lives in the release.
+    trainer: String,
+    package: String,
+    releases: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
+/// An argument of an adapter's configuration with which switching the adapter off does not give the base model back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaseChanging {
+    argument: String,
+    /// Values with which it does.
+    harmless: Vec<serde_json::Value>,
+    #[serde(rename = "source")]
+    _source: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -214,6 +240,18 @@ impl Curated {
     /// What the trainer `callee` takes as the reference of a `PeftModel`.
     pub fn adapter_reference(&self, callee: &str) -> Option<&AdapterReference> {
         self.adapter_references.iter().find(|entry| entry.callable == callee)
+    }
+
+    /// The releases of a package, as intervals, in which the model without its adapter does all that a reference does for a
+    /// trainer of this class name; `None` where that is not known.
+    pub fn base_is_reference(&self, package: &str, trainer: &str) -> Option<&str> {
+        let entry = self.base_references.iter().find(|entry| entry.package == package && entry.trainer == trainer)?;
+        Some(&entry.releases)
+    }
+
+    /// Arguments of an adapter's configuration that may change the base model, each with the values that do not.
+    pub fn base_changing(&self) -> impl Iterator<Item = (&str, &[serde_json::Value])> {
+        self.base_changing.iter().map(|entry| (entry.argument.as_str(), entry.harmless.as_slice()))
     }
 
     /// How many parameters a well-known model has, as its own card says.

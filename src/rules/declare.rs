@@ -5,7 +5,8 @@
 macro_rules! declare_rule {
     (
         $(#[doc = $page:literal])*
-        $rule:ident = $name:literal, $code:literal, $severity:ident, $summary:literal $(, aliases: [$($alias:literal),*])?
+        $rule:ident = $name:literal, $code:literal, $severity:ident, $summary:literal
+            $(, aliases: [$($alias:literal),*])? $(, left_by: [$($leaving:literal),*])?
     ) => {
         $(#[doc = $page])*
         #[derive(Debug)]
@@ -18,6 +19,7 @@ macro_rules! declare_rule {
                 summary: $summary,
                 severity: $crate::diagnostic::Severity::$severity,
                 aliases: &[$($($alias),*)?],
+                left_by: &[$($($leaving),*)?],
                 page: concat!($($page, "\n"),*),
             };
         }

@@ -14,12 +14,15 @@ mod redundant_reference_model;
 mod ref_model_is_model;
 mod ref_model_with_peft_config;
 mod reference;
+#[cfg(test)]
+mod reference_tests;
 mod report;
 mod sync_ref_model_with_peft;
 #[cfg(test)]
 mod testing;
 mod training_arguments;
 mod unknown_argument;
+mod unused_reference_model;
 mod versions;
 
 pub use ask::Call;
@@ -43,6 +46,8 @@ pub struct RuleMeta {
     pub severity: Severity,
     /// Former names; they stay valid for ever.
     pub aliases: &'static [&'static str],
+    /// Rules whose fixes may leave this finding behind, to be mended in the next round.
+    pub left_by: &'static [&'static str],
     /// The rule's page in Markdown: What it does, Why it matters, Example, Fix safety, Versions, References.
     pub page: &'static str,
 }
@@ -77,6 +82,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &force_use_ref_model::ForceUseRefModel,
         &adapter_reference_drift::AdapterReferenceDrift,
         &peft_config_is_dict::PeftConfigIsDict,
+        &unused_reference_model::UnusedReferenceModel,
         &unknown_argument::UnknownArgument,
         &training_arguments::TrainingArgumentsForTrlTrainer,
         &import_missing::ImportMissing,

@@ -2,7 +2,7 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
-use super::reference::{REFERENCE, is_same_checkpoint, reference_fixes};
+use super::reference::{REFERENCE, is_spare, reference_fixes, serving_releases};
 use super::report::{Reach, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
@@ -13,7 +13,9 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a trainer that gets a reference model together with a `peft_config`, where every release that the project
-    /// allows accepts that, and the reference is the same checkpoint as the model.
+    /// allows accepts that, and the reference is the same checkpoint as the model. Trainers that do something with a reference
+    /// which the model without its adapter does not do for them (`NashMDTrainer`, `XPOTrainer`) are left alone, and so are
+    /// adapters that change the base model (`init_lora_weights="pissa"`, `bias="all"`).
     ///
     /// ## Why it matters
     ///
@@ -58,7 +60,9 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe: the reference is known to be the same checkpoint. The statement that loads it is removed as an unsafe fix.
+    /// Safe: the reference is known to be the same checkpoint, and every allowed release works without it. Unsafe where an
+    /// older allowed release does not. The statement that loads it is then reported by `unused-reference-model` and removed
+    /// as an unsafe fix.
     ///
     /// ## Versions
     ///
@@ -84,7 +88,7 @@ impl Rule for RedundantReferenceModel {
             return;
         };
         let one_object = same(&model.value.value, &reference.value.value).verdict() == Tri::Yes;
-        if one_object || !is_same_checkpoint(call) {
+        if one_object || !is_spare(call) {
             return;
         }
         let (refused, _) = call.stopped_by(|guard| guard.when.contains("ref_model") && requires(guard, &both));
@@ -92,8 +96,10 @@ impl Rule for RedundantReferenceModel {
             // `ref-model-with-peft-config` says so already.
             return;
         }
-        let held = call.when(&both.join(" and "), &call.allowed());
-        if call.reach(&held) != Reach::InEffect {
+        let held = call.when(&both.join(" and "), &(&call.allowed() & &serving_releases(call)));
+        // A reference that follows the model is no copy of where it started.
+        let synced = call.when("args is not None and args.sync_ref_model", &call.allowed());
+        if call.reach(&held) != Reach::InEffect || call.reach(&synced) > Reach::Elsewhere {
             return;
         }
         let message = format!("`{}` holds a second copy of the model as reference for nothing", call.short_name());

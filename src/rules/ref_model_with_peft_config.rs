@@ -59,6 +59,22 @@ declare_rule! {
     /// )
     /// ```
     ///
+    /// With unsafe fixes, what only the reference needed goes as well:
+    ///
+    /// ```python,unsafe-fixed
+    /// from peft import LoraConfig
+    /// from transformers import AutoModelForCausalLM
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B-Instruct")
+    /// trainer = DPOTrainer(
+    ///     model=model,
+    ///     ref_model=None,
+    ///     args=DPOConfig(output_dir="out"),
+    ///     peft_config=LoraConfig(task_type="CAUSAL_LM"),
+    /// )
+    /// ```
+    ///
     /// One flag that decides both is fine:
     ///
     /// ```python,good

@@ -68,19 +68,20 @@ pub fn parse(source: &SourceFile) -> Notebook {
     }
     let mut python = Vec::new();
     let mut shell_cells = Vec::new();
+    let mut left_out = String::new();
     for cell in cells.iter().filter(|cell| is_python(root, cell)) {
         let text = cell_text(source, cell);
         match kind_of(text.text()) {
             Kind::Python(range) => python.push(text.slice(range)),
             Kind::Shell(range) => shell_cells.push(text.slice(range)),
-            Kind::Other => {}
+            Kind::Other => left_out = left_out + text.text() + "\n",
         }
     }
-    let (text, module) = join_modules(source, python, &mut errors);
+    let (text, module, broken) = join_modules(source, python, &mut errors);
     Notebook {
         commands: commands(&module, &text),
         shell: shell_cells.into_iter().map(shell_cell).collect(),
-        module: Arc::new(module),
+        module: Arc::new(module.with_left_out(left_out + &broken)),
         errors,
         cells: cells.iter().map(|cell| cell.span).collect(),
     }
@@ -91,12 +92,12 @@ fn shell_cell(text: Embedded<'_>) -> ShellCell {
     ShellCell { text: text.into_owned(), document }
 }
 
-/// Joins cells; if the whole does not parse, only those that parse alone.
+/// Joins cells; if the whole does not parse, only those that parse alone. The text of the others comes last.
 fn join_modules<'a>(
     source: &SourceFile,
     mut cells: Vec<Embedded<'a>>,
     errors: &mut Vec<SyntaxError>,
-) -> (Embedded<'a>, PythonModule) {
+) -> (Embedded<'a>, PythonModule, String) {
     let module_of = |text: &Embedded<'_>| {
         let (text, pieces) = text.clone().into_parts();
         PythonModule::from_pieces(source, text.into(), pieces)
@@ -112,17 +113,21 @@ fn join_modules<'a>(
     let joined = join(&cells);
     let module = module_of(&joined);
     if module.errors().is_empty() {
-        return (joined, module);
+        return (joined, module, String::new());
     }
+    let mut broken = String::new();
     cells.retain(|cell| {
         let found = module_of(cell).errors();
         let parses = found.is_empty();
+        if !parses {
+            broken = std::mem::take(&mut broken) + cell.text() + "\n";
+        }
         errors.extend(found);
         parses
     });
     let joined = join(&cells);
     let module = module_of(&joined);
-    (joined, module)
+    (joined, module, broken)
 }
 
 /// Whether a cell holds code of a Python kernel.

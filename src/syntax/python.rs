@@ -25,6 +25,8 @@ pub struct PythonModule {
     comments: Vec<TextRange>,
     /// For notebooks: where pieces of `text` stand in the file, in order. Empty: offsets are the file's own.
     pieces: Vec<Piece>,
+    /// Code of the same program that is not in `text`.
+    left_out: String,
 }
 
 /// A run of bytes of the module's text that stands unescaped in the file.
@@ -57,7 +59,26 @@ impl PythonModule {
             .unwrap_or_else(|| unreachable!("a module was asked for"));
         let comments =
             parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment).map(Ranged::range).collect();
-        Self { file: source.id(), path: source.path().to_path_buf(), text, parsed, comments, pieces }
+        Self {
+            file: source.id(),
+            path: source.path().to_path_buf(),
+            text,
+            parsed,
+            comments,
+            pieces,
+            left_out: String::new(),
+        }
+    }
+
+    /// Adds code that belongs to the program but is not read: a notebook's cells that do not parse, or whose magic is not known.
+    #[must_use]
+    pub fn with_left_out(self, left_out: String) -> Self {
+        Self { left_out, ..self }
+    }
+
+    /// Code that may use names of this module although it is not part of it.
+    pub fn left_out(&self) -> &str {
+        &self.left_out
     }
 
     /// The file that spans point to.

@@ -2,7 +2,8 @@
 //!
 //! Nothing is written here: every round works on files in memory, and [`write()`] puts the result on the disk at the end.
 //! A round takes whole fixes that neither overlap nor touch, applies them, and checks the project again. A fix is taken
-//! back if it adds a syntax error, loses a comment, brings a finding as bad as the one it mends, or does not mend it.
+//! back if it adds a syntax error, loses a comment, brings a finding as bad as the one it mends (unless that is the next step
+//! of the same repair), or does not mend it.
 
 mod guard;
 mod splice;
@@ -298,7 +299,7 @@ fn compare_findings(before: &Checked, after: &Checked, fixes: &[&Candidate]) -> 
     let (old, new) = (count(before), count(after));
     for (identity, (amount, severity)) in &new {
         let had = old.get(identity).map_or(0, |(amount, _)| *amount);
-        if *amount > had && *severity >= mildest {
+        if *amount > had && *severity >= mildest && !is_left_by(identity.0, fixes) {
             return Err(Rejection::NewFinding(identity.2.clone()));
         }
     }
@@ -312,6 +313,11 @@ fn compare_findings(before: &Checked, after: &Checked, fixes: &[&Candidate]) -> 
         }
     }
     Ok(())
+}
+
+/// Whether a finding is one that these fixes are known to leave for the next round.
+fn is_left_by(rule: &str, fixes: &[&Candidate]) -> bool {
+    super::catalogue::find(rule).is_some_and(|meta| fixes.iter().any(|fix| meta.left_by.contains(&fix.rule)))
 }
 
 fn count(checked: &Checked) -> BTreeMap<Identity, (usize, Severity)> {

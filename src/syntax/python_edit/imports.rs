@@ -32,7 +32,8 @@ pub(super) fn unused<'a>(
         let was_used = places.peek().is_some() && places.all(|place| is_gone(&place.range));
         let is_alone = scopes.fixed(variable) == 1 && !scopes.is_assigned(variable);
         let is_named = scopes.words.iter().any(|(word, range)| !is_gone(range) && names(word, import.name));
-        if was_used && is_alone && !is_named && may_go(module, import) {
+        let is_hidden = scopes.is_opaque || scopes.escapes.iter().any(|line| names(line, import.name));
+        if was_used && is_alone && !is_named && !is_hidden && may_go(module, import) {
             let start = bytes(import.stmt).start;
             found.entry(start).or_insert_with(|| (import.stmt, BTreeSet::new())).1.insert(import.index);
         }

@@ -19,7 +19,7 @@ use std::ops::Range;
 use super::{Edit, python::PythonModule};
 
 pub use arguments::{insert_keyword, remove_argument, rename_argument, set_value};
-pub use unused::{remove_unused_after, remove_unused_reference};
+pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};
 
 /// Why an edit cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -63,7 +63,7 @@ pub(super) struct Scopes<'a> {
     pub words: Vec<(&'a str, Range<usize>)>,
     /// The names that `for` statements set, each with the range of its loop.
     loops: Vec<(&'a str, Range<usize>)>,
-    /// Shell and magic lines of a notebook.
+    /// Shell and magic lines of a notebook, and its cells that are not read.
     pub escapes: Vec<&'a str>,
     /// Whether names may be read in ways the tree does not show (`locals()`, `eval`).
     pub is_opaque: bool,
@@ -78,8 +78,9 @@ impl<'a> Scopes<'a> {
             imports: Vec::new(),
             words: Vec::new(),
             loops: Vec::new(),
-            escapes: Vec::new(),
-            is_opaque: false,
+            escapes: vec![module.left_out()],
+            // Where the parser had to recover, a name may have been lost.
+            is_opaque: !module.errors().is_empty(),
         };
         let mut collector = Collector { scopes, current: MODULE };
         collector.visit_body(module.body());

@@ -3,6 +3,9 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use ruff_python_ast::visitor::source_order::{SourceOrderVisitor, walk_stmt};
+use ruff_python_ast::{Expr, Stmt};
+
 use super::imports::{aliases, names, remove_aliases, unused};
 use super::layout::bytes;
 use super::scopes::{MODULE, Scopes, Variable};
@@ -33,6 +36,11 @@ pub fn remove_unused_after(module: &PythonModule, gone: &[Span]) -> Vec<Edit> {
 /// Removes the variable `name` that is written in the code at `scope` but read by nothing any more, with all that served
 /// it alone. `None` when something may still need it.
 pub fn remove_unused_reference(module: &PythonModule, name: &str, scope: Span) -> Option<Vec<Edit>> {
+    remove_variable(module, name, scope).map(|(_, edits)| edits)
+}
+
+/// The scope that owns the variable comes with the edits.
+fn remove_variable(module: &PythonModule, name: &str, scope: Span) -> Option<(usize, Vec<Edit>)> {
     let range = bytes(module.range(scope));
     let scopes = Scopes::of(module);
     let place = scopes.occurrences.iter().find(|place| {
@@ -44,7 +52,70 @@ pub fn remove_unused_reference(module: &PythonModule, name: &str, scope: Span) -
         return None;
     }
     search.grow();
-    search.finish().ok().filter(|edits| !edits.is_empty())
+    search.finish().ok().filter(|edits| !edits.is_empty()).map(|edits| (root.0, edits))
+}
+
+/// A variable that is given a value and that nothing reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnusedValue {
+    /// The variable.
+    pub name: String,
+    /// The statement that gives it the value.
+    pub statement: Span,
+    /// Whether other modules could import it.
+    pub is_global: bool,
+    /// What removes every such statement, with all that served it alone.
+    pub edits: Vec<Edit>,
+}
+
+/// The variable that gets what the call at `maker` makes, if nothing reads it: `ref = load(p)`, `ref = load(p).eval()`,
+/// `ref = load(p) if flag else None`. `None` also where something may read it in a way that cannot be seen.
+pub fn unused_value(module: &PythonModule, maker: Span) -> Option<UnusedValue> {
+    let maker = bytes(module.range(maker));
+    let (name, statement) = assigned_from(module, &maker)?;
+    let statement = module.span(statement);
+    let (owner, edits) = remove_variable(module, name, statement)?;
+    Some(UnusedValue { name: name.to_owned(), statement, is_global: owner == MODULE, edits })
+}
+
+/// The plain variable that is assigned what the call at `maker` makes, and the assignment.
+fn assigned_from<'a>(module: &'a PythonModule, maker: &Range<usize>) -> Option<(&'a str, &'a Stmt)> {
+    struct Finder<'a, 'r> {
+        maker: &'r Range<usize>,
+        found: Option<(&'a str, &'a Stmt)>,
+    }
+    impl<'a> SourceOrderVisitor<'a> for Finder<'a, '_> {
+        fn visit_stmt(&mut self, stmt: &'a Stmt) {
+            let (target, value) = match stmt {
+                Stmt::Assign(assign) => {
+                    (assign.targets.first().filter(|_| assign.targets.len() == 1), Some(&*assign.value))
+                }
+                Stmt::AnnAssign(assign) => (Some(&*assign.target), assign.value.as_deref()),
+                _ => (None, None),
+            };
+            if let (Some(Expr::Name(name)), Some(value)) = (target, value)
+                && yields(value, self.maker)
+            {
+                self.found = Some((name.id.as_str(), stmt));
+            }
+            walk_stmt(self, stmt);
+        }
+
+        fn visit_expr(&mut self, _: &'a Expr) {}
+    }
+    let mut finder = Finder { maker, found: None };
+    finder.visit_body(module.body());
+    finder.found
+}
+
+/// Whether an expression may be what the call at `maker` makes, or the result of a method of it.
+fn yields(expr: &Expr, maker: &Range<usize>) -> bool {
+    match expr {
+        Expr::Call(call) if bytes(call) == *maker => true,
+        Expr::Call(call) => matches!(&*call.func, Expr::Attribute(method) if yields(&method.value, maker)),
+        Expr::If(choice) => yields(&choice.body, maker) || yields(&choice.orelse, maker),
+        _ => false,
+    }
 }
 
 struct Search<'s, 'a> {
