@@ -292,8 +292,8 @@ impl Cond {
 }
 
 impl Atom {
-    /// The symbol that it asks about, if that is one.
-    pub(super) fn subject(&self) -> Option<&Arc<Symbol>> {
+    /// The symbol that alone decides it, if one does.
+    pub fn subject(&self) -> Option<&Arc<Symbol>> {
         match self {
             Self::Truthy(symbol)
             | Self::IsNone(symbol)

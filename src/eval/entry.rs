@@ -120,15 +120,7 @@ impl Interpreter<'_> {
             return None;
         }
         let scope = self.new_scope(None, false, module.file());
-        let frame = Frame {
-            module: Arc::clone(module),
-            scope,
-            class: None,
-            receiver: None,
-            mark: self.store.mark(),
-            exits: Vec::new(),
-            loops: Vec::new(),
-        };
+        let frame = Frame::of_module(module, scope, self.store.mark());
         let outer = std::mem::replace(&mut self.frame, frame);
         let detached = std::mem::replace(&mut self.detached, true);
         let path = self.path.clone();

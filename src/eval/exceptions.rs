@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
+use super::expressions::FStringPart;
 use super::interpreter::Interpreter;
 use super::statements::short_name;
 use super::store::Writes;
@@ -140,27 +141,14 @@ impl Interpreter<'_> {
     fn message(&mut self, expr: &Expr) -> Option<Arc<str>> {
         match expr {
             Expr::FString(node) => {
-                let mut text = String::new();
-                for part in node.value.as_slice() {
-                    match part {
-                        ast::FStringPart::Literal(literal) => text.push_str(literal),
-                        ast::FStringPart::FString(fstring) => {
-                            for element in &fstring.elements {
-                                match element {
-                                    ast::InterpolatedStringElement::Literal(literal) => text.push_str(&literal.value),
-                                    ast::InterpolatedStringElement::Interpolation(inner) => {
-                                        match self.expr(&inner.expression) {
-                                            Value::Const(Const::Str(known)) => text.push_str(&known),
-                                            Value::Const(known) => text.push_str(&known.to_string()),
-                                            _ => text.push_str("{...}"),
-                                        }
-                                    }
-                                }
-                            }
-                        }
+                let shown = |part: FStringPart| match part {
+                    FStringPart::Literal(text) | FStringPart::Value(Value::Const(Const::Str(text)), _) => {
+                        text.to_string()
                     }
-                }
-                Some(text.into())
+                    FStringPart::Value(Value::Const(known), _) => known.to_string(),
+                    FStringPart::Value(..) => String::from("{...}"),
+                };
+                Some(self.fstring_parts(node).into_iter().map(shown).collect::<String>().into())
             }
             _ => match self.expr(expr) {
                 Value::Const(Const::Str(text)) => Some(text),

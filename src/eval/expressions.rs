@@ -21,6 +21,13 @@ const MAX_PRESENCE: usize = 48;
 /// A lookup by an unknown key in a dictionary of at most this many entries is a choice of them.
 const MAX_TABLE: usize = 12;
 
+/// A piece of an f-string.
+pub(super) enum FStringPart {
+    Literal(Arc<str>),
+    /// A value, and whether it is written in a format of its own (`{x:.2f}`).
+    Value(Value, bool),
+}
+
 impl Interpreter<'_> {
     pub(super) fn expr(&mut self, expr: &Expr) -> Value {
         if !self.enter() {
@@ -257,34 +264,41 @@ impl Interpreter<'_> {
     }
 
     fn fstring(&mut self, node: &ast::ExprFString, whole: &Expr) -> Value {
-        let mut text = String::new();
-        let mut known = true;
+        let shown = |part: &FStringPart| match part {
+            FStringPart::Literal(text) => Some(text.to_string()),
+            FStringPart::Value(Value::Const(Const::Str(text)), false) => Some(text.to_string()),
+            FStringPart::Value(Value::Const(part @ (Const::Int(_) | Const::Bool(_) | Const::None)), false) => {
+                Some(part.to_string())
+            }
+            FStringPart::Value(..) => None,
+        };
+        match self.fstring_parts(node).iter().map(shown).collect::<Option<String>>() {
+            Some(text) => Value::str(&text),
+            None => self.fresh(whole),
+        }
+    }
+
+    /// Evaluates an f-string piece by piece.
+    pub(super) fn fstring_parts(&mut self, node: &ast::ExprFString) -> Vec<FStringPart> {
+        let mut parts = Vec::new();
         for part in node.value.as_slice() {
             match part {
-                ast::FStringPart::Literal(literal) => text.push_str(literal),
+                ast::FStringPart::Literal(literal) => parts.push(FStringPart::Literal((&**literal).into())),
                 ast::FStringPart::FString(fstring) => {
                     for element in &fstring.elements {
-                        match element {
-                            ast::InterpolatedStringElement::Literal(literal) => text.push_str(&literal.value),
-                            ast::InterpolatedStringElement::Interpolation(inner) => {
-                                match self.expr(&inner.expression) {
-                                    Value::Const(Const::Str(part)) if inner.format_spec.is_none() => {
-                                        text.push_str(&part);
-                                    }
-                                    Value::Const(part @ (Const::Int(_) | Const::Bool(_) | Const::None))
-                                        if inner.format_spec.is_none() =>
-                                    {
-                                        text.push_str(&part.to_string());
-                                    }
-                                    _ => known = false,
-                                }
+                        parts.push(match element {
+                            ast::InterpolatedStringElement::Literal(literal) => {
+                                FStringPart::Literal((&*literal.value).into())
                             }
-                        }
+                            ast::InterpolatedStringElement::Interpolation(inner) => {
+                                FStringPart::Value(self.expr(&inner.expression), inner.format_spec.is_some())
+                            }
+                        });
                     }
                 }
             }
         }
-        if known { Value::str(&text) } else { self.fresh(whole) }
+        parts
     }
 
     // Items.

@@ -22,15 +22,7 @@ impl Interpreter<'_> {
         let state = ModuleState { scope, name: Arc::clone(&name), stars: Vec::new() };
         self.modules.insert(file, state);
         self.trace.files.push(file);
-        let frame = Frame {
-            module: Arc::clone(module),
-            scope,
-            class: None,
-            receiver: None,
-            mark: self.store.mark(),
-            exits: Vec::new(),
-            loops: Vec::new(),
-        };
+        let frame = Frame::of_module(module, scope, self.store.mark());
         let outer = std::mem::replace(&mut self.frame, frame);
         let path = self.path.clone();
         let mark = self.store.mark();

@@ -82,6 +82,14 @@ pub(super) struct Frame {
     pub(super) loops: Vec<Loop>,
 }
 
+impl Frame {
+    /// The frame of a module, or of text that is evaluated as one stands in it.
+    pub(super) fn of_module(module: &Arc<PythonModule>, scope: u32, mark: usize) -> Self {
+        let module = Arc::clone(module);
+        Self { module, scope, class: None, receiver: None, mark, exits: Vec::new(), loops: Vec::new() }
+    }
+}
+
 /// One way out of a function.
 #[derive(Clone)]
 pub(super) struct Exit {
@@ -164,15 +172,7 @@ pub(super) struct Field {
 
 impl<'h> Interpreter<'h> {
     pub(super) fn new(module: &Arc<PythonModule>, host: &'h dyn Host) -> Self {
-        let frame = Frame {
-            module: Arc::clone(module),
-            scope: 0,
-            class: None,
-            receiver: None,
-            mark: 0,
-            exits: Vec::new(),
-            loops: Vec::new(),
-        };
+        let frame = Frame::of_module(module, 0, 0);
         Self {
             host,
             trace: Trace::default(),

@@ -121,7 +121,7 @@ fn groups(atoms: &[&Atom]) -> Vec<Vec<Row>> {
     let mut by_symbol: BTreeMap<&Arc<Symbol>, Vec<usize>> = BTreeMap::new();
     let mut groups = Vec::new();
     for (index, atom) in atoms.iter().enumerate() {
-        match atom.symbol() {
+        match atom.subject() {
             Some(symbol) => by_symbol.entry(symbol).or_default().push(index),
             None if matches!(atom, Atom::Same(left, right) if left == right) => groups.push(vec![vec![(index, true)]]),
             None => groups.push(vec![vec![(index, true)], vec![(index, false)]]),
@@ -164,18 +164,6 @@ fn rows(atoms: &[&Atom], members: &[usize]) -> Vec<Row> {
 }
 
 impl Atom {
-    /// The symbol that alone decides this atom.
-    fn symbol(&self) -> Option<&Arc<Symbol>> {
-        match self {
-            Self::Truthy(symbol)
-            | Self::IsNone(symbol)
-            | Self::Equals(symbol, _)
-            | Self::Compares(symbol, ..)
-            | Self::IsInstance(symbol, _) => Some(symbol),
-            Self::Same(..) | Self::Release(..) | Self::Opaque(_) => None,
-        }
-    }
-
     /// The answer for a symbol that is this constant, or something else that is true.
     fn under_point(&self, value: Option<&Const>) -> Option<bool> {
         match (value, self) {

@@ -385,14 +385,7 @@ fn decision(path: &Cond, holds: &Cond) -> Decision {
 
 /// The flag an atom asks about, if it asks about a flag.
 fn flag_of(atom: &Atom) -> Option<FlagId> {
-    let symbol = match atom {
-        Atom::Truthy(symbol)
-        | Atom::IsNone(symbol)
-        | Atom::Equals(symbol, _)
-        | Atom::Compares(symbol, _, _)
-        | Atom::IsInstance(symbol, _) => symbol,
-        Atom::Same(..) | Atom::Release(..) | Atom::Opaque(_) => return None,
-    };
+    let symbol = atom.subject()?;
     match symbol.root {
         Root::Flag(id) if symbol.path.is_empty() => Some(id),
         _ => None,
