@@ -7,6 +7,7 @@ use ruff_python_ast::{self as ast, Expr};
 use super::calls::{Args, Site};
 use super::interpreter::Interpreter;
 use super::store::{Owner, Slot};
+use super::truth::identical;
 use super::{
     Argument, Class, Cond, Const, Flag, FlagId, FlagOwner, Object, Parser, ParserId, ParserKind, Root, Symbol, Traced,
     Value,
@@ -231,13 +232,26 @@ impl Interpreter<'_> {
             || spelled.iter().all(|option| !option.starts_with('-'));
         let given = args.keyword("default").cloned();
         let Some(flag) = self.trace.flags.get_mut(id.0 as usize) else { return };
-        flag.options = spelled.iter().filter(|option| option.starts_with('-')).map(ToString::to_string).collect();
+        let mut options: Vec<String> =
+            spelled.iter().filter(|option| option.starts_with('-')).map(ToString::to_string).collect();
         if boolean {
-            let negated = format!("--no-{}", name.replace('_', "-"));
-            flag.options.push(negated);
+            options.push(format!("--no-{}", name.replace('_', "-")));
         }
-        flag.bare = if boolean { Some(Const::Bool(true)) } else { bare.or(constant) };
-        flag.default = given.or(default).unwrap_or(if required { Value::Unknown } else { Value::NONE });
+        let bare = if boolean { Some(Const::Bool(true)) } else { bare.or(constant) };
+        let default = given.or(default).unwrap_or(if required { Value::Unknown } else { Value::NONE });
+        if flag.declared.is_some_and(|declared| declared != site.span) {
+            // Two subparsers have a flag of this name; which of them runs is not known.
+            flag.options
+                .extend(options.into_iter().filter(|option| !flag.options.contains(option)).collect::<Vec<_>>());
+            flag.bare = flag.bare.take().filter(|known| Some(known) == bare.as_ref());
+            if !identical(&flag.default, &default) {
+                flag.default = Value::Unknown;
+            }
+            return;
+        }
+        flag.options = options;
+        flag.bare = bare;
+        flag.default = default;
         flag.declared = Some(site.span);
     }
 

@@ -9,6 +9,9 @@ use super::store::{Owner, Slot};
 use super::truth::choice;
 use super::{Cond, Const, Dict, Traced, Value};
 
+/// How deep a list may stand in other values to be found there.
+const MAX_NESTING: usize = 3;
+
 impl Interpreter<'_> {
     pub(super) fn assign_statement(&mut self, node: &ast::StmtAssign) {
         let value = self.expr(&node.value);
@@ -151,13 +154,21 @@ impl Interpreter<'_> {
             }
             (Value::List(items), Value::Const(Const::Int(index))) => {
                 let Some(at) = usize::try_from(*index).ok().filter(|at| *at < items.len()) else { return };
-                let mut items = items.to_vec();
-                items[at] = item;
-                if let Some(written) = written {
-                    self.bind(written, &Value::List(items.into()));
-                }
+                let mut changed = items.to_vec();
+                changed[at] = item;
+                self.change_list(items, &Value::List(changed.into()), written);
             }
             _ => {}
+        }
+    }
+
+    /// Changes a list for everyone who holds it (`b = a; a.append(x)`): a list is the allocation that holds its items.
+    pub(super) fn change_list(&mut self, old: &Arc<[Traced]>, new: &Value, written: Option<&Expr>) {
+        if let Some(written) = written {
+            self.bind(written, new);
+        }
+        for (slot, value) in self.store.replaced(&|value| with_list(value, old, new, MAX_NESTING)) {
+            self.store.set(slot, Some(value));
         }
     }
 
@@ -215,5 +226,46 @@ impl Interpreter<'_> {
             state.set_content(dict, content, written);
             Value::NONE
         });
+    }
+}
+
+/// The value with a list in it replaced; `None` where it does not hold that list.
+fn with_list(value: &Value, old: &Arc<[Traced]>, new: &Value, depth: usize) -> Option<Value> {
+    let inner = |value: &Value| with_list(value, old, new, depth.checked_sub(1)?);
+    match value {
+        Value::List(items) if Arc::ptr_eq(items, old) => Some(new.clone()),
+        Value::List(items) => {
+            let found: Vec<_> = items.iter().map(|item| inner(&item.value)).collect();
+            found.iter().any(Option::is_some).then(|| {
+                let items = items.iter().zip(found).map(|(item, found)| match found {
+                    Some(value) => Traced { value, span: item.span },
+                    None => item.clone(),
+                });
+                Value::List(items.collect())
+            })
+        }
+        Value::Dict(dict) => {
+            let found: Vec<_> = dict.entries.iter().map(|(_, item, _)| inner(&item.value)).collect();
+            found.iter().any(Option::is_some).then(|| {
+                let mut changed = Dict::clone(dict);
+                for ((_, item, _), found) in changed.entries.iter_mut().zip(found) {
+                    if let Some(value) = found {
+                        item.value = value;
+                    }
+                }
+                Value::Dict(Arc::new(changed))
+            })
+        }
+        Value::Choice(choices) => {
+            let found: Vec<_> = choices.iter().map(|(_, value)| inner(value)).collect();
+            found.iter().any(Option::is_some).then(|| {
+                let parts = choices
+                    .iter()
+                    .zip(found)
+                    .map(|((when, value), found)| (when.clone(), found.unwrap_or_else(|| value.clone())));
+                choice(parts.collect::<Vec<_>>())
+            })
+        }
+        _ => None,
     }
 }

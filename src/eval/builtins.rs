@@ -112,19 +112,15 @@ impl Interpreter<'_> {
                 Some(last) => last.value,
                 None => self.fresh_named(&site.label),
             },
-            ("copy", _) => return Value::List(Arc::clone(items)),
+            ("copy", _) => return Value::List(items.to_vec().into()),
             ("extend" | "update" | "remove" | "insert" | "pop" | "sort" | "reverse" | "clear", _) => {
-                if let Some(receiver) = &site.receiver {
-                    let unknown = self.fresh_named(&site.label);
-                    self.bind(receiver, &unknown);
-                }
+                let unknown = self.fresh_named(&site.label);
+                self.change_list(items, &unknown, site.receiver.as_deref());
                 return self.fresh_named(&site.label);
             }
             _ => return self.fresh_named(&site.label),
         };
-        if let Some(receiver) = &site.receiver {
-            self.bind(receiver, &Value::List(changed.into()));
-        }
+        self.change_list(items, &Value::List(changed.into()), site.receiver.as_deref());
         result
     }
 
@@ -284,7 +280,9 @@ impl Interpreter<'_> {
                 Value::Dict(Arc::new(dict))
             }
             ("list" | "tuple" | "set" | "frozenset", None) if !args.open => Value::List([].into()),
-            ("list" | "tuple" | "set" | "frozenset" | "sorted" | "iter", Some(value @ Value::List(_))) => value,
+            ("list" | "tuple" | "set" | "frozenset" | "sorted" | "iter", Some(Value::List(items))) => {
+                Value::List(items.to_vec().into())
+            }
             ("list" | "tuple" | "str" | "float" | "int", Some(value)) if release(&value) => value,
             ("map", Some(_)) if args.positional(1).is_some_and(release) => {
                 args.positional(1).cloned().unwrap_or(Value::Unknown)

@@ -8,7 +8,7 @@ use ruff_text_size::{Ranged, TextRange};
 
 use super::interpreter::{ClassState, Code, Definition, Field, Interpreter, Kind};
 use super::store::{Owner, Slot};
-use super::truth::{as_symbol, narrow};
+use super::truth::{as_symbol, identical, narrow};
 use super::{Class, Cond, Const, Dict, Function, Instance, Object, ParserId, Value};
 
 /// Classes and bases of one class that are looked at.
@@ -368,21 +368,12 @@ impl Interpreter<'_> {
         Some(narrow(value, &self.path))
     }
 
-    /// The class and its bases, outside ones included, in the order in which attributes are looked up (depth first, which
-    /// differs from Python's only for diamonds).
+    /// The class and its bases, outside ones included, in the order in which Python looks attributes up. Where the bases
+    /// contradict each other (Python refuses such a class, but an outside base may hide why) or are too many: depth first.
     pub(super) fn resolution(class: &Arc<Class>) -> Vec<Value> {
-        let mut order: Vec<Value> = Vec::new();
-        let mut todo = vec![Value::Class(Arc::clone(class))];
-        while let Some(next) = todo.pop() {
-            if order.len() > MAX_BASES || order.iter().any(|known| super::truth::identical(known, &next)) {
-                continue;
-            }
-            if let Value::Class(class) = &next {
-                todo.extend(class.bases.iter().rev().cloned());
-            }
-            order.push(next);
-        }
-        order
+        let whole = Value::Class(Arc::clone(class));
+        let mut budget = MAX_BASES;
+        linearize(&whole, &mut budget).unwrap_or_else(|| depth_first(whole))
     }
 
     /// The first base outside the project that means something.
@@ -415,6 +406,45 @@ impl Interpreter<'_> {
         self.instances.insert(id, Arc::clone(&instance));
         instance
     }
+}
+
+/// The C3 order of a class: itself, then the orders of its bases and the list of its bases, merged so that none of them is
+/// contradicted. `None` where that cannot be, or after `budget` steps.
+fn linearize(class: &Value, budget: &mut usize) -> Option<Vec<Value>> {
+    *budget = budget.checked_sub(1)?;
+    let Value::Class(known) = class else { return Some(vec![class.clone()]) };
+    // What is not known is nobody's base a second time.
+    let bases: Vec<Value> = known.bases.iter().filter(|base| identical(base, base)).cloned().collect();
+    let mut lists = bases.iter().map(|base| linearize(base, budget)).collect::<Option<Vec<_>>>()?;
+    lists.push(bases);
+    let mut order = vec![class.clone()];
+    loop {
+        lists.retain(|list| !list.is_empty());
+        if lists.is_empty() {
+            return Some(order);
+        }
+        let is_later = |one: &Value| lists.iter().any(|list| list[1..].iter().any(|other| identical(one, other)));
+        let next = lists.iter().map(|list| &list[0]).find(|head| !is_later(head))?.clone();
+        for list in &mut lists {
+            list.retain(|one| !identical(one, &next));
+        }
+        order.push(next);
+    }
+}
+
+fn depth_first(class: Value) -> Vec<Value> {
+    let mut order: Vec<Value> = Vec::new();
+    let mut todo = vec![class];
+    while let Some(next) = todo.pop() {
+        if order.len() > MAX_BASES || order.iter().any(|known| identical(known, &next)) {
+            continue;
+        }
+        if let Value::Class(class) = &next {
+            todo.extend(class.bases.iter().rev().cloned());
+        }
+        order.push(next);
+    }
+    order
 }
 
 impl Code {

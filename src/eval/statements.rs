@@ -33,7 +33,13 @@ impl Interpreter<'_> {
                 let left = self.expr(&node.target);
                 let right = self.expr(&node.value);
                 let value = self.operate(&left, node.op, &right, node);
-                self.bind(&node.target, &value);
+                match &left {
+                    // Only a list takes a list; a tuple that grows is another one.
+                    Value::List(old) if matches!(&*node.value, Expr::List(_) | Expr::ListComp(_)) => {
+                        self.change_list(old, &value, Some(&node.target));
+                    }
+                    _ => self.bind(&node.target, &value),
+                }
             }
             Stmt::If(node) => {
                 let test = self.condition(&node.test);

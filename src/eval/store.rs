@@ -52,6 +52,11 @@ impl Store {
         self.journal.push((slot, old));
     }
 
+    /// The slots whose values `change` turns into others, with these.
+    pub(super) fn replaced(&self, change: &dyn Fn(&Value) -> Option<Value>) -> Vec<(Slot, Value)> {
+        self.slots.iter().filter_map(|(slot, value)| Some((slot.clone(), change(value)?))).collect()
+    }
+
     /// A point to come back to.
     pub(super) fn mark(&self) -> usize {
         self.journal.len()

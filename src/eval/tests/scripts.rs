@@ -32,6 +32,46 @@ fn straight_lines() {
 }
 
 #[test]
+fn a_list_changes_for_everyone_who_holds_it() {
+    check(&[
+        ("a = []\nb = a\na.append(1)\nf(b)", "[1]"),
+        ("a = []\nb = a\nb += [1]\nf(a)", "[1]"),
+        ("a = [1]\nb = a\na[0] = 2\nf(b)", "[2]"),
+        ("a = []\nd = {'k': a, 'l': [a]}\na.append(1)\nf(d)", "{'k': [1], 'l': [[1]]}"),
+        ("def add(l):\n  l.append(1)\na = []\nadd(a)\nf(a)", "[1]"),
+        (
+            "def main(args):\n  a = []\n  b = a if args.x else [7]\n  a.append(1)\n  f(b)",
+            "[1] if args.x | [7] if not args.x",
+        ),
+        (
+            "def main(args):\n  a = []\n  b = a\n  if args.x:\n    a.append(1)\n  f(b)",
+            "[1] if args.x | [] if not args.x",
+        ),
+        // What only looks alike stays as it is.
+        ("a = []\nb = []\na.append(1)\nf(b)", "[]"),
+        ("a = []\nb = list(a)\nc = a.copy()\nd = a + []\ne = a[:]\na.append(1)\nf(b, c, d)", "[], [], []"),
+        ("a = (1,)\nb = a\na += (2,)\nf(b)", "[1]"),
+        ("a = []\nb = a\na = a + [1]\nf(b)", "[]"),
+    ]);
+}
+
+#[test]
+fn methods_are_looked_up_as_python_does() {
+    let diamond = "class A:\n  def m(self): return 'A'\n  def n(self): return 'A'\nclass B(A): pass\n\
+                   class C(A):\n  def m(self): return 'C'\nclass D(B, C):\n  def n(self): return super().n()\n";
+    let chain = "class A:\n  def m(self): return ['A']\nclass B(A):\n  def m(self): return ['B'] + super().m()\n\
+                 class C(A):\n  def m(self): return ['C'] + super().m()\nclass D(B, C):\n  def m(self): return ['D'] + super().m()\n";
+    let outside = "from somewhere import X\nclass A(X):\n  k = 1\nclass B(X):\n  k = 2\nclass C(A, B): pass\nclass D(unknown(), A): pass\n";
+    check(&[
+        (&format!("{diamond}f(D().m(), D().n(), B().m())"), "'C', 'A', 'A'"),
+        (&format!("{chain}f(D().m(), B().m())"), "['D', 'B', 'C', 'A'], ['B', 'A']"),
+        (&format!("{outside}f(C().k)"), "1"),
+        // Python refuses this class; whatever is said of it, the rest goes on.
+        ("class A: k = 1\nclass B(A): k = 2\nclass C(A, B): pass\nf(C().k)", "1"),
+    ]);
+}
+
+#[test]
 fn branches() {
     check(&[
         (
@@ -423,6 +463,33 @@ fn declared_flags() {
             "use_peft [\"--use-peft\"] False Some(Bool(true))",
             "r [\"--ref\"] ? None",
             "x [\"--x\", \"--no-x\"] None Some(Bool(true))",
+        ]
+    );
+}
+
+/// Subparsers may have flags of one name; which subparser runs is not known.
+#[test]
+fn flags_of_subparsers_that_differ_have_no_known_default() {
+    let trace = run(&[(
+        "main",
+        "import argparse\np = argparse.ArgumentParser()\nsub = p.add_subparsers(dest='command')\n\
+         a = sub.add_parser('train')\na.add_argument('--peft', default=True)\na.add_argument('--beta', default=0.1)\n\
+         a.add_argument('--dry', action='store_true')\na.add_argument('--only', default=3)\n\
+         b = sub.add_parser('eval')\nb.add_argument('--peft', '--lora', dest='peft', default=False)\n\
+         b.add_argument('--beta', default=0.1)\nb.add_argument('--dry', default=False)\n",
+    )]);
+    let shown: Vec<String> = trace
+        .flags
+        .iter()
+        .map(|flag| format!("{} {:?} {} {:?}", flag.name, flag.options, show(&flag.default, &trace), flag.bare))
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            r#"peft ["--peft", "--lora"] ? None"#,
+            r#"beta ["--beta"] 0.1 None"#,
+            r#"dry ["--dry"] False None"#,
+            r#"only ["--only"] 3 None"#,
         ]
     );
 }
