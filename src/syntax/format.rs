@@ -20,6 +20,7 @@ impl Format {
 fn by_name(name: &str, folder: &str) -> Option<Format> {
     match name {
         "pipfile" | "poetry.lock" | "uv.lock" | "pdm.lock" => return Some(Format::Toml),
+        "pixi.lock" => return Some(Format::Yaml),
         "pipfile.lock" => return Some(Format::Json),
         "dockerfile" | "containerfile" => return Some(Format::Dockerfile),
         "makefile" | "gnumakefile" => return Some(Format::Makefile),
@@ -76,6 +77,7 @@ mod tests {
             ("Pipfile", Some(Format::Toml)),
             ("Pipfile.lock", Some(Format::Json)),
             ("uv.lock", Some(Format::Toml)),
+            ("pixi.lock", Some(Format::Yaml)),
             ("poetry.lock", Some(Format::Toml)),
             ("pylock.gpu.toml", Some(Format::Toml)),
             ("Cargo.lock", None),

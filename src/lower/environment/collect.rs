@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use super::govern::{Joined, Reach};
 use super::kind::{Kind, governed_folder, is_script_lock};
 use super::statement::{Include, Requirement, Statements};
-use super::{Environments, commands, conda, inline, installed, lock, pyproject, requirements, setup_cfg, setup_py};
+use super::{
+    Environments, commands, conda, inline, installed, lock, pixi, pyproject, requirements, setup_cfg, setup_py,
+};
 use crate::diagnostic::Problem;
 use crate::lower::Request;
 use crate::model::{Declaration, Evidence, Origin};
@@ -193,6 +195,8 @@ fn read(source: &SourceFile, kind: Kind) -> Statements {
         Kind::Lock => lock::read(source, &syntax::parse(Format::Toml, source)),
         Kind::Pipfile => lock::read_pipfile(source, &syntax::parse(Format::Toml, source)),
         Kind::PipfileLock => lock::read_pipfile_lock(source, &syntax::parse(Format::Json, source)),
+        Kind::Pixi => pixi::read(source, &syntax::parse(Format::Toml, source)),
+        Kind::PixiLock => pixi::read_lock(source, &syntax::parse(Format::Yaml, source)),
         Kind::Script => inline::read(source).unwrap_or_default(),
         Kind::SetupPy => setup_py::read(source),
         Kind::Dockerfile => commands::read(source, &syntax::parse(Format::Dockerfile, source)),

@@ -12,7 +12,7 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     writer.syntax_errors(&document.errors);
     for item in dependencies.entries() {
         if let Some(text) = item.value.as_str() {
-            conda_line(&mut writer, text, item.value.span);
+            specification(&mut writer, text, item.value.span, None);
         }
         for requirement in item.value.get("pip").map(Node::entries).unwrap_or_default() {
             if let Some(text) = requirement.value.as_str() {
@@ -24,7 +24,7 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
 }
 
 /// `conda-forge::trl=0.12.2=py310_0`, `trl >=0.9`, `trl 0.9|0.10`.
-fn conda_line(writer: &mut Writer<'_>, text: &str, span: Span) {
+pub(super) fn specification(writer: &mut Writer<'_>, text: &str, span: Span, outer: Option<&str>) {
     // `_libgcc_mutex=0.1=main`: conda's own bookkeeping in an exported environment.
     if text.starts_with('_') {
         return;
@@ -33,15 +33,22 @@ fn conda_line(writer: &mut Writer<'_>, text: &str, span: Span) {
     let name = alternatives[0].trim_end_matches(|c: char| !c.is_alphabetic());
     for (at, one) in alternatives.iter().enumerate() {
         let one = if at == 0 { (*one).to_owned() } else { format!("{name} {one}") };
+        // `trl *` is any release.
+        let one = one.strip_suffix(" *").map_or(one.as_str(), str::trim_end).to_owned();
         let span = writer.inner(span);
         let Ok(read) = parse_conda_requirement(&one, span) else {
             return writer.problem(span, &format!("`{text}` is no match specification"));
         };
-        let condition = (alternatives.len() > 1).then(|| format!("{one} of {text}"));
+        let own = (alternatives.len() > 1).then(|| format!("{one} of {text}"));
+        let conditions: Vec<&str> = outer.into_iter().chain(own.as_deref()).collect();
+        let condition = Some(conditions.join("; ")).filter(|text| !text.is_empty());
         match read.package().as_str() {
             "python" if condition.is_none() => writer.python(Some(read.allowed())),
             // The one package of this trade that has another name there.
-            "pytorch" => writer.declare(Requirement { package: "torch".into(), ..Requirement::of(&read) }, span, None),
+            "pytorch" => {
+                let torch = Requirement { package: "torch".into(), ..Requirement::of(&read) };
+                writer.declare(torch, span, condition.as_deref());
+            }
             _ => writer.declare(Requirement::of(&read), read.span, condition.as_deref()),
         }
     }

@@ -14,6 +14,7 @@ mod installed;
 mod kind;
 mod lock;
 mod marker;
+mod pixi;
 mod poetry;
 mod pyproject;
 mod requirements;

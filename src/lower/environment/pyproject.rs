@@ -58,6 +58,9 @@ fn tools(writer: &mut Writer<'_>, tool: &Node) {
     if let Some(uv) = tool.get("uv") {
         uv_settings(writer, uv);
     }
+    if let Some(pixi) = tool.get("pixi") {
+        super::pixi::workspace(writer, pixi);
+    }
     groups(writer, tool.get("pdm").and_then(|pdm| pdm.get("dev-dependencies")), "group");
     for env in tool.get("hatch").and_then(|hatch| hatch.get("envs")).map(Node::entries).unwrap_or_default() {
         let condition = format!("environment: {}", env.name().unwrap_or_default());

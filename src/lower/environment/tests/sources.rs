@@ -207,12 +207,67 @@ fn lock_files() {
 }
 
 #[test]
+fn pixi() {
+    for (name, text, expected) in [
+        ("pixi.toml", "[dependencies]\ntrl = '==0.12.2'\n", "trl 0.12.2 (pinned in pixi.toml:2)"),
+        ("pixi.toml", "[dependencies]\ntrl = '0.12.*'\n", "trl 0.12.2 (newest that trl==0.12.* in pixi.toml:2 allows)"),
+        (
+            "pixi.toml",
+            "[dependencies]\ntrl = '*'\ntzdata = '*'\n",
+            "trl 1.16.0 (newest that trl in pixi.toml:2 allows)",
+        ),
+        (
+            "pixi.toml",
+            "[pypi-dependencies]\ntrl = { version = '>=0.9,<0.12', extras = ['peft'] }\n",
+            "trl 0.11.4 (newest that trl>=0.9,<0.12 in pixi.toml:2 allows)",
+        ),
+        (
+            "pixi.toml",
+            "[pypi-dependencies]\ntrl = { git = 'https://example.org/trl', tag = 'v0.9.6' }\n",
+            "trl 0.9.6 (from git+https://example.org/trl@v0.9.6 in pixi.toml:2)",
+        ),
+        (
+            "pixi.toml",
+            "[dependencies]\nnumpy = '*'\n[feature.old.pypi-dependencies]\ntrl = '==0.9.6'\n",
+            "trl 0.9.6 (pinned in pixi.toml:4)",
+        ),
+        (
+            "pyproject.toml",
+            "[tool.pixi.target.linux-64.pypi-dependencies]\ntrl = '==0.9.6'\n",
+            "trl 0.9.6 (pinned in pyproject.toml:2)",
+        ),
+        (
+            "pixi.lock",
+            "version: 6\npackages:\n- conda: https://example.org/noarch/tzdata-2024a-h0c530f3_0.conda\n  sha256: x\n\
+             - pypi: https://example.org/trl-0.9.6-py3-none-any.whl\n  name: trl\n  version: 0.9.6\n",
+            "trl 0.9.6 (locked in pixi.lock:7)",
+        ),
+        (
+            "pixi.lock",
+            "version: 6\npackages:\n- conda: https://example.org/noarch/trl-0.9.6-pyhd8ed1ab_0.conda\n  sha256: x\n",
+            "trl 0.9.6 (locked in pixi.lock:3)",
+        ),
+        (
+            "pixi.lock",
+            "version: 5\npackages:\n- kind: conda\n  name: trl\n  version: 0.9.6\n  build: pyhd8ed1ab_0\n",
+            "trl 0.9.6 (locked in pixi.lock:5)",
+        ),
+    ] {
+        assert_eq!(trl(&[(name, text)]), expected, "{text}");
+    }
+    let both =
+        [("pixi.toml", "[dependencies]\ntrl = '>=0.9'\n"), ("pixi.lock", "packages:\n- name: trl\n  version: 0.9.6\n")];
+    assert_eq!(trl(&both), "trl 0.9.6 (locked in pixi.lock:3)");
+}
+
+#[test]
 fn conda() {
     for (text, expected) in [
         (
             "dependencies:\n  - python=3.9\n  - trl=0.12\n",
             "trl 0.12.2 (newest that trl==0.12.* in environment.yml:3 allows)",
         ),
+        ("dependencies:\n  - trl *\n", "trl 1.16.0 (newest that trl in environment.yml:2 allows)"),
         ("dependencies:\n  - conda-forge::trl==0.12.2\n", "trl 0.12.2 (pinned in environment.yml:2)"),
         (
             "dependencies:\n  - trl=0.12.2=pyhd8ed1ab_0\n",
