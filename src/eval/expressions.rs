@@ -265,8 +265,9 @@ impl Interpreter<'_> {
 
     fn fstring(&mut self, node: &ast::ExprFString, whole: &Expr) -> Value {
         let shown = |part: &FStringPart| match part {
-            FStringPart::Literal(text) => Some(text.to_string()),
-            FStringPart::Value(Value::Const(Const::Str(text)), false) => Some(text.to_string()),
+            FStringPart::Literal(text) | FStringPart::Value(Value::Const(Const::Str(text)), false) => {
+                Some(text.to_string())
+            }
             FStringPart::Value(Value::Const(part @ (Const::Int(_) | Const::Bool(_) | Const::None)), false) => {
                 Some(part.to_string())
             }

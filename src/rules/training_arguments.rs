@@ -16,7 +16,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a TRL trainer that gets `transformers.TrainingArguments` where it reads settings which only its own
-    /// configuration class has.
+    /// configuration class has. Arguments of the call that belong into that class as well are pointed at.
     ///
     /// ## Why it matters
     ///

@@ -24,6 +24,9 @@ declare_rule! {
     /// Constructors of TRL lose arguments from release to release: most settings of `DPOTrainer` moved to `DPOConfig`, and
     /// `tokenizer` became `processing_class`. The call then raises `TypeError`, after the models were loaded.
     ///
+    /// Settings that stand next to plain `TrainingArguments` are part of another mistake and reported with it, by
+    /// `training-arguments-for-trl-trainer`.
+    ///
     /// ## Example
     ///
     /// ```text,requirements
