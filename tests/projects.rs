@@ -24,6 +24,16 @@ fn notebook() {
     check("notebook");
 }
 
+#[test]
+fn recipes() {
+    check("recipes");
+}
+
+#[test]
+fn kto() {
+    check("kto");
+}
+
 /// Lints a copy of a project, shows the patch, fixes it (safe fixes, then all), and lints it again.
 fn check(project: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
@@ -35,11 +45,46 @@ fn check(project: &str) {
     expect(&root, project, "safe.diff", &run(&folder, &["check", "--fix", "--diff", "."]));
     expect(&root, project, "unsafe.diff", &run(&folder, &["check", "--fix", "--unsafe-fixes", "--diff", "."]));
 
+    let original = texts(&folder);
     run(&folder, &["check", "--fix", "."]);
+    assert_kept(&original, &texts(&folder));
     expect(&root, project, "fixed.txt", &run(&folder, &["check", "."]));
     assert_stable(&folder, &["check", "--fix", "."]);
     run(&folder, &["check", "--fix", "--unsafe-fixes", "."]);
+    assert_kept(&original, &texts(&folder));
     assert_stable(&folder, &["check", "--fix", "--unsafe-fixes", "."]);
+    let left = run(&folder, &["check", "."]);
+    assert!(!left.contains("fixable"), "{left}");
+}
+
+/// The files of a project as text, by path.
+fn texts(folder: &Path) -> Vec<(PathBuf, String)> {
+    let text = |(path, bytes)| (path, String::from_utf8(bytes).expect("UTF-8"));
+    contents(folder).into_iter().map(text).collect()
+}
+
+/// No fix may lose a comment, touch the ends of lines, or add or remove a file.
+fn assert_kept(before: &[(PathBuf, String)], after: &[(PathBuf, String)]) {
+    assert_eq!(before.len(), after.len());
+    for ((path, before), (_, after)) in before.iter().zip(after) {
+        let (mut had, mut has) = (comments(before), comments(after));
+        had.sort();
+        has.sort();
+        assert_eq!(had, has, "comments of {}", path.display());
+        let ends = |text: &str| (text.contains("\r\n"), text.replace("\r\n", "").contains('\n'), text.ends_with('\n'));
+        assert_eq!(ends(before), ends(after), "line ends of {}", path.display());
+    }
+}
+
+/// What follows a `#` that begins a line or stands behind a blank, up to the end of the line or of a notebook's string.
+fn comments(text: &str) -> Vec<&str> {
+    let comment = |line: &str| -> Option<usize> {
+        let at = line.find("# ")?;
+        (at == 0 || line[..at].ends_with([' ', '"'])).then_some(at)
+    };
+    text.lines()
+        .filter_map(|line| Some(line[comment(line)?..].trim_end_matches(['"', ',']).trim_end_matches("\\n")))
+        .collect()
 }
 
 /// Fixing again changes nothing.

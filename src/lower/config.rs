@@ -6,24 +6,26 @@ use std::sync::Arc;
 use super::{Request, Script};
 use crate::eval::{Const, Flag, FlagId, FlagOwner, ParserKind};
 use crate::model::Setting;
-use crate::source::Span;
+use crate::source::{SourceFile, Span};
 use crate::syntax::{Document, Format, Node, NodeKind, Scalar};
 
 /// An argument file: a mapping at the top.
 #[derive(Debug)]
 pub(super) struct ArgumentFile {
     pub(super) path: std::path::PathBuf,
+    pub(super) source: Arc<SourceFile>,
     pub(super) document: Arc<Document>,
 }
 
 impl ArgumentFile {
-    /// Reads a YAML or JSON file that has a mapping at the top.
+    /// Reads a YAML, JSON or TOML file that has a mapping at the top.
     pub(super) fn read(request: &Request<'_>, path: &Path) -> Option<Self> {
-        let format = Format::of(path).filter(|format| matches!(format, Format::Yaml | Format::Json | Format::Jsonc))?;
+        let is_read = |format: &Format| matches!(format, Format::Yaml | Format::Json | Format::Jsonc | Format::Toml);
+        let format = Format::of(path).filter(is_read)?;
         let source = request.sources.read(request.file_system, path).ok()?;
         let document = crate::syntax::parse(format, &source);
         let is_mapping = matches!(document.root.kind, NodeKind::Map(_));
-        is_mapping.then(|| Self { path: path.to_path_buf(), document: Arc::new(document) })
+        is_mapping.then(|| Self { path: path.to_path_buf(), source, document: Arc::new(document) })
     }
 
     /// What the file sets among the flags of a script.
@@ -55,7 +57,9 @@ impl ArgumentFile {
         let purpose = words(script.path.file_stem());
         let spoken: Vec<String> = self.path.iter().flat_map(|part| words(Some(part))).collect();
         let names = || self.document.root.entries().iter().filter_map(|entry| entry.name());
+        // What the parsers read without being told is YAML or JSON.
         reads_files
+            && self.document.format != Format::Toml
             && purpose.iter().any(|word| !is_generic(word) && spoken.contains(word))
             && names().any(|name| own_fields(name) || flags_named(script, name).next().is_some())
     }

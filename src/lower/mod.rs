@@ -7,6 +7,7 @@ mod host;
 pub mod launch;
 mod script;
 mod variants;
+mod written;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::source::{FileId, FileSystem, Sources};
 use crate::syntax::python::PythonModule;
 
 pub use environment::Environments;
+pub use written::{Change, Rewrite, Written};
 
 /// What to look at.
 pub struct Request<'a> {
@@ -50,6 +52,8 @@ pub struct Analysis {
     pub modules: BTreeMap<FileId, Arc<PythonModule>>,
     /// The environment of each script that uses a known library, by path.
     pub environments: Vec<(PathBuf, Environment)>,
+    /// The files that give settings to the scripts.
+    pub written: Written,
     /// Input that could not be read.
     pub problems: Vec<Problem>,
 }

@@ -7,8 +7,7 @@ use rayon::prelude::*;
 
 use super::environment::Environments;
 use super::host::ProjectHost;
-use super::variants::Starts;
-use super::{Analysis, Request, Script};
+use super::{Analysis, Request, Script, Written};
 use crate::eval;
 use crate::knowledge::{Knowledge, Resolution};
 use crate::model::{Surface, TrainingRun};
@@ -17,16 +16,23 @@ use crate::syntax::Format;
 pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let environments = Environments::collect(request);
     let host = ProjectHost::new(request);
-    let starts = Starts::collect(request);
+    let written = Written::collect(request);
     let scripts: Vec<Script> = request
         .files
         .par_iter()
         .filter(|path| matches!(Format::of(path), Some(Format::Python | Format::Notebook)))
         .filter_map(|path| evaluate(path, request, &host, &environments))
         .collect();
-    let runs = scripts.iter().flat_map(|script| runs(script, request.knowledge, &starts, request)).collect();
+    let runs = scripts.iter().flat_map(|script| runs(script, request.knowledge, &written, request)).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
-    Analysis { runs, modules: host.into_modules(), environments: reported, problems: environments.problems, scripts }
+    Analysis {
+        runs,
+        modules: host.into_modules(),
+        environments: reported,
+        problems: environments.problems,
+        written,
+        scripts,
+    }
 }
 
 /// Evaluates a file that speaks of a known library.
@@ -43,7 +49,7 @@ fn evaluate(path: &Path, request: &Request<'_>, host: &ProjectHost<'_>, environm
 }
 
 /// Every call in a script that builds something which trains.
-fn runs(script: &Script, knowledge: &Knowledge, starts: &Starts, request: &Request<'_>) -> Vec<TrainingRun> {
+fn runs(script: &Script, knowledge: &Knowledge, starts: &Written, request: &Request<'_>) -> Vec<TrainingRun> {
     let calls = script.trace.calls.iter().enumerate();
     let trainers = calls.filter(|(_, call)| is_trainer(&call.object.callee, knowledge));
     trainers

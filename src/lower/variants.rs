@@ -1,24 +1,20 @@
 //! The ways in which a project starts a script: launch lines and argument files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::config::{ArgumentFile, converted};
 use super::launch::{Launch, Program, Word, launches};
-use super::{Request, Script};
+use super::{Request, Script, Written};
 use crate::eval::{Const, Flag, FlagId, Value};
 use crate::knowledge::{Knowledge, Resolution};
 use crate::model::{Setting, Variant};
 use crate::syntax::{Entry, Format, NodeKind, Scalar};
 
 /// Everything in a project that may start a script or fill its flags.
-pub(super) struct Starts {
-    launches: Vec<(PathBuf, Launch)>,
-    files: Vec<ArgumentFile>,
-}
-
-impl Starts {
+impl Written {
     pub(super) fn collect(request: &Request<'_>) -> Self {
-        let mut starts = Self { launches: Vec::new(), files: Vec::new() };
+        let mut starts = Self::default();
         for path in request.files {
             match Format::of(path) {
                 Some(format @ (Format::Shell | Format::Makefile | Format::Dockerfile)) => {
@@ -27,15 +23,15 @@ impl Starts {
                         continue;
                     }
                     let found = launches(&crate::syntax::parse(format, &source), &source);
-                    starts.launches.extend(found.into_iter().map(|launch| (path.clone(), launch)));
+                    starts.launches.extend(found.into_iter().map(|launch| (Arc::clone(&source), launch)));
                 }
                 Some(Format::Notebook) => {
                     let Ok(source) = request.sources.read(request.file_system, path) else { continue };
                     let notebook = crate::syntax::notebook::parse(&source);
                     let found = notebook.documents().into_iter().flat_map(|document| launches(document, &source));
-                    starts.launches.extend(found.map(|launch| (path.clone(), launch)));
+                    starts.launches.extend(found.map(|launch| (Arc::clone(&source), launch)));
                 }
-                Some(Format::Yaml | Format::Json | Format::Jsonc) => {
+                Some(Format::Yaml | Format::Json | Format::Jsonc | Format::Toml) => {
                     starts.files.extend(ArgumentFile::read(request, path));
                 }
                 _ => {}
@@ -48,7 +44,8 @@ impl Starts {
     pub(super) fn of(&self, script: &Script, request: &Request<'_>) -> Vec<Variant> {
         let mut joined = Vec::new();
         let mut variants = Vec::new();
-        for (path, launch) in &self.launches {
+        for (source, launch) in &self.launches {
+            let path = source.path();
             if !starts(launch, path, &script.path) {
                 continue;
             }

@@ -218,6 +218,20 @@ impl<'a> Call<'a> {
         outcome
     }
 
+    /// Whether the call is reached in a variant and a condition over the parameters certainly does not hold then.
+    pub(crate) fn is_never(&self, condition: &str, variant: &Variant, release: usize) -> bool {
+        let Some(holds) = self.condition(condition, release) else { return false };
+        let path = self.fix_releases(&self.run.call().when, release);
+        let known = self.assignment(variant, &path, &holds, release);
+        let path = path.assign(&known);
+        path.verdict() != Tri::No && path.and(holds.assign(&known)).verdict() == Tri::No
+    }
+
+    /// What a variant says about the flags of a condition.
+    pub(crate) fn settings_of(&self, variant: &Variant, condition: &Cond, release: usize) -> Assignment {
+        self.assignment(variant, &Cond::TRUE, condition, release)
+    }
+
     /// A condition over parameters with the call's arguments put in, for one release.
     fn condition(&self, condition: &str, release: usize) -> Option<Cond> {
         let key = (condition.to_owned(), self.alike(release));

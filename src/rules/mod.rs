@@ -8,15 +8,19 @@ mod examples;
 mod force_use_ref_model;
 mod import_missing;
 mod memory;
+mod option;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
 mod redundant_reference_model;
 mod ref_model_is_model;
 mod ref_model_with_peft_config;
 mod reference;
+mod reference_settings;
 #[cfg(test)]
 mod reference_tests;
 mod report;
+#[cfg(test)]
+mod settings_tests;
 mod sync_ref_model_with_peft;
 #[cfg(test)]
 mod testing;

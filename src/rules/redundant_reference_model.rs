@@ -3,10 +3,11 @@
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
 use super::reference::{REFERENCE, is_spare, reference_fixes, serving_releases};
+use super::reference_settings::is_spare_in;
 use super::report::{Reach, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
-use crate::eval::{Tri, same};
+use crate::eval::{Tri, is_none, same};
 use crate::lower::Analysis;
 
 declare_rule! {
@@ -88,7 +89,8 @@ impl Rule for RedundantReferenceModel {
             return;
         };
         let one_object = same(&model.value.value, &reference.value.value).verdict() == Tri::Yes;
-        if one_object || !is_spare(call) {
+        let is_missing = [reference, adapter].iter().any(|given| is_none(&given.value.value).verdict() == Tri::Yes);
+        if one_object || is_missing {
             return;
         }
         let (refused, _) = call.stopped_by(|guard| guard.when.contains("ref_model") && requires(guard, &both));
@@ -100,6 +102,10 @@ impl Rule for RedundantReferenceModel {
         // A reference that follows the model is no copy of where it started.
         let synced = call.when("args is not None and args.sync_ref_model", &call.allowed());
         if call.reach(&held) != Reach::InEffect || call.reach(&synced) > Reach::Elsewhere {
+            return;
+        }
+        let in_each_run = || held.variants.iter().all(|index| is_spare_in(call, &call.run.variants[*index]));
+        if !is_spare(call) && !in_each_run() {
             return;
         }
         let message = format!("`{}` holds a second copy of the model as reference for nothing", call.short_name());

@@ -2,10 +2,11 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
+use super::force_use_ref_model::{force_fix, is_about_explicit_no};
 use super::reference::{REFERENCE, reference_fixes};
 use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Label};
+use crate::diagnostic::{Applicability, Diagnostic, Label};
 use crate::knowledge::Guard;
 use crate::lower::Analysis;
 
@@ -100,9 +101,11 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// Safe when the reference is provably the same checkpoint as the model: a copy of it, or loaded by the same call from the
-    /// same path. Unsafe otherwise, because training would then optimise something else; there `force_use_ref_model=True` is
-    /// shown for the releases that have it.
+    /// Where an argument file or a launch line asks for the reference, it is taken away there: YAML and JSON get `null`, a key of
+    /// TOML and a flag go. Else the script is changed. Safe when the reference is provably the same checkpoint as the model (a copy
+    /// of it, or loaded by the same call from the same path) and the adapter leaves the base model as it is. Unsafe otherwise,
+    /// because training would then optimise something else; there `force_use_ref_model=True` is shown for the releases that have
+    /// it. A reference that nothing uses any more is reported by `unused-reference-model`.
     ///
     /// ## Versions
     ///
@@ -156,11 +159,15 @@ impl Rule for RefModelWithPeftConfig {
         call.explain(&mut finding, &outcome);
         finding.help = Some("pass `ref_model=None`".to_owned());
         finding.fixes = reference_fixes(analysis, call, &outcome);
+        if finding.fixes.iter().all(|fix| fix.applicability < Applicability::Safe) {
+            // It may be another model on purpose.
+            finding.fixes.extend(force_fix(analysis, call));
+        }
         found.push(finding);
     }
 }
 
 /// Whether a guard needs both: it speaks of both, and of nothing that another rule is about.
 fn is_about_both(guard: &Guard) -> bool {
-    requires(guard, &["ref_model is not None", "peft_config is not None"])
+    requires(guard, &["ref_model is not None", "peft_config is not None"]) && !is_about_explicit_no(guard)
 }

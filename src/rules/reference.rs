@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ask::{Call, Outcome};
+use super::reference_settings::settings_fix;
 use crate::diagnostic::{Applicability, Fix};
 use crate::eval::{Argument, Cond, Const, Object, Tri, Value, is_none, same};
 use crate::knowledge::ReleaseSet;
@@ -15,17 +16,28 @@ pub(super) const REFERENCE: &str = "ref_model";
 /// Arguments of `from_pretrained` that decide which weights the model has.
 const WEIGHTS: [&str; 6] = ["revision", "subfolder", "variant", "quantization_config", "load_in_4bit", "load_in_8bit"];
 
-/// Whether the reference of a call is known to hold the same weights as its model.
-fn is_same_checkpoint(call: &Call<'_>) -> bool {
-    let (Some(model), Some(reference)) = (call.argument("model"), call.argument(REFERENCE)) else { return false };
-    let references = reference.value.value.alternatives();
+/// Whether a reference is known to hold the same weights as a model, wherever there is one.
+fn is_same_checkpoint(model: &Value, reference: &Value) -> bool {
+    let references = reference.alternatives();
     let mut given = references.iter().filter(|(_, value)| !matches!(value, Value::Const(Const::None))).peekable();
-    given.peek().is_some() && given.all(|(_, value)| same_weights(&model.value.value, value))
+    given.peek().is_some() && given.all(|(_, value)| same_weights(model, value))
 }
 
 /// Whether the model of a call without its adapter computes what its reference computes.
 pub(super) fn is_spare(call: &Call<'_>) -> bool {
-    is_same_checkpoint(call) && leaves_base_alone(call) && !is_overwritten(call)
+    let (Some(model), Some(reference)) = (call.argument("model"), call.argument(REFERENCE)) else { return false };
+    is_spare_with(call, &model.value.value, &reference.value.value)
+}
+
+/// The same for what is known of the two models in one run.
+pub(super) fn is_spare_with(call: &Call<'_>, model: &Value, reference: &Value) -> bool {
+    is_same_checkpoint(model, reference) && leaves_base_alone(call) && !is_overwritten(call)
+}
+
+/// Whether every release that the project allows works without a reference.
+pub(super) fn serves_everywhere(call: &Call<'_>) -> bool {
+    let having: ReleaseSet = call.allowed().iter().filter(|release| call.definition(*release).is_some()).collect();
+    having.is_subset(&serving_releases(call))
 }
 
 /// The releases in which a trainer does with the model without its adapter all that it does with a reference.
@@ -138,21 +150,20 @@ fn is_made_alike(left: &Object, right: &Object) -> bool {
         && left.args.iter().zip(&right.args).all(is_pair)
 }
 
-/// Ways to do without the reference, the best first.
+/// Ways to do without the reference, the best first: where it is asked for, then in the script.
 pub(super) fn reference_fixes(analysis: &Analysis, call: &Call<'_>, outcome: &Outcome) -> Vec<Fix> {
+    settings_fix(analysis, call, outcome).into_iter().chain(script_fixes(analysis, call, outcome)).collect()
+}
+
+fn script_fixes(analysis: &Analysis, call: &Call<'_>, outcome: &Outcome) -> Vec<Fix> {
     let (Some(reference), Some(adapter)) = (call.argument(REFERENCE), call.argument("peft_config")) else {
         return Vec::new();
     };
     let Some(module) = analysis.modules.get(&reference.span.file) else { return Vec::new() };
-    let having: ReleaseSet = call.allowed().iter().filter(|release| call.definition(*release).is_some()).collect();
-    let applicability = if is_spare(call) && having.is_subset(&serving_releases(call)) {
-        Applicability::Safe
-    } else {
-        Applicability::Unsafe
-    };
+    let applicability =
+        if is_spare(call) && serves_everywhere(call) { Applicability::Safe } else { Applicability::Unsafe };
     // Where the adapter is there only under a flag, the reference must stay for the other case.
-    let always = is_none(&adapter.value.value).verdict() == Tri::No || outcome.flags.is_empty();
-    if always {
+    if is_none(&adapter.value.value).verdict() == Tri::No || outcome.flags.is_empty() {
         return none_fix(analysis, reference, applicability);
     }
     let Some(value) = without_adapter(module, reference, adapter) else { return Vec::new() };

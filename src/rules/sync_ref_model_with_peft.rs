@@ -2,10 +2,15 @@
 
 use super::ask::{Call, requires};
 use super::declare::declare_rule;
+use super::option;
 use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Label};
-use crate::lower::Analysis;
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
+use crate::eval::{Argument, Const, Value};
+use crate::lower::{Analysis, Change};
+use crate::syntax::python_edit;
+
+const OPTION: &str = "sync_ref_model";
 
 declare_rule! {
     /// ## What it does
@@ -35,6 +40,17 @@ declare_rule! {
     /// )
     /// ```
     ///
+    /// ```python,unsafe-fixed
+    /// from peft import LoraConfig
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// trainer = DPOTrainer(
+    ///     model="Qwen/Qwen2.5-0.5B-Instruct",
+    ///     args=DPOConfig(output_dir="out", sync_ref_model=False),
+    ///     peft_config=LoraConfig(task_type="CAUSAL_LM"),
+    /// )
+    /// ```
+    ///
     /// ```python,good
     /// from peft import LoraConfig
     /// from trl import DPOConfig, DPOTrainer
@@ -48,7 +64,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No automatic fix: whether the synchronisation or the adapter is meant cannot be told.
+    /// Unsafe: whether the synchronisation or the adapter is meant cannot be told; the fix keeps the adapter. It stands where the
+    /// option is set: in the script, in the argument file or on the launch line.
     ///
     /// ## Versions
     ///
@@ -65,9 +82,9 @@ impl Rule for SyncRefModelWithPeft {
         &Self::META
     }
 
-    fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+    fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let (outcome, guard) =
-            call.stopped_by(|guard| guard.when.contains("sync_ref_model") && requires(guard, &["args.sync_ref_model"]));
+            call.stopped_by(|guard| guard.when.contains(OPTION) && requires(guard, &["args.sync_ref_model"]));
         let (Some(guard), Some(arguments)) = (guard, call.argument("args")) else { return };
         let reach = call.reach(&outcome);
         let affected = if outcome.certain.is_empty() { &outcome.conditional } else { &outcome.certain };
@@ -75,12 +92,9 @@ impl Rule for SyncRefModelWithPeft {
             return;
         }
         let releases = call.releases(&(affected & &call.allowed()));
-        let message = format!("`sync_ref_model` cannot work in this run, and {releases} refuses it");
-        let place = super::report::objects(&arguments.value.value)
-            .iter()
-            .flat_map(|object| object.args.clone())
-            .find(|argument| argument.name.as_deref() == Some("sync_ref_model"))
-            .map_or(arguments.span, |argument| argument.span);
+        let message = format!("`{OPTION}` cannot work in this run, and {releases} refuses it");
+        let written = option::written(call, OPTION).map(|(_, argument)| argument);
+        let place = written.as_ref().map_or(arguments.span, |argument| argument.span);
         let mut finding =
             call.finding(&Self::META, reach, affected, message, Label { span: place, message: String::new() });
         if let Some(adapter) = call.argument("peft_config") {
@@ -88,7 +102,27 @@ impl Rule for SyncRefModelWithPeft {
         }
         raises(&mut finding, guard);
         call.explain(&mut finding, &outcome);
-        finding.help = Some("leave `sync_ref_model` out, or train without the adapter".to_owned());
+        finding.help = Some(format!("leave `{OPTION}` out, or train without the adapter"));
+        finding.fixes = match written {
+            Some(argument) => in_script(analysis, &argument),
+            None => option::flag(call, OPTION).and_then(|(_, flag)| {
+                let unsafe_ = Applicability::Unsafe;
+                option::take_back(analysis, call, flag, &outcome.variants, Change::Off, unsafe_)
+            }),
+        }
+        .into_iter()
+        .collect();
         found.push(finding);
     }
+}
+
+/// Says no where the script says yes.
+fn in_script(analysis: &Analysis, argument: &Argument) -> Option<Fix> {
+    let module = analysis.modules.get(&argument.span.file)?;
+    // A flag or a variable serves other runs as well.
+    if !matches!(argument.value.value, Value::Const(Const::Bool(true))) {
+        return None;
+    }
+    let edits = python_edit::set_value(module, argument.value.span, "False").ok()?;
+    Some(Fix { title: format!("pass `{OPTION}=False`"), applicability: Applicability::Unsafe, edits })
 }

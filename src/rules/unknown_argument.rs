@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::ask::{Call, Outcome};
 use super::declare::declare_rule;
+use super::force_use_ref_model;
 use super::report::Reach;
 use super::training_arguments::{TrainingArgumentsForTrlTrainer, moved_arguments};
 use super::versions::enumerate;
@@ -68,7 +69,9 @@ impl Rule for UnknownArgument {
         let arguments = call.run.arguments();
         let mut unknown: BTreeMap<usize, ReleaseSet> = BTreeMap::new();
         for release in call.package.all().iter() {
-            for index in call.unknown_arguments(release) {
+            // `force-use-ref-model` says where that option has gone.
+            let unknown_here = call.unknown_arguments(release).into_iter();
+            for index in unknown_here.filter(|index| !force_use_ref_model::is_ours(call, &arguments[*index])) {
                 unknown.entry(index).or_default().insert(release);
             }
         }

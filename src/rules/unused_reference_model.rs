@@ -180,7 +180,7 @@ fn is_second_copy(object: &std::sync::Arc<Object>, call: &Call<'_>) -> bool {
     models.iter().any(|model| model.span != object.span && loaded_alike(model, object))
 }
 
-fn speaks_of_reference(name: &str) -> bool {
+pub(super) fn speaks_of_reference(name: &str) -> bool {
     let lower = name.to_lowercase();
     lower.split('_').any(|word| matches!(word, "ref" | "refs" | "refmodel")) || lower.contains("reference")
 }

@@ -1,0 +1,98 @@
+//! The way back from a setting to the file that writes it.
+
+use std::sync::Arc;
+
+use super::config::ArgumentFile;
+use super::launch::Launch;
+use crate::eval::Const;
+use crate::model::{Setting, Variant};
+use crate::source::{SourceFile, Span};
+use crate::syntax::{Edit, Entry, Format, edit, shell};
+
+/// The files of a project that give settings to its scripts.
+#[derive(Debug, Default)]
+pub struct Written {
+    pub(super) launches: Vec<(Arc<SourceFile>, Launch)>,
+    pub(super) files: Vec<ArgumentFile>,
+}
+
+/// What is to become of a setting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// It says nothing: `null`, where the format has that, else it goes.
+    Unset,
+    /// It says no: `false`; on a launch line it goes.
+    Off,
+    /// It goes, as the reader of the file does not know the name.
+    Gone,
+}
+
+/// A setting that is written otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rewrite {
+    /// What is done, as an order: "set `ref_model` to `null`".
+    pub title: String,
+    /// The edits of the file.
+    pub edits: Vec<Edit>,
+    /// The value afterwards; `None`: the setting is gone, and an earlier one or the default holds.
+    pub value: Option<Const>,
+}
+
+impl Rewrite {
+    /// The variant after the rewrite of one of its settings.
+    pub fn applied(&self, variant: &Variant, origin: Span) -> Variant {
+        let mut after = variant.clone();
+        match &self.value {
+            Some(value) => {
+                let written = after.settings.iter_mut().filter(|setting| setting.origin == origin);
+                written.for_each(|setting| setting.value = Some(value.clone()));
+            }
+            None => after.settings.retain(|setting| setting.origin != origin),
+        }
+        after
+    }
+}
+
+impl Written {
+    /// How to write a setting of a variant otherwise; `None` where it cannot be changed without changing more.
+    pub fn rewrite(&self, variant: &Variant, setting: &Setting, change: Change) -> Option<Rewrite> {
+        let in_file = self.files.iter().find(|file| file.document.file == setting.origin.file);
+        match in_file {
+            Some(file) => in_argument_file(file, setting, change),
+            None => self.on_launch_line(variant, setting),
+        }
+    }
+
+    fn on_launch_line(&self, variant: &Variant, setting: &Setting) -> Option<Rewrite> {
+        let (source, launch) = self.launches.iter().find(|(_, launch)| Some(launch.span) == variant.origin)?;
+        let flag = launch.flags.iter().find(|flag| flag.span == setting.origin)?;
+        let writes =
+            |(_, launch): &&(Arc<SourceFile>, Launch)| launch.flags.iter().any(|flag| flag.span == setting.origin);
+        // An array or a variable that several commands use: another run would lose the setting, too.
+        if self.launches.iter().filter(writes).count() > 1 {
+            return None;
+        }
+        let edit = shell::remove_flag(source, &launch.call, flag)?;
+        let title = format!("remove `--{}`", flag.name()?);
+        Some(Rewrite { title, edits: vec![edit], value: None })
+    }
+}
+
+fn in_argument_file(file: &ArgumentFile, setting: &Setting, change: Change) -> Option<Rewrite> {
+    let (source, document) = (&file.source, &file.document);
+    let entry: &Entry = edit::entry_at(document, setting.origin)?;
+    let name = entry.name()?;
+    let write = |raw: &str, value: Const| {
+        let edits = vec![edit::set_value(source, document, entry, raw).ok()?];
+        Some(Rewrite { title: format!("set `{name}` to `{raw}`"), edits, value: Some(value) })
+    };
+    let null = edit::null_value(document.format);
+    match (change, null) {
+        (Change::Unset, Some(null)) => write(null, Const::None),
+        (Change::Off, _) if document.format != Format::Ini => write("false", Const::Bool(false)),
+        _ => {
+            let edits = vec![edit::remove_entry(source, document, entry).ok()?];
+            Some(Rewrite { title: format!("remove `{name}`"), edits, value: None })
+        }
+    }
+}
