@@ -68,8 +68,8 @@ fn assert_kept(before: &[(PathBuf, String)], after: &[(PathBuf, String)]) {
     assert_eq!(before.len(), after.len());
     for ((path, before), (_, after)) in before.iter().zip(after) {
         let (mut had, mut has) = (comments(before), comments(after));
-        had.sort();
-        has.sort();
+        had.sort_unstable();
+        has.sort_unstable();
         assert_eq!(had, has, "comments of {}", path.display());
         let ends = |text: &str| (text.contains("\r\n"), text.replace("\r\n", "").contains('\n'), text.ends_with('\n'));
         assert_eq!(ends(before), ends(after), "line ends of {}", path.display());

@@ -9,7 +9,7 @@ use crate::eval::{Argument, Cond, FlagOwner, Object};
 use crate::knowledge::ReleaseSet;
 use crate::lower::{Analysis, Change};
 use crate::source::Span;
-use crate::syntax::python_edit;
+use crate::syntax::{Edit, python_edit};
 
 /// The option.
 pub(super) const OPTION: &str = "force_use_ref_model";
@@ -204,7 +204,7 @@ fn plain_config<'a>(analysis: &Analysis, configs: &'a [std::sync::Arc<Object>]) 
     (config.parsed.is_none() && analysis.modules.contains_key(&config.span.file)).then_some(config)
 }
 
-fn insert(analysis: &Analysis, object: &Object, value: &str) -> Option<Vec<crate::syntax::Edit>> {
+fn insert(analysis: &Analysis, object: &Object, value: &str) -> Option<Vec<Edit>> {
     let module = analysis.modules.get(&object.span.file)?;
     python_edit::insert_keyword(module, object.span, OPTION, value).ok()
 }
@@ -255,7 +255,7 @@ fn in_settings(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
 
 /// `False` where a release refuses that and would accept nothing said.
 fn explicit_no(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
-    let (outcome, guard) = call.stopped_by(|guard| is_about_explicit_no(guard));
+    let (outcome, guard) = call.stopped_by(is_about_explicit_no);
     let (guard, reach) = (guard?, call.reach(&outcome));
     if reach == Reach::Elsewhere {
         return None;
@@ -299,23 +299,21 @@ pub(super) fn force_fix(analysis: &Analysis, call: &Call<'_>) -> Option<Fix> {
     let configs = call.argument("args").map(|args| objects(&args.value.value)).unwrap_or_default();
     let config =
         plain_config(analysis, &configs).filter(|config| releases_of(call, &config.callee).0.contains(release));
-    let (owner, edits) = match config {
-        Some(config) => {
-            let given = config.args.iter().find(|argument| argument.name.as_deref() == Some(OPTION));
-            let edits = match given {
-                Some(argument) => {
-                    let module = analysis.modules.get(&argument.span.file)?;
-                    python_edit::set_value(module, argument.value.span, "True").ok()?
-                }
-                None => insert(analysis, config, "True")?,
-            };
-            (config.callee.rsplit('.').next().unwrap_or_default(), edits)
-        }
-        None => {
-            call.signature(release)?.accepts(OPTION)?.then_some(())?;
-            (call.short_name(), insert(analysis, &call.run.call().object, "True")?)
-        }
+    let (owner, edits) = if let Some(config) = config {
+        (config.callee.rsplit('.').next().unwrap_or_default(), say_yes(analysis, config)?)
+    } else {
+        call.signature(release)?.accepts(OPTION)?.then_some(())?;
+        (call.short_name(), insert(analysis, &call.run.call().object, "True")?)
     };
     let title = format!("keep the reference: pass `{OPTION}=True` to `{owner}`");
     Some(Fix { title, applicability: Applicability::Display, edits })
+}
+
+/// Sets the option of a configuration to true.
+fn say_yes(analysis: &Analysis, config: &Object) -> Option<Vec<Edit>> {
+    let Some(argument) = config.args.iter().find(|argument| argument.name.as_deref() == Some(OPTION)) else {
+        return insert(analysis, config, "True");
+    };
+    let module = analysis.modules.get(&argument.span.file)?;
+    python_edit::set_value(module, argument.value.span, "True").ok()
 }

@@ -30,7 +30,7 @@ const RUN: &str = "accelerate launch dpo.py --config config.yaml\n";
 type Files<'a> = &'a [(&'a str, &'a str)];
 
 /// The fixes of the only finding of a rule, with what each makes of the files.
-fn fixes(rule: &str, files: Files<'_>) -> Vec<(Fix, Vec<String>)> {
+fn fixed(rule: &str, files: Files<'_>) -> Vec<(Fix, Vec<String>)> {
     let (sources, found) = lint(files);
     let found: Vec<_> = found.into_iter().filter(|finding| finding.rule == rule).collect();
     assert_eq!(found.len(), 1, "{rule}: {found:?}");
@@ -48,8 +48,8 @@ fn fixes(rule: &str, files: Files<'_>) -> Vec<(Fix, Vec<String>)> {
 /// The best fix changes one file to this, and no other file.
 #[track_caller]
 fn check(rule: &str, files: Files<'_>, changed: &str, after: &str, applicability: Applicability) {
-    let fixes = fixes(rule, files);
-    let (fix, texts) = fixes.first().expect("a fix");
+    let ways = fixed(rule, files);
+    let (fix, texts) = ways.first().expect("a fix");
     assert_eq!(fix.applicability, applicability, "{}", fix.title);
     for ((path, before), text) in files.iter().zip(texts) {
         assert_eq!(text, if *path == changed { after } else { before }, "{path}: {}", fix.title);
@@ -98,7 +98,7 @@ fn a_reference_on_a_launch_line_goes_with_its_continuation() {
     let yaml = "ref_model: me/other\nuse_peft: true\n";
     let run = "python dpo.py --config config.yaml --ref_model me/sft\n";
     let files = [("requirements.txt", "trl==0.24.0"), ("dpo.py", SCRIPT), ("run.sh", run), ("config.yaml", yaml)];
-    let (fix, _) = &fixes(BOTH, &files)[0];
+    let (fix, _) = &fixed(BOTH, &files)[0];
     assert_eq!(fix.title, "pass the reference only when there is no adapter");
 }
 
@@ -113,19 +113,19 @@ fn every_run_that_fails_is_mended_and_no_other_is_touched() {
         ("a.yaml", peft),
         ("b.yaml", "ref_model: me/sft\nuse_peft: true\nbeta: 0.2\n"),
     ];
-    let (fix, texts) = &fixes(BOTH, &files)[0];
+    let (fix, texts) = &fixed(BOTH, &files)[0];
     assert_eq!(fix.title, "set `ref_model` to `null`");
     assert_eq!(texts[3..], ["ref_model: null\nuse_peft: true\n", "ref_model: null\nuse_peft: true\nbeta: 0.2\n"]);
     // One file for a run with an adapter and a run without: the script has to tell them apart.
     let run = "python dpo.py --config a.yaml --use_peft\npython dpo.py --config a.yaml\n";
     let files =
         [("requirements.txt", "trl==0.24.0"), ("dpo.py", SCRIPT), ("run.sh", run), ("a.yaml", "ref_model: me/sft\n")];
-    let (fix, _) = &fixes(BOTH, &files)[0];
+    let (fix, _) = &fixed(BOTH, &files)[0];
     assert_eq!(fix.title, "pass the reference only when there is no adapter");
     // So has one array for two lines.
     let run = "ARGS=(--ref_model me/sft)\npython dpo.py \"${ARGS[@]}\" --use_peft\npython dpo.py \"${ARGS[@]}\"\n";
     let files = [("requirements.txt", "trl==0.24.0"), ("dpo.py", SCRIPT), ("run.sh", run)];
-    let (fix, _) = &fixes(BOTH, &files)[0];
+    let (fix, _) = &fixed(BOTH, &files)[0];
     assert_eq!(fix.title, "pass the reference only when there is no adapter");
 }
 
@@ -163,13 +163,13 @@ trainer = DPOTrainer(model, ref_model, args=args, peft_config=LoraConfig(){argum
         ("trl==0.7.11", "TrainingArguments", None),
     ] {
         let before = script(config, "");
-        let fixes = fixes(BOTH, &[("requirements.txt", requirement), ("train.py", &before)]);
-        assert_eq!((fixes[0].0.applicability, &*fixes[0].0.title), (Applicability::Unsafe, "pass `ref_model=None`"));
+        let ways = fixed(BOTH, &[("requirements.txt", requirement), ("train.py", &before)]);
+        assert_eq!((ways[0].0.applicability, &*ways[0].0.title), (Applicability::Unsafe, "pass `ref_model=None`"));
         let Some(owner) = expected else {
-            assert_eq!(fixes.len(), 1, "{requirement}");
+            assert_eq!(ways.len(), 1, "{requirement}");
             continue;
         };
-        let (fix, texts) = &fixes[1];
+        let (fix, texts) = &ways[1];
         assert_eq!(fix.applicability, Applicability::Display);
         assert_eq!(fix.title, format!("keep the reference: pass `force_use_ref_model=True` to `{owner}`"));
         let after = if owner == "DPOTrainer" {
