@@ -38,6 +38,9 @@ fn a_list_changes_for_everyone_who_holds_it() {
         ("a = []\nb = a\nb += [1]\nf(a)", "[1]"),
         ("a = [1]\nb = a\na[0] = 2\nf(b)", "[2]"),
         ("a = []\nd = {'k': a, 'l': [a]}\na.append(1)\nf(d)", "{'k': [1], 'l': [[1]]}"),
+        ("a = []\ndef get():\n  return a\nget().append(1)\nf(a)", "[1]"),
+        ("a = []\nfor l in [a]:\n  l.append(1)\nf(a)", "[1]"),
+        ("d = {'k': []}\nb = d['k']\nd['k'].append(1)\nf(b)", "[1]"),
         ("def add(l):\n  l.append(1)\na = []\nadd(a)\nf(a)", "[1]"),
         (
             "def main(args):\n  a = []\n  b = a if args.x else [7]\n  a.append(1)\n  f(b)",
