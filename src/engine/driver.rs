@@ -75,7 +75,7 @@ pub fn check(job: &Job<'_>) -> Report {
     let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
         return report;
     };
-    let context = rules::Context { knowledge: job.knowledge, sources: job.sources };
+    let context = rules::Context { knowledge: job.knowledge };
     let calls = rules::calls(&analysis, &context);
     let mut found = Vec::new();
     for rule in rules::all() {

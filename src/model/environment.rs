@@ -204,17 +204,19 @@ impl PackageFacts {
         }
     }
 
-    /// What is to be seen at the declaration, if it alone decides and says all: `trl 0.12.2 is pinned here`.
-    pub fn at_the_declaration(&self) -> Option<String> {
+    /// The declaration in a file and what is to be seen there, if it alone decides and says all: `trl 0.12.2 is pinned here`.
+    pub fn at_the_declaration(&self) -> Option<(Span, String)> {
         let [only] = self.deciding() else { return None };
+        let place = only.origin.span()?;
         let version = self.in_effect.as_ref().filter(|_| self.is_known_release())?;
         let package = &self.package;
-        Some(match (&only.direct, only.evidence) {
+        let message = match (&only.direct, only.evidence) {
             (Some(_), _) => format!("{package} {version} is asked for here"),
             (None, Evidence::Lock) if only.names(version) => format!("{package} {version} is locked here"),
             (None, _) if only.names(version) => format!("{package} {version} is pinned here"),
             (None, _) => format!("{package} {version} is the newest release that this allows"),
-        })
+        };
+        Some((place, message))
     }
 
     /// How the release in effect is known, or why there is none.

@@ -35,7 +35,6 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, Script};
 use crate::model::TrainingRun;
-use crate::source::Sources;
 
 /// What is said about a rule before it runs.
 #[derive(Debug)]
@@ -97,8 +96,6 @@ pub fn all() -> &'static [&'static dyn Rule] {
 pub struct Context<'a> {
     /// What is known of the libraries.
     pub knowledge: &'a Knowledge,
-    /// The files that were read.
-    pub sources: &'a Sources,
 }
 
 /// The constructions of trainers that rules may judge, ready to be asked about.

@@ -21,7 +21,7 @@ pub(crate) fn lint(files: &[(&str, &str)]) -> (Sources, Vec<Diagnostic>) {
     let request =
         Request { file_system: &disk, sources: &sources, knowledge, files: &paths, targets: &[], python: None };
     let analysis = analyse(&request);
-    let context = Context { knowledge, sources: &sources };
+    let context = Context { knowledge };
     let calls = calls(&analysis, &context);
     let mut found: Vec<Diagnostic> = all().iter().flat_map(|rule| check(*rule, &analysis, &calls, &context)).collect();
     found.sort_by_key(|finding| (finding.primary.span, finding.code));

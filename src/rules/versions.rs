@@ -135,18 +135,11 @@ impl<'a> Versions<'a> {
             }
             return;
         };
-        let places: Vec<_> = facts.deciding().iter().map(|one| one.origin.span()).collect();
-        let is_told = match (places.as_slice(), facts.at_the_declaration()) {
-            ([Some(span)], Some(message)) => {
-                finding.related.push(Label { span: *span, message });
-                true
-            }
-            _ => false,
-        };
-        if is_told {
+        if let Some((span, message)) = facts.at_the_declaration() {
+            finding.related.push(Label { span, message });
             return;
         }
-        let mut spans: Vec<_> = places.into_iter().flatten().collect();
+        let mut spans: Vec<_> = facts.deciding().iter().filter_map(|one| one.origin.span()).collect();
         spans.dedup();
         let message = format!("{} is declared here", self.package.name());
         finding.related.extend(spans.into_iter().take(SHOWN).map(|span| Label { span, message: message.clone() }));

@@ -174,3 +174,45 @@ fn a_workspace_is_governed_by_its_lock() {
         assert_eq!(project.describe(script, package), expected, "{script} {package}");
     }
 }
+
+/// What a finding says: at the one place that decides, or else in a sentence without the places, which it points at.
+#[test]
+fn a_finding_says_the_release_once() {
+    let requirements = |text: &'static str| vec![("requirements.txt", text)];
+    for (files, targets, at_the_declaration, sentence) in [
+        (requirements("trl==0.9.6"), &[][..], Some("trl 0.9.6 is pinned here"), "trl 0.9.6 is in effect: pinned"),
+        (
+            requirements("trl>=0.9,<0.12"),
+            &[],
+            Some("trl 0.11.4 is the newest release that this allows"),
+            "trl 0.11.4 is in effect: newest that trl>=0.9,<0.12 allows",
+        ),
+        (
+            vec![("pixi.lock", "packages:\n- name: trl\n  version: 0.9.6\n")],
+            &[],
+            Some("trl 0.9.6 is locked here"),
+            "trl 0.9.6 is in effect: locked",
+        ),
+        (
+            requirements("trl==0.9.6"),
+            &["trl==0.12.2"],
+            None,
+            "trl 0.12.2 is in effect: asked for by --target trl==0.12.2",
+        ),
+        (
+            vec![("requirements.txt", "trl>=0.9"), ("pyproject.toml", "[project]\ndependencies = ['trl<0.12']\n")],
+            &[],
+            None,
+            "trl 0.11.4 is in effect: newest that trl<0.12 and trl>=0.9 allow",
+        ),
+        (requirements("trl>=2"), &[], None, "no release of trl is certain: no known release satisfies trl>=2"),
+        (requirements("numpy"), &[], None, "trl 1.16.0 is assumed, the newest known release: no file declares trl"),
+    ] {
+        let project = Project { files: &files, targets, ..Project::default() };
+        let (said, _) = project.ask("train.py", |environment, _| {
+            let facts = environment.package("trl").expect("known");
+            (facts.at_the_declaration().map(|(_, message)| message), facts.describe_briefly())
+        });
+        assert_eq!(said, (at_the_declaration.map(str::to_owned), sentence.to_owned()), "{files:?}");
+    }
+}
