@@ -8,6 +8,7 @@ use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{Argument, Cond, FlagOwner, Object};
 use crate::knowledge::ReleaseSet;
 use crate::lower::{Analysis, Change};
+use crate::model::Evidence;
 use crate::source::Span;
 use crate::syntax::{Edit, python_edit};
 
@@ -115,9 +116,11 @@ fn releases_of(call: &Call<'_>, config: &str) -> (ReleaseSet, ReleaseSet) {
     (having, lacking)
 }
 
-/// Safe, unless an allowed release knows the option where it stands now.
+/// Safe, unless an allowed release knows the option where it stands now. Where nothing declares a release, the code may be meant
+/// for one that does.
 fn applicability(call: &Call<'_>, having: &ReleaseSet) -> Applicability {
-    if (&call.allowed() & having).is_empty() { Applicability::Safe } else { Applicability::Unsafe }
+    let is_declared = call.facts().is_some_and(|facts| facts.evidence > Evidence::Assumed);
+    if is_declared && (&call.allowed() & having).is_empty() { Applicability::Safe } else { Applicability::Unsafe }
 }
 
 /// A finding about the option at a place, for releases that lack it there.
@@ -144,10 +147,14 @@ fn lacking_finding(
     finding
 }
 
-/// Whether this rule speaks of an argument of a trainer: the option, of a trainer that has it in some release.
+/// Whether this rule speaks of an argument of a trainer: the option, of a trainer that has it in some release. A call that does
+/// not fit the release in other ways either is written for another one, which `unknown-argument` says as a whole.
 pub(super) fn is_ours(call: &Call<'_>, argument: &Argument) -> bool {
-    let is_option = argument.name.as_deref() == Some(OPTION) && argument.when == Cond::TRUE;
-    is_option && !accepting(call, true).is_empty()
+    let is_option = |argument: &Argument| argument.name.as_deref() == Some(OPTION);
+    let fits_else = call.in_effect().is_some_and(|release| {
+        call.unknown_arguments(release).iter().all(|index| is_option(&call.run.arguments()[*index]))
+    });
+    is_option(argument) && argument.when == Cond::TRUE && fits_else && !accepting(call, true).is_empty()
 }
 
 /// The releases whose trainer takes the option, or does not.

@@ -231,3 +231,24 @@ fn a_synchronisation_that_cannot_work_is_switched_off_where_it_is_on() {
     let files = [("requirements.txt", "trl==1.16.0"), ("dpo.py", SCRIPT), ("run.sh", run)];
     check(rule, &files, "run.sh", "python dpo.py --use_peft --beta 0.1\n", Applicability::Unsafe);
 }
+
+#[test]
+fn a_call_that_is_written_for_another_release_is_reported_as_a_whole() {
+    let script = |arguments: &str| {
+        format!(
+            "from trl import DPOConfig, DPOTrainer\n\ntrainer = DPOTrainer('me/base', args=DPOConfig(output_dir='out'), {arguments})\n"
+        )
+    };
+    let rules = |requirement: &str, script: &str| -> Vec<(&'static str, Option<Applicability>)> {
+        let (_, found) = lint(&[("requirements.txt", requirement), ("train.py", script)]);
+        found.iter().map(|finding| (finding.rule, finding.fixes.first().map(|fix| fix.applicability))).collect()
+    };
+    let option = script("force_use_ref_model=True");
+    assert_eq!(rules("trl==1.16.0", &option), [("force-use-ref-model", Some(Applicability::Safe))]);
+    // It may be meant for a release that has it.
+    assert_eq!(rules("peft", &option), [("force-use-ref-model", Some(Applicability::Unsafe))]);
+    assert_eq!(rules("trl>=0.9", &option), [("force-use-ref-model", Some(Applicability::Unsafe))]);
+    let older = script("beta=0.1, force_use_ref_model=True");
+    let found = rules("trl==1.16.0", &older);
+    assert!(!found.is_empty() && found.iter().all(|(rule, _)| *rule == "unknown-argument"), "{found:?}");
+}
