@@ -252,3 +252,47 @@ fn a_call_that_is_written_for_another_release_is_reported_as_a_whole() {
     let found = rules("trl==1.16.0", &older);
     assert!(!found.is_empty() && found.iter().all(|(rule, _)| *rule == "unknown-argument"), "{found:?}");
 }
+
+#[test]
+fn a_flag_goes_in_every_way_a_command_may_be_written() {
+    for (path, before, after) in [
+        (
+            "Dockerfile",
+            "FROM python\nCMD [\"python\", \"dpo.py\", \"--ref_model\", \"me/sft\", \"--use_peft\"]\n",
+            "FROM python\nCMD [\"python\", \"dpo.py\", \"--use_peft\"]\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM python\nENTRYPOINT [\"python\", \"dpo.py\", \"--use_peft\", \"--ref_model=me/sft\" ]\n",
+            "FROM python\nENTRYPOINT [\"python\", \"dpo.py\", \"--use_peft\" ]\n",
+        ),
+        (
+            "Dockerfile",
+            "FROM python\nRUN python dpo.py --ref_model me/sft \\\n  --use_peft\n",
+            "FROM python\nRUN python dpo.py \\\n  --use_peft\n",
+        ),
+        (
+            "Makefile",
+            "all:\n\tpython dpo.py \\\n\t  --ref_model me/sft \\\n\t  --use_peft\n",
+            "all:\n\tpython dpo.py \\\n\t  --use_peft\n",
+        ),
+        (
+            "run.sh",
+            "bash -c \"python dpo.py --ref_model me/sft --use_peft\"\n",
+            "bash -c \"python dpo.py --use_peft\"\n",
+        ),
+        (
+            "run.sh",
+            "ARGS=(\n  --ref_model me/sft  # compare\n  --use_peft\n)\npython dpo.py \"${ARGS[@]}\"\n",
+            "ARGS=(\n  # compare\n  --use_peft\n)\npython dpo.py \"${ARGS[@]}\"\n",
+        ),
+        (
+            "run.sh",
+            "python dpo.py --use_peft --ref_model=me/sft | tee log\r\n",
+            "python dpo.py --use_peft | tee log\r\n",
+        ),
+    ] {
+        let files = [("requirements.txt", "trl==0.24.0"), ("dpo.py", SCRIPT), (path, before)];
+        check(BOTH, &files, path, after, Applicability::Unsafe);
+    }
+}

@@ -20,6 +20,9 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
     if is_notebook && (text[..before.start].ends_with('"') || text[..before.start].ends_with("\\n")) {
         return None;
     }
+    if text[start..end].starts_with('"') && text[end..].trim_start().starts_with([',', ']']) {
+        return remove_from_array(source, start, end);
+    }
     let rest_of_line = text.get(end..)?.split(['\n', '\r']).next().unwrap_or("").trim_end();
     let last_of_line = rest_of_line.is_empty();
     let range = if before.start < start && (before.whole || last_of_line) {
@@ -28,6 +31,23 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
         // First of its array or string, or behind a comment line: the blanks after it go.
         let after = text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
         start..end + after
+    };
+    Some(Edit { span: source.span(range), text: String::new() })
+}
+
+/// A flag of a command that is written as a JSON array, as a Dockerfile may: `CMD ["python", "train.py", "--flag", "1"]`. Its
+/// comma goes with it. `None` where a line continuation stands between.
+fn remove_from_array(source: &SourceFile, start: usize, end: usize) -> Option<Edit> {
+    let text = source.text();
+    let before = text[..start].trim_end_matches([' ', '\t']).len();
+    let after = end + text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
+    let range = if text[after..].starts_with(',') && text[..before].ends_with([',', '[']) {
+        let rest = &text[after + 1..];
+        start..after + 1 + rest.len() - rest.trim_start_matches([' ', '\t']).len()
+    } else if text[after..].starts_with(']') && text[..before].ends_with(',') {
+        before - 1..end
+    } else {
+        return None;
     };
     Some(Edit { span: source.span(range), text: String::new() })
 }
