@@ -107,10 +107,17 @@ impl Interpreter<'_> {
         self.is_a(value, &name)
     }
 
+    /// Whether a symbol is what a command line or an argument file gives, and the class is one of which text makes no object.
+    fn is_never_parsed(&self, symbol: &Symbol, class: &str) -> bool {
+        let is_flag = matches!(symbol.root, Root::Flag(_)) && symbol.path.is_empty();
+        is_flag && !is_plain(class) && self.host.is_instance("builtins.str", class) == Some(false)
+    }
+
     pub(super) fn is_a(&self, value: &Value, class: &Arc<str>) -> Cond {
         let among = |names: &[&str]| Cond::from(names.contains(&&**class));
         match value {
             Value::Choice(_) => distribute(value, |value| self.is_a(value, class)),
+            Value::Symbol(symbol) if self.is_never_parsed(symbol, class) => Cond::FALSE,
             Value::Symbol(symbol) => Cond::Atom(Atom::IsInstance(Arc::clone(symbol), Arc::clone(class))),
             Value::Const(constant) => among(match constant {
                 Const::None => &["NoneType", "object"],
@@ -123,7 +130,7 @@ impl Interpreter<'_> {
                 Some(known) => known.into(),
                 None if object.callee.rsplit('.').next() == Some(class) => Cond::TRUE,
                 // No constructor or loader returns one of these.
-                None if matches!(&**class, "str" | "int" | "float" | "bool" | "NoneType") => Cond::FALSE,
+                None if is_scalar(class) => Cond::FALSE,
                 None => match super::truth::as_symbol(value) {
                     Some(symbol) => Cond::Atom(Atom::IsInstance(symbol, Arc::clone(class))),
                     None => Cond::opaque(),
@@ -147,7 +154,7 @@ impl Interpreter<'_> {
                         _ => {}
                     }
                 }
-                if unknown && !matches!(&**class, "str" | "int" | "float" | "bool" | "NoneType" | "dict" | "list") {
+                if unknown && !is_scalar(class) && !matches!(&**class, "dict" | "list") {
                     Cond::opaque()
                 } else {
                     Cond::FALSE
@@ -158,7 +165,7 @@ impl Interpreter<'_> {
             Value::Unknown => Cond::opaque(),
             Value::Function(_) | Value::Module(_) => among(&["Callable", "FunctionType", "object"]),
             Value::Class(_) | Value::External(_) => {
-                if matches!(&**class, "str" | "int" | "float" | "bool" | "dict" | "list" | "tuple" | "NoneType") {
+                if is_plain(class) {
                     Cond::FALSE
                 } else {
                     Cond::opaque()
@@ -166,4 +173,14 @@ impl Interpreter<'_> {
             }
         }
     }
+}
+
+/// Classes of single values, which no constructor or loader of a library returns.
+fn is_scalar(class: &str) -> bool {
+    matches!(class, "str" | "int" | "float" | "bool" | "NoneType")
+}
+
+/// Classes of everything that a command line or an argument file can give.
+fn is_plain(class: &str) -> bool {
+    is_scalar(class) || matches!(class, "dict" | "list" | "tuple")
 }

@@ -164,8 +164,8 @@ struct ModelSize {
 const BUILTIN_CLASSES: [&str; 9] = ["str", "int", "float", "bool", "dict", "list", "tuple", "NoneType", "Path"];
 
 /// Classes of which an object is at most one, so that being one says it is no other.
-const EXCLUSIVE_CLASSES: [&str; 5] =
-    ["PeftModel", "PreTrainedModel", "PreTrainedTokenizerBase", "PeftConfig", "TrainingArguments"];
+const EXCLUSIVE_CLASSES: [&str; 6] =
+    ["str", "PeftModel", "PreTrainedModel", "PreTrainedTokenizerBase", "PeftConfig", "TrainingArguments"];
 
 impl Curated {
     /// Reads the stored form.
@@ -331,6 +331,9 @@ mod tests {
             ("peft.get_peft_model", "PeftModel", Some(true)),
             ("peft.get_peft_model", "PreTrainedModel", Some(false)),
             ("mine.load", "str", None),
+            ("builtins.str", "str", Some(true)),
+            ("builtins.str", "PeftModel", Some(false)),
+            ("builtins.str", "Path", Some(false)),
         ] {
             assert_eq!(curated.is_instance(callee, class), expected, "{callee} {class}");
         }

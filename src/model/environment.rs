@@ -165,6 +165,17 @@ impl PackageFacts {
         self.deciding().iter().find_map(|declaration| declaration.origin.span())
     }
 
+    /// Whether a range says which release is the oldest that the project means: `trl>=0.9`.
+    pub fn has_floor(&self) -> bool {
+        let is_floor = |one: &VersionSpecifier| {
+            matches!(
+                one.operator(),
+                Operator::GreaterThan | Operator::GreaterThanEqual | Operator::TildeEqual | Operator::EqualStar
+            )
+        };
+        self.evidence == Evidence::Range && self.deciding().iter().flat_map(|one| one.specifiers.iter()).any(is_floor)
+    }
+
     /// Whether the release in effect is one of those the tool knows.
     pub fn is_known_release(&self) -> bool {
         self.in_effect.as_ref().is_some_and(|version| self.allowed.binary_search(version).is_ok())

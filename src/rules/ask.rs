@@ -218,6 +218,18 @@ impl<'a> Call<'a> {
         outcome
     }
 
+    /// Whether the condition of an outcome can hold with at most one flag that differs from its default.
+    pub(crate) fn is_one_flag_away(&self, outcome: &Outcome, release: usize) -> bool {
+        let Some(condition) = &outcome.condition else { return true };
+        let flags: Vec<FlagId> = flags_of(condition).collect();
+        let defaults = |but: Option<FlagId>| -> Assignment {
+            let others = flags.iter().filter(|id| Some(**id) != but);
+            others.filter_map(|id| Some((symbol_of(*id), self.default(*id, release)?))).collect()
+        };
+        let is_open = |but: Option<FlagId>| condition.assign(&defaults(but)).verdict() != Tri::No;
+        is_open(None) || flags.iter().any(|id| is_open(Some(*id)))
+    }
+
     /// Whether the call is reached in a variant and a condition over the parameters certainly does not hold then.
     pub(crate) fn is_never(&self, condition: &str, variant: &Variant, release: usize) -> bool {
         let Some(holds) = self.condition(condition, release) else { return false };
@@ -330,7 +342,7 @@ impl<'a> Call<'a> {
         let mut known = Assignment::new();
         let mut unset = Vec::new();
         for id in flags_of(path).chain(flags_of(holds)) {
-            let symbol = Arc::new(Symbol { root: Root::Flag(id), path: Vec::new() });
+            let symbol = symbol_of(id);
             let value = match variant.setting(id) {
                 Some(setting) => setting.value.clone(),
                 None if variant.is_open => None,
@@ -404,6 +416,11 @@ fn flag_of(atom: &Atom) -> Option<FlagId> {
         Root::Flag(id) if symbol.path.is_empty() => Some(id),
         _ => None,
     }
+}
+
+/// What a condition calls a flag.
+fn symbol_of(id: FlagId) -> Arc<Symbol> {
+    Arc::new(Symbol { root: Root::Flag(id), path: Vec::new() })
 }
 
 fn flags_of(condition: &Cond) -> impl Iterator<Item = FlagId> {

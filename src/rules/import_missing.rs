@@ -112,7 +112,7 @@ fn check(versions: Versions<'_>, module: &str, imports: &[&ImportEvent]) -> Opti
             let reach = versions.reach(&Outcome::certainly(lacking.clone()), in_effect);
             ((import, name, lacking), reach)
         })
-        .filter(|(_, reach)| *reach > Reach::Elsewhere)
+        .filter(|(_, reach)| versions.speaks_of(*reach))
         .collect();
     let worst = reached.iter().map(|(_, reach)| *reach).max()?;
     let mut reported = reached.iter().filter(|(_, reach)| *reach == worst).map(|(missing, _)| missing);

@@ -11,6 +11,8 @@ mod memory;
 mod option;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
+#[cfg(test)]
+mod quiet_tests;
 mod redundant_reference_model;
 mod ref_model_is_model;
 mod ref_model_with_peft_config;

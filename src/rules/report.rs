@@ -56,9 +56,13 @@ impl<'a> Call<'a> {
         self.judged().map_or(Reach::Elsewhere, |release| self.reach_in(outcome, release))
     }
 
-    /// See [`Versions::reach`].
+    /// See [`Versions::reach`]. What needs several flags to differ from their defaults is out of reach: that the flags can be
+    /// combined so does not mean that anyone does.
     pub(crate) fn reach_in(&self, outcome: &Outcome, release: usize) -> Reach {
-        self.versions().reach(outcome, release)
+        match self.versions().reach(outcome, release) {
+            Reach::Conditional if !self.is_one_flag_away(outcome, release) => Reach::Elsewhere,
+            reach => reach,
+        }
     }
 
     /// See [`Versions::releases`].

@@ -87,8 +87,9 @@ impl Rule for SyncRefModelWithPeft {
             call.stopped_by(|guard| guard.when.contains(OPTION) && requires(guard, &["args.sync_ref_model"]));
         let (Some(guard), Some(arguments)) = (guard, call.argument("args")) else { return };
         let reach = call.reach(&outcome);
-        let affected = if outcome.certain.is_empty() { &outcome.conditional } else { &outcome.certain };
-        if reach == Reach::Elsewhere {
+        let affected = &outcome.certain;
+        // Nobody sets it by accident: that a flag could is no mistake.
+        if matches!(reach, Reach::Elsewhere | Reach::Conditional) {
             return;
         }
         let releases = call.releases(&(affected & &call.allowed()));

@@ -2,7 +2,7 @@
 
 use super::ask::{Call, definition};
 use super::declare::declare_rule;
-use super::report::{Reach, objects};
+use super::report::objects;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 
@@ -72,7 +72,7 @@ impl Rule for TrainingArgumentsForTrlTrainer {
         let outcome = call.when("True", &missing.iter().map(|(release, _)| *release).collect());
         let Some(in_effect) = call.in_effect() else { return };
         let reach = call.reach_in(&outcome, in_effect);
-        if reach == Reach::Elsewhere {
+        if !call.versions().speaks_of(reach) {
             return;
         }
         let trainer = call.short_name();

@@ -84,7 +84,7 @@ impl Rule for UnknownArgument {
                 let reach = call.reach_in(&outcome, in_effect);
                 (&arguments[index], outcome, reach)
             })
-            .filter(|(_, _, reach)| *reach > Reach::Elsewhere)
+            .filter(|(_, _, reach)| call.versions().speaks_of(*reach))
             .collect();
         let Some(worst) = reached.iter().map(|(_, _, reach)| *reach).max() else { return };
         let worst: Vec<_> = reached.into_iter().filter(|(_, _, reach)| *reach == worst).collect();

@@ -55,6 +55,17 @@ impl<'a> Versions<'a> {
         self.facts.is_none_or(|facts| facts.evidence == Evidence::Assumed)
     }
 
+    /// Whether a finding about something that releases lack is worth making. Of the release in effect, always. Of older ones only
+    /// where the project asks for them, by a floor that is too low: a bare `trl` is no promise to run under the first
+    /// release, and two files that pin different releases are not both meant.
+    pub(crate) fn speaks_of(self, reach: Reach) -> bool {
+        match reach {
+            Reach::Elsewhere => false,
+            Reach::Conditional | Reach::InEffect => true,
+            Reach::Allowed => self.facts.is_some_and(PackageFacts::has_floor),
+        }
+    }
+
     /// How near an outcome is if `release` is the one that counts.
     pub(crate) fn reach(self, outcome: &Outcome, release: usize) -> Reach {
         let allowed = self.allowed();

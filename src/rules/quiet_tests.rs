@@ -1,0 +1,100 @@
+//! What could be said and is not: outcomes that nobody meets.
+
+use super::testing::lint;
+
+const SCRIPT: &str = "dpo.py";
+const REQUIREMENTS: &str = "requirements.txt";
+
+/// The codes of what is found, in the order of the places.
+fn codes(files: &[(&str, &str)]) -> Vec<&'static str> {
+    lint(files).1.into_iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn older_releases_count_only_where_a_floor_lets_them_in() {
+    let imported = "from trl import DPOConfig, DPOTrainer\n";
+    let called = "from trl import DPOTrainer\nDPOTrainer(model='gpt2', processing_class=1)\n";
+    for (requirements, expected) in [
+        ("trl>=0.8\n", 1),
+        ("trl~=0.8\n", 1),
+        // Whoever writes no floor installs a new release.
+        ("trl\n", 0),
+        ("trl!=0.19.0\n", 0),
+        ("trl<1\n", 0),
+        ("trl>=0.16\n", 0),
+    ] {
+        for (script, code) in [(imported, "DPL111"), (called, "DPL101")] {
+            let found = codes(&[(REQUIREMENTS, requirements), (SCRIPT, script)]);
+            assert_eq!(found, vec![code; expected], "{requirements} {script}");
+        }
+    }
+}
+
+#[test]
+fn files_that_pin_different_releases_are_not_both_meant() {
+    let script = "from trl import DPOConfig, DPOTrainer\n";
+    let found = codes(&[(REQUIREMENTS, "trl==0.12.2\n"), ("requirements-old.txt", "trl==0.7.1\n"), (SCRIPT, script)]);
+    assert_eq!(found, [""; 0]);
+}
+
+const FLAGS: &str = "\
+from dataclasses import dataclass
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, HfArgumentParser
+from trl import DPOTrainer
+
+@dataclass
+class Arguments:
+    use_peft: bool = False
+    with_reference: bool = WITH_REFERENCE
+    half: bool = False
+
+args, = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+model = AutoModelForCausalLM.from_pretrained('gpt2')
+reference = AutoModelForCausalLM.from_pretrained('gpt2') if args.with_reference else None
+DPOTrainer(model, reference, peft_config=LoraConfig() if args.use_peft else None)
+";
+
+#[test]
+fn one_flag_may_differ_from_its_default_but_not_two() {
+    for (default, expected) in [("True", 1), ("False", 0)] {
+        let script = FLAGS.replace("WITH_REFERENCE", default);
+        let found = codes(&[(REQUIREMENTS, "trl==0.8.6\n"), (SCRIPT, &script)]);
+        assert_eq!(found, vec!["DPL001"; expected], "with_reference: {default}");
+    }
+}
+
+#[test]
+fn an_option_that_only_a_flag_could_set_is_not_set() {
+    let script = "\
+from peft import LoraConfig
+from transformers import HfArgumentParser
+from trl import DPOConfig, DPOTrainer
+
+config, = HfArgumentParser(DPOConfig).parse_args_into_dataclasses()
+DPOTrainer('gpt2', args=config, peft_config=LoraConfig())
+";
+    let launch = "python dpo.py --output_dir out FLAG\n";
+    for (flag, expected) in [("--sync_ref_model", 1), ("", 0)] {
+        let launch = launch.replace("FLAG", flag);
+        let files = [(REQUIREMENTS, "trl==0.29.0\n"), (SCRIPT, script), ("run.sh", &launch)];
+        assert_eq!(codes(&files), vec!["DPL005"; expected], "{flag}");
+        let unstarted = [(REQUIREMENTS, "trl==0.29.0\n"), (SCRIPT, script)];
+        assert_eq!(codes(&unstarted), [""; 0]);
+    }
+}
+
+#[test]
+fn what_is_parsed_from_text_is_no_model() {
+    let script = "\
+import argparse
+from peft import LoraConfig
+from trl import DPOTrainer
+
+parser = argparse.ArgumentParser()
+parser.add_argument('--model', default=None)
+args = parser.parse_args()
+DPOTrainer(args.model, peft_config=LoraConfig())
+";
+    assert_eq!(codes(&[(REQUIREMENTS, "trl==0.27.0\n"), (SCRIPT, script)]), [""; 0]);
+}
