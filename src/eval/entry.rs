@@ -21,6 +21,7 @@ const STACK: usize = 512 << 20;
 pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
+        state.limits_work = true;
         state.load(module, true);
         state.path = Cond::TRUE;
         state.run_uncalled(module);

@@ -28,7 +28,9 @@ impl Interpreter<'_> {
         let mark = self.store.mark();
         self.assign("__name__", if is_entry { Value::str("__main__") } else { Value::str(&name) });
         self.assign("__file__", Value::str(&module.path().to_string_lossy()));
-        self.block(module.body());
+        if is_entry || self.host.enters_modules() {
+            self.block(module.body());
+        }
         if !is_entry {
             // A module is imported once; what it defines stays, whatever becomes of the branch that imported it first.
             self.store.commit(mark);

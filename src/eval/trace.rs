@@ -193,6 +193,11 @@ pub trait Host: Sync {
     /// The module of the project that `dotted` names, seen from `importer`; `level` counts the leading dots.
     fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>>;
 
+    /// Whether the modules that [`Self::module`] finds are evaluated, or only known to be there.
+    fn enters_modules(&self) -> bool {
+        true
+    }
+
     /// What a call of `callee` (a full name) returns; `None`: nothing is known, the result is a fresh symbol that may be
     /// `None`.
     fn call(&self, callee: &str) -> Option<Summary>;

@@ -6,10 +6,21 @@
 //! questions) is free. Values that decide all atoms alike count once, and a part of the search whose outcome is settled is
 //! not walked.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{Atom, Cond, Const, Symbol, Tri};
+
+thread_local! {
+    /// An evaluation has a thread of its own.
+    static WORK: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A measure of the time that the present evaluation has spent on conditions: it does not depend on the machine.
+pub(super) fn work_done() -> u64 {
+    WORK.get()
+}
 
 /// Whether a condition holds always, never, or depends; `Maybe` when `budget` steps do not suffice.
 pub(super) fn verdict(condition: &Cond, budget: usize) -> Tri {
@@ -49,6 +60,7 @@ struct Search {
 impl Search {
     fn walk(&mut self, depth: usize) -> Result<(), Exhausted> {
         self.budget = self.budget.checked_sub(1).ok_or(Exhausted)?;
+        WORK.set(WORK.get() + self.groups.len() as u64 + 1);
         if let Some(holds) = self.condition.truth(&self.truth) {
             self.some |= holds;
             self.every &= holds;

@@ -94,6 +94,31 @@ impl Host for ProjectHost<'_> {
     }
 }
 
+/// Answers for a file of which only its own imports are of interest: modules of the project are found, and not entered.
+pub(super) struct Alone<'a>(pub(super) &'a ProjectHost<'a>);
+
+impl Host for Alone<'_> {
+    fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>> {
+        self.0.module(importer, dotted, level)
+    }
+
+    fn enters_modules(&self) -> bool {
+        false
+    }
+
+    fn call(&self, callee: &str) -> Option<Summary> {
+        self.0.call(callee)
+    }
+
+    fn attribute(&self, object: &Object, attribute: &str) -> Option<Value> {
+        self.0.attribute(object, attribute)
+    }
+
+    fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
+        self.0.is_instance(callee, class)
+    }
+}
+
 fn leaves_project(path: &Path) -> bool {
     path.components().any(|component| component == Component::ParentDir)
 }

@@ -5,6 +5,7 @@ mod environment;
 mod flags;
 mod host;
 pub mod launch;
+mod reach;
 mod script;
 mod variants;
 mod written;

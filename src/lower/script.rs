@@ -1,28 +1,25 @@
 //! Scripts that build a TRL trainer.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use super::environment::Environments;
-use super::host::ProjectHost;
+use super::host::{Alone, ProjectHost};
+use super::reach::Reach;
 use super::{Analysis, Request, Script, Written};
-use crate::eval;
+use crate::eval::{self, Host};
 use crate::knowledge::{Knowledge, Resolution};
 use crate::model::{Surface, TrainingRun};
 use crate::syntax::Format;
+use crate::syntax::python::PythonModule;
 
 pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let environments = Environments::collect(request);
     let host = ProjectHost::new(request);
     let written = Written::collect(request);
-    let scripts: Vec<Script> = request
-        .files
-        .par_iter()
-        .filter(|path| matches!(Format::of(path), Some(Format::Python | Format::Notebook)))
-        .filter_map(|path| evaluate(path, request, &host, &environments))
-        .collect();
+    let scripts = evaluate_all(request, &host, &environments);
     let runs = scripts.iter().flat_map(|script| runs(script, request.knowledge, &written, request)).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
     Analysis {
@@ -35,17 +32,26 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     }
 }
 
-/// Evaluates a file that speaks of a known library.
-fn evaluate(path: &Path, request: &Request<'_>, host: &ProjectHost<'_>, environments: &Environments) -> Option<Script> {
-    let source = request.sources.read(request.file_system, path).ok()?;
-    if !request.knowledge.packages().any(|package| source.text().contains(package.name())) {
-        return None;
-    }
-    let module = host.module_at(path)?;
-    let mut trace = eval::run_script(&module, host);
-    super::flags::complete(&mut trace, request.knowledge);
-    let trace = Arc::new(trace);
-    Some(Script { path: path.to_path_buf(), trace, environment: Arc::new(environments.of(path)) })
+/// Evaluates every file that speaks of a known library.
+fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &Environments) -> Vec<Script> {
+    let is_code = |path: &&PathBuf| matches!(Format::of(path), Some(Format::Python | Format::Notebook));
+    let is_named = |path: &&PathBuf| {
+        let source = request.sources.read(request.file_system, path);
+        source.is_ok_and(|source| request.knowledge.packages().any(|package| source.text().contains(package.name())))
+    };
+    let candidates = request.files.par_iter().filter(is_code).filter(is_named);
+    let (paths, modules): (Vec<&PathBuf>, Vec<_>) =
+        candidates.filter_map(|path| Some((path, host.module_at(path)?))).unzip();
+    let reaching = Reach::new(host, request.knowledge).files(&modules);
+    let evaluate = |(path, module): (&PathBuf, &Arc<PythonModule>)| {
+        let alone = Alone(host);
+        let host: &dyn Host = if reaching.contains(&module.file()) { host } else { &alone };
+        let mut trace = eval::run_script(module, host);
+        super::flags::complete(&mut trace, request.knowledge);
+        let trace = Arc::new(trace);
+        Script { path: path.clone(), trace, environment: Arc::new(environments.of(path)) }
+    };
+    paths.into_par_iter().zip(&modules).map(evaluate).collect()
 }
 
 /// Every call in a script that builds something which trains.
@@ -65,7 +71,7 @@ fn runs(script: &Script, knowledge: &Knowledge, starts: &Written, request: &Requ
 }
 
 /// Whether a full name is a class that some release of a known package defines with a constructor and calls a trainer.
-fn is_trainer(callee: &str, knowledge: &Knowledge) -> bool {
+pub(super) fn is_trainer(callee: &str, knowledge: &Knowledge) -> bool {
     let Some((top, _)) = callee.split_once('.') else { return false };
     let Some(package) = knowledge.package(top) else { return false };
     callee.ends_with("Trainer")
