@@ -127,7 +127,7 @@ impl<'a> Reach<'a> {
     }
 
     fn imported(&mut self, file: FileId, import: &Import, beside: &BTreeSet<String>) -> (Vec<Place>, bool) {
-        let whole = match &import.name {
+        let target = match &import.name {
             None => self.module(file, &import.module, import.level),
             Some(name) => {
                 if let Some(target) = self.module(file, &import.module, import.level)
@@ -135,18 +135,14 @@ impl<'a> Reach<'a> {
                 {
                     return (vec![(target, Some(name.clone()))], false);
                 }
-                let submodule =
-                    if import.module.is_empty() { name.clone() } else { format!("{}.{name}", import.module) };
-                match self.module(file, &submodule, import.level) {
-                    Some(target) => Some(target),
-                    None => {
-                        let is_known = is_trainer(&submodule, self.knowledge) || self.is_named_trainer(name);
-                        return (Vec::new(), is_known);
-                    }
-                }
+                let full = if import.module.is_empty() { name.clone() } else { format!("{}.{name}", import.module) };
+                let Some(submodule) = self.module(file, &full, import.level) else {
+                    return (Vec::new(), is_trainer(&full, self.knowledge) || self.is_named_trainer(name));
+                };
+                Some(submodule)
             }
         };
-        let Some(target) = whole else { return (Vec::new(), false) };
+        let Some(target) = target else { return (Vec::new(), false) };
         // `module.function()`: the names next to it say which.
         let outline = &self.outlines[&target];
         let used = beside.iter().filter(|name| outline.has(name));
