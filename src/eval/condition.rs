@@ -185,7 +185,9 @@ impl Cond {
     /// The condition itself, or a question of its own if it is too large.
     fn bounded(self) -> Self {
         let mut budget = MAX_NODES;
-        if self.fits(&mut budget) { self } else { Self::opaque() }
+        let fits = self.fits(&mut budget);
+        super::worlds::spend(MAX_NODES - budget);
+        if fits { self } else { Self::opaque() }
     }
 
     fn fits(&self, budget: &mut usize) -> bool {

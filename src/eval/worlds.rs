@@ -17,6 +17,11 @@ thread_local! {
     static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
+/// Counts steps of work.
+pub(super) fn spend(steps: usize) {
+    WORK.set(WORK.get() + steps as u64);
+}
+
 /// A measure of the time that the present evaluation has spent on conditions: it does not depend on the machine.
 pub(super) fn work_done() -> u64 {
     WORK.get()
@@ -60,7 +65,7 @@ struct Search {
 impl Search {
     fn walk(&mut self, depth: usize) -> Result<(), Exhausted> {
         self.budget = self.budget.checked_sub(1).ok_or(Exhausted)?;
-        WORK.set(WORK.get() + self.groups.len() as u64 + 1);
+        spend(self.groups.len() + 1);
         if let Some(holds) = self.condition.truth(&self.truth) {
             self.some |= holds;
             self.every &= holds;
