@@ -1,6 +1,6 @@
 //! Scripts that build a TRL trainer.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -21,12 +21,13 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let written = Written::collect(request);
     let scripts = evaluate_all(request, &host, &environments);
     let runs = scripts.iter().flat_map(|script| runs(script, request.knowledge, &written, request)).collect();
+    let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
     Analysis {
         runs,
         modules: host.into_modules(),
         environments: reported,
-        problems: environments.problems,
+        problems: environments.problems_for(&paths),
         written,
         scripts,
     }

@@ -4,6 +4,8 @@
 //! in a notebook has its place in the `.ipynb`. A cell that does not parse is left out of the module: an unclosed string
 //! would swallow every cell after it.
 
+mod exported;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -15,6 +17,8 @@ use super::embedded::Embedded;
 use super::python::PythonModule;
 use super::{Document, Format, Node, NodeKind, SyntaxError, json, shell};
 use crate::source::{SourceFile, Span};
+
+pub use exported::{exported_documents, is_exported};
 
 /// A notebook, read.
 #[derive(Debug)]
@@ -160,7 +164,12 @@ fn push_string(text: &mut Embedded<'_>, source: &SourceFile, node: &Node) {
         return;
     }
     let start = node.span.start as usize + 1;
-    let Some(raw) = source.text().get(start..(node.span.end as usize).saturating_sub(1)) else { return };
+    let raw = source.text().get(start..(node.span.end as usize).saturating_sub(1));
+    push_escaped(text, raw.unwrap_or_default(), start);
+}
+
+/// Adds the content of a string, which stands at `start`, without its escapes.
+fn push_escaped(text: &mut Embedded<'_>, raw: &str, start: usize) {
     let mut at = 0;
     while at < raw.len() {
         let plain = raw[at..].find('\\').unwrap_or(raw.len() - at);

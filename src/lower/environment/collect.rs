@@ -13,6 +13,7 @@ use crate::diagnostic::Problem;
 use crate::lower::Request;
 use crate::model::{Declaration, Evidence, Origin};
 use crate::source::{FileId, SourceFile, Span};
+use crate::syntax::notebook::is_exported;
 use crate::syntax::requirements::parse_requirement;
 use crate::syntax::{self, Format};
 
@@ -22,6 +23,7 @@ pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
     let mut joined = Vec::new();
     for path in request.files {
         if let Some(kind) = Kind::of(path) {
+            let kind = collector.look_inside(path, kind);
             joined.extend(collector.join(path, kind));
         }
     }
@@ -29,10 +31,8 @@ pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
     if let Some(python) = request.python {
         given.extend(installed::read(request.file_system, python, &mut collector.problems));
     }
-    let Collector { repositories, mut problems, .. } = collector;
-    problems.sort();
-    problems.dedup();
-    Environments { knowledge: request.knowledge, joined, repositories, given, problems }
+    let Collector { repositories, problems, missing, .. } = collector;
+    Environments { knowledge: request.knowledge, joined, repositories, given, problems, missing }
 }
 
 struct Collector<'r, 'a> {
@@ -43,6 +43,8 @@ struct Collector<'r, 'a> {
     /// The folder that holds every file of the request.
     top: PathBuf,
     problems: Vec<Problem>,
+    /// See [`Environments::problems_for`].
+    missing: Vec<(PathBuf, Problem)>,
 }
 
 impl<'r, 'a> Collector<'r, 'a> {
@@ -54,7 +56,18 @@ impl<'r, 'a> Collector<'r, 'a> {
         };
         let repositories = folders.into_iter().filter(has_git).map(Path::to_path_buf).collect();
         let top = common_folder(request.files);
-        Self { request, said: BTreeMap::new(), repositories, top, problems: Vec::new() }
+        Self { request, said: BTreeMap::new(), repositories, top, problems: Vec::new(), missing: Vec::new() }
+    }
+
+    /// The kind of a file where its name does not tell: a header beats what a cell of the notebook installed.
+    fn look_inside(&self, path: &Path, kind: Kind) -> Kind {
+        if kind != Kind::Script {
+            return kind;
+        }
+        match self.request.sources.read(self.request.file_system, path) {
+            Ok(source) if is_exported(&source) && inline::read(&source).is_none() => Kind::Exported,
+            _ => kind,
+        }
     }
 
     /// What a file of the project says together with those it includes; `None` when that is nothing.
@@ -111,7 +124,8 @@ impl<'r, 'a> Collector<'r, 'a> {
         if !include.path.contains("://") && !include.path.contains('$') {
             let (file, line) = self.line_of(from, include);
             let message = format!("{file}:{line}: cannot read {}: no such file", beside.display());
-            self.problems.push(Problem { message, span: Some(include.span) });
+            let problem = Problem { message, span: Some(include.span) };
+            self.missing.push((governed_folder(from, |folder| self.is_top(folder)), problem));
         }
         None
     }
@@ -141,17 +155,20 @@ impl<'r, 'a> Collector<'r, 'a> {
         if is_script_lock(path) {
             return Reach { folders: Vec::new(), scripts: vec![path.with_extension("")] };
         }
-        let is_top = |folder: &Path| folder == self.top || self.repositories.contains(folder);
-        let folder = governed_folder(path, is_top);
+        let folder = governed_folder(path, |folder| self.is_top(folder));
         let members = said.members.iter().map(|member| normal(&folder.join(member)));
         // A script or a notebook speaks for itself alone, and for what it starts.
-        let is_alone = matches!(kind, Kind::Script | Kind::Notebook);
+        let is_alone = matches!(kind, Kind::Script | Kind::Notebook | Kind::Exported);
         let folders = if is_alone { Vec::new() } else { members.chain([folder.clone()]).collect() };
         // `trl dpo ...` has no other script than the file it stands in.
         let is_own = is_alone || matches!(kind, Kind::Shell | Kind::Makefile);
         let launched = said.launched.iter().filter_map(|script| self.script(&folder, script));
         let scripts = launched.chain(is_own.then(|| path.to_path_buf())).collect();
         Reach { folders, scripts }
+    }
+
+    fn is_top(&self, folder: &Path) -> bool {
+        folder == self.top || self.repositories.contains(folder)
     }
 
     /// The script that a launch line names, relative to its file or to a folder above.
@@ -203,6 +220,7 @@ fn read(source: &SourceFile, kind: Kind) -> Statements {
         Kind::Shell => commands::read(source, &syntax::parse(Format::Shell, source)),
         Kind::Makefile => commands::read(source, &syntax::parse(Format::Makefile, source)),
         Kind::Notebook => commands::read_notebook(source),
+        Kind::Exported => commands::read_exported(source),
     }
 }
 

@@ -25,6 +25,15 @@ pub(super) fn read_notebook(source: &SourceFile) -> Statements {
     writer.said
 }
 
+/// Reads the commands of a notebook that was exported as a script.
+pub(super) fn read_exported(source: &SourceFile) -> Statements {
+    let mut writer = Writer::new(source);
+    for document in notebook::exported_documents(source) {
+        walk(&mut writer, &document.root);
+    }
+    writer.said
+}
+
 /// Reads a node and what stands inside it.
 fn walk(writer: &mut Writer<'_>, node: &Node) {
     if let NodeKind::Call { callee, .. } = &node.kind {

@@ -24,6 +24,8 @@ pub(super) enum Kind {
     Notebook,
     /// A script with an inline header (PEP 723).
     Script,
+    /// A notebook that was exported as a script, told by its content.
+    Exported,
 }
 
 /// How close a declaration is to a script. Ordered: the first that declares a package decides.
@@ -111,7 +113,7 @@ impl Kind {
     pub(super) fn tier(self, path: &Path) -> Tier {
         match self {
             Self::Script => Tier::Header,
-            Self::Notebook => Tier::Local,
+            Self::Notebook | Self::Exported => Tier::Local,
             Self::Shell | Self::Makefile => Tier::Elsewhere,
             // Constraints that nothing refers to.
             Self::Constraints => Tier::Purpose,
@@ -144,7 +146,7 @@ impl Kind {
 
     /// Whether the file is a list of commands: each installs by itself, the last one to say something has the last word.
     pub(super) fn is_sequence(self) -> bool {
-        matches!(self, Self::Dockerfile | Self::Shell | Self::Makefile | Self::Notebook)
+        matches!(self, Self::Dockerfile | Self::Shell | Self::Makefile | Self::Notebook | Self::Exported)
     }
 }
 

@@ -48,13 +48,26 @@ pub struct Environments<'a> {
     /// `--target` and `--python`, which hold for every script.
     given: Vec<Declaration>,
     /// Input that could not be read.
-    pub problems: Vec<Problem>,
+    problems: Vec<Problem>,
+    /// Files that are included and not there, each with the folder that the including file governs.
+    missing: Vec<(PathBuf, Problem)>,
 }
 
 impl<'a> Environments<'a> {
     /// Reads every declaring file of a request and the files they include.
     pub fn collect(request: &Request<'a>) -> Self {
         collect::collect(request)
+    }
+
+    /// Input that could not be read, as far as it matters to one of these scripts: an include that leads nowhere in a file that
+    /// governs none of them changes no answer.
+    pub fn problems_for(&self, scripts: &[&Path]) -> Vec<Problem> {
+        let governs = |folder: &PathBuf| scripts.iter().any(|script| script.starts_with(folder));
+        let missing = self.missing.iter().filter(|(folder, _)| governs(folder)).map(|(_, problem)| problem);
+        let mut problems: Vec<Problem> = self.problems.iter().chain(missing).cloned().collect();
+        problems.sort();
+        problems.dedup();
+        problems
     }
 
     /// The packages that a script gets.

@@ -42,7 +42,8 @@ impl Project<'_> {
             python: self.python.map(Path::new),
         };
         let environments = Environments::collect(&request);
-        let problems: Vec<&str> = environments.problems.iter().map(|problem| problem.message.as_str()).collect();
+        let problems = environments.problems_for(&[Path::new(script)]);
+        let problems: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
         (question(&environments.of(Path::new(script)), &sources), problems.join("\n"))
     }
 

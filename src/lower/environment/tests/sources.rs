@@ -360,6 +360,35 @@ fn notebooks() {
 }
 
 #[test]
+fn notebooks_that_were_exported() {
+    let header = "# /// script\n# dependencies = ['trl==0.9.6']\n# ///\n";
+    for (script, expected) in [
+        ("get_ipython().system('pip install trl==0.9.2')\n", "trl 0.9.2 (pinned in train.py:1)"),
+        (
+            "get_ipython().run_cell_magic('capture', '', '!pip install torch\\n!pip install trl==0.9.2\\n')\n",
+            "trl 0.9.2 (pinned in train.py:1)",
+        ),
+        ("get_ipython().system('pip list')\n", "trl 0.12.2 (pinned in requirements.txt:1)"),
+        (&format!("{header}get_ipython().system('pip install trl==0.9.2')\n"), "trl 0.9.6 (pinned in train.py:2)"),
+    ] {
+        let files = [("train.py", script), ("requirements.txt", "trl==0.12.2"), ("other.py", "")];
+        assert_eq!(trl(&files), expected, "{script}");
+        let project = Project { files: &files, ..Project::default() };
+        assert_eq!(project.describe("other.py", "trl"), "trl 0.12.2 (pinned in requirements.txt:1)");
+    }
+}
+
+#[test]
+fn an_include_that_leads_nowhere_matters_to_what_it_governs() {
+    let project = Project {
+        files: &[("deploy/requirements.txt", "-r gone.txt"), ("deploy/train.py", ""), ("train.py", "")],
+        ..Project::default()
+    };
+    assert!(project.describe("deploy/train.py", "trl").ends_with("cannot read deploy/gone.txt: no such file"));
+    assert!(!project.describe("train.py", "trl").contains("gone.txt"));
+}
+
+#[test]
 fn script_headers() {
     let script = "#!/usr/bin/env python\n# /// script\n# requires-python = '>=3.10'\n# dependencies = [\n#   'trl==0.9.6',\n#\n# ]\n# ///\nimport trl\n";
     let project = Project {
