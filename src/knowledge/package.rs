@@ -1,6 +1,7 @@
 //! One library: loading its file and finding releases.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
@@ -27,7 +28,7 @@ pub struct Package {
     versions: OnceLock<Vec<Version>>,
     /// Releases by their text, so that intervals are read without parsing versions.
     #[serde(skip)]
-    places: OnceLock<BTreeMap<String, usize>>,
+    places: OnceLock<HashMap<String, usize>>,
 }
 
 impl Package {
@@ -150,15 +151,21 @@ impl Package {
     /// The releases of an interval text: `0.7.11 - 0.27.2, 0.28.0 -`. Both ends are included; an end that no release has is
     /// widened to the nearest release inside, an end that is left out is the oldest or the newest release.
     pub fn releases_in(&self, intervals: &str) -> ReleaseSet {
-        let mut set = ReleaseSet::default();
-        for interval in intervals.split(", ").filter(|text| !text.is_empty()) {
+        self.ranges(intervals).flatten().collect()
+    }
+
+    /// Whether a release is among those of an interval text.
+    pub(super) fn is_in(&self, intervals: &str, release: usize) -> bool {
+        self.ranges(intervals).any(|range| range.contains(&release))
+    }
+
+    fn ranges<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+        intervals.split(", ").filter(|text| !text.is_empty()).filter_map(|interval| {
             let (first, last) = split(interval);
-            let from = if first.is_empty() { Some(0) } else { self.place(first).map(|(from, _)| from) };
-            let to = if last.is_empty() { Some(self.releases.len()) } else { self.place(last).map(|(_, to)| to) };
-            let (Some(from), Some(to)) = (from, to) else { continue };
-            (from..to).for_each(|index| set.insert(index));
-        }
-        set
+            let from = if first.is_empty() { 0 } else { self.place(first)?.0 };
+            let to = if last.is_empty() { self.releases.len() } else { self.place(last)?.1 };
+            Some(from..to)
+        })
     }
 
     /// How many releases are older than a version, and how many are not newer.
@@ -188,7 +195,7 @@ impl Package {
 
     /// Whether a fact with this `in` holds at a release in which its owner exists.
     pub(super) fn holds(&self, intervals: &str, release: usize) -> bool {
-        intervals.is_empty() || self.releases_in(intervals).contains(release)
+        intervals.is_empty() || self.is_in(intervals, release)
     }
 
     /// The fact of a list that holds at a release in which its owner exists.

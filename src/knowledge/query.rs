@@ -72,7 +72,7 @@ impl Package {
         if !self.holds(&module.releases, release) {
             return if self.is_partial() { Resolution::Unknown } else { Resolution::NotExported };
         }
-        let is_in = |intervals: &str| self.releases_in(intervals).contains(release);
+        let is_in = |intervals: &str| self.is_in(intervals, release);
         if let Some(export) = module.definitions.get(name).and_then(|facts| self.at(facts, release)) {
             Resolution::Definition(&export.at)
         } else if module.others.get(name).is_some_and(|intervals| is_in(intervals)) {
@@ -136,7 +136,7 @@ impl Package {
         let mut callable = self.callable_at(definition, release);
         for _ in 0..MAX_BASES {
             let Some(current) = callable else { return Vec::new() };
-            if !self.releases_in(&current.inherits).contains(release) {
+            if !self.is_in(&current.inherits, release) {
                 return self.all_at(facts(current), release).collect();
             }
             let bases = self.at(&current.bases, release).map_or(&[][..], |bases| &bases.names);
@@ -176,7 +176,7 @@ impl<'a> Follow<'a, '_> {
         let callable = package.callable_at(definition, release).filter(|_| depth < MAX_BASES)?;
         let kind = package.at(&callable.kind, release)?.kind;
         let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
-        let inherits = package.releases_in(&callable.inherits).contains(release);
+        let inherits = package.is_in(&callable.inherits, release);
         let mut signature = Signature { complete: true, ..Signature::default() };
         if kind == CallableKind::Dataclass {
             // Fields of the first base win, so it comes last.
@@ -219,8 +219,8 @@ fn own<'a>(package: &'a Package, callable: &'a Callable, release: usize) -> Sign
             .map(|names| names.names.iter().map(String::as_str).collect())
             .unwrap_or_default(),
         parameters: parameters.filter_map(|(name, facts)| Some((name.as_str(), package.at(facts, release)?))).collect(),
-        any_positional: package.releases_in(&callable.any_positional).contains(release),
-        any_keyword: package.releases_in(&callable.any_keyword).contains(release),
+        any_positional: package.is_in(&callable.any_positional, release),
+        any_keyword: package.is_in(&callable.any_keyword, release),
         complete: true,
         external: Vec::new(),
     }

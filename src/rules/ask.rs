@@ -60,6 +60,8 @@ pub struct Call<'a> {
     pub(crate) package: &'a Package,
     /// By release.
     signatures: OnceCell<Vec<Option<Signature<'a>>>>,
+    /// By release.
+    guards: OnceCell<Vec<Vec<&'a crate::knowledge::Guard>>>,
     /// See [`Self::judged`].
     pub(super) judged: OnceCell<Option<usize>>,
     /// By release: equal numbers, equal parameters and equal defaults of everything a condition can ask about.
@@ -86,6 +88,7 @@ impl<'a> Call<'a> {
             knowledge,
             package,
             signatures: OnceCell::new(),
+            guards: OnceCell::new(),
             alike: OnceCell::new(),
             judged: OnceCell::new(),
             conditions: RefCell::default(),
@@ -145,6 +148,15 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// The guards of the constructor in a release; every rule goes through all of them.
+    fn guards(&self, release: usize) -> impl Iterator<Item = &'a crate::knowledge::Guard> {
+        let read = |release| {
+            self.definition(release).map(|found| self.package.guards(found, release)).into_iter().flatten().collect()
+        };
+        let all = self.guards.get_or_init(|| (0..self.package.releases().len()).map(read).collect());
+        all.get(release).into_iter().flatten().copied()
+    }
+
     /// Releases whose guards, among those that `select` picks, stop this call.
     pub(crate) fn stopped_by(
         &self,
@@ -153,8 +165,7 @@ impl<'a> Call<'a> {
         let mut outcome = Outcome::default();
         let mut example = None;
         for release in self.package.all().iter() {
-            let Some(definition) = self.definition(release) else { continue };
-            for guard in self.package.guards(definition, release) {
+            for guard in self.guards(release) {
                 if !select(guard) {
                     continue;
                 }
@@ -435,6 +446,11 @@ pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> 
     const OBJECTS: &str = "not isinstance(model, str) and not isinstance(ref_model, str) and args is not None";
     // The same few guards are asked about for every call and every release.
     static KNOWN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    // Without the name of a parameter nothing is said about it; most guards are told apart by this alone.
+    let says_less = |condition: &str| PARAMETERS.iter().any(|name| names(condition, name) && !names(&guard.when, name));
+    if conditions.iter().any(|condition| says_less(condition)) {
+        return false;
+    }
     let key = format!("{}\n{}", guard.when, conditions.join("\n"));
     if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
         return *known;
@@ -446,6 +462,13 @@ pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> 
     let required = fires.verdict() != Tri::No && conditions.iter().all(|condition| fires.implies(&read(condition)));
     KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, required);
     required
+}
+
+/// Whether a name stands in an expression.
+fn names(expression: &str, name: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut found = expression.match_indices(name);
+    found.any(|(at, _)| !expression[..at].ends_with(is_part) && !expression[at + name.len()..].starts_with(is_part))
 }
 
 /// A host that knows nothing.
