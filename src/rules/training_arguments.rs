@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Label};
 use std::sync::Arc;
 
 use crate::eval::Object;
-use crate::knowledge::{Knowledge, ReleaseSet};
+use crate::knowledge::{Knowledge, ReleaseSet, Signature};
 use crate::lower::Analysis;
 
 declare_rule! {
@@ -107,34 +107,30 @@ pub(super) fn missing_attribute<'a>(call: &Call<'a>, release: usize) -> Option<&
     let object = plain_arguments(call)?;
     let stored = |name: &str| object.stored.iter().any(|(attribute, _)| &**attribute == name);
     let only: ReleaseSet = [release].into_iter().collect();
+    let settings = settings(call, release)?;
+    // Known not to be there: the configuration class of TRL declares it and no known release of transformers does.
+    let lacks = |name: &str| settings.parameters.contains_key(name) && !ever_in_transformers(call.knowledge, name);
     let reads = call.package.reads(call.definition(release)?, release);
     reads.into_iter().find_map(|read| {
         let attribute = read.path.strip_prefix("args.").filter(|name| !name.contains('.'))?;
         let happens = || !call.when(&read.when, &only).certain.is_empty();
-        (!stored(attribute) && lacks(call, attribute, release) && happens()).then_some(attribute)
+        (!stored(attribute) && lacks(attribute) && happens()).then_some(attribute)
     })
 }
 
 /// Indices of arguments that the constructor of a release does not have and the trainer's own configuration class does.
 pub(super) fn moved_arguments(call: &Call<'_>, release: usize) -> Vec<usize> {
     let arguments = call.run.arguments();
+    let Some(settings) = settings(call, release) else { return Vec::new() };
     let is_setting =
-        |index: &usize| arguments[*index].name.as_deref().is_some_and(|name| is_setting(call, name, release));
+        |index: &usize| arguments[*index].name.as_deref().is_some_and(|name| settings.parameters.contains_key(name));
     call.unknown_arguments(release).into_iter().filter(is_setting).collect()
 }
 
-/// Whether the trainer's own configuration class declares a setting.
-fn is_setting(call: &Call<'_>, name: &str, release: usize) -> bool {
+/// What the trainer's own configuration class declares.
+fn settings<'a>(call: &Call<'a>, release: usize) -> Option<Signature<'a>> {
     let config = call.callee().replace("Trainer", "Config");
-    definition(call.package, &config, release)
-        .and_then(|found| call.package.signature(found, release))
-        .is_some_and(|signature| signature.parameters.contains_key(name))
-}
-
-/// Whether `TrainingArguments` is known not to have an attribute: the configuration class of TRL declares it and no known
-/// release of transformers does.
-fn lacks(call: &Call<'_>, attribute: &str, release: usize) -> bool {
-    is_setting(call, attribute, release) && !ever_in_transformers(call.knowledge, attribute)
+    call.package.signature(definition(call.package, &config, release)?, release)
 }
 
 fn ever_in_transformers(knowledge: &Knowledge, attribute: &str) -> bool {
