@@ -164,9 +164,11 @@ impl<'a> Call<'a> {
     ) -> (Outcome, Option<&'a crate::knowledge::Guard>) {
         let mut outcome = Outcome::default();
         let mut example = None;
+        let mut selected = BTreeMap::new();
         for release in self.package.all().iter() {
             for guard in self.guards(release) {
-                if !select(guard) {
+                // Most guards stay the same from release to release.
+                if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {
                     continue;
                 }
                 let decided = self.when_in(&guard.when, release);
