@@ -35,7 +35,8 @@ pub(super) struct Reach<'a> {
 struct Outline {
     /// By function and class; `None`: everything else.
     names: BTreeMap<Option<String>, BTreeSet<String>>,
-    imports: BTreeMap<String, Import>,
+    /// By the name they bind; `import a.b` and `import a.c` bind the same one.
+    imports: BTreeMap<String, Vec<Import>>,
     stars: Vec<Import>,
 }
 
@@ -112,9 +113,15 @@ impl<'a> Reach<'a> {
         if outline.names.contains_key(&own) {
             return (vec![(file, own)], false);
         }
-        let (import, stars) = (outline.imports.get(name).cloned(), outline.stars.clone());
-        if let Some(import) = import {
-            return self.imported(file, &import, beside);
+        let (imports, stars) = (outline.imports.get(name).cloned(), outline.stars.clone());
+        if let Some(imports) = imports {
+            let (mut found, mut is_trainer) = (Vec::new(), false);
+            for import in imports {
+                let (places, names_trainer) = self.imported(file, &import, beside);
+                found.extend(places);
+                is_trainer |= names_trainer;
+            }
+            return (found, is_trainer);
         }
         let mut found = Vec::new();
         for star in stars {
@@ -192,7 +199,7 @@ impl Reader<'_> {
     }
 
     fn import(&mut self, bound: &str, import: Import) {
-        self.outline.imports.insert(bound.to_owned(), import);
+        self.outline.imports.entry(bound.to_owned()).or_default().push(import);
     }
 
     fn import_from(&mut self, node: &ast::StmtImportFrom) {
@@ -282,6 +289,9 @@ mod tests {
             ("import builder\nbuilder.build()\n", true),
             ("from builder import *\nbuild()\n", true),
             ("from package import build as make\ndef main():\n    make()\n", true),
+            ("import tools.a\nimport tools.b\ntools.a.build()\n", true),
+            ("import tools.a\nimport tools.b\ntools.b.build()\n", true),
+            ("import tools.b\ntools.b.other()\n", false),
             ("class Mine(__import__('trl').DPOTrainer): pass\n", true),
             ("from builder import other\nother()\n", false),
             ("from builder import build\n", false),
@@ -292,6 +302,9 @@ mod tests {
             let files = [
                 ("builder.py", BUILDER),
                 ("package/__init__.py", "from builder import build\n"),
+                ("tools/__init__.py", ""),
+                ("tools/a.py", BUILDER),
+                ("tools/b.py", "def other(): pass\n"),
                 ("script.py", script),
             ];
             let found = reaching(&files);

@@ -53,6 +53,8 @@ declare_rule! {
     ///
     /// The names that each release exports are mined from the released wheels.
     ///
+    /// A release older than the one in effect counts only where a range lets it in by its floor (`trl>=0.8`).
+    ///
     /// ## References
     ///
     /// - trl issues 4470 and 4482

@@ -54,6 +54,8 @@ declare_rule! {
     ///
     /// The parameters of each release are mined from the released wheels, aliases that a decorator accepts included.
     ///
+    /// A release older than the one in effect counts only where a range lets it in by its floor (`trl>=0.8`).
+    ///
     /// ## References
     ///
     /// - trl issues 2162 and 2853
