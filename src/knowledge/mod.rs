@@ -13,7 +13,7 @@ mod stored;
 pub use bundled::Knowledge;
 pub use curated::{AdapterReference, Curated, Effect, ParserName};
 pub use package::{Package, write_intervals};
-pub use query::{Resolution, Signature};
+pub use query::{Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
 pub use stored::{Callable, CallableKind, Export, Fact, Guard, Kind, Module, Names, Parameter, Read, Release, Returns};
 

@@ -84,6 +84,12 @@ impl Package {
         }
     }
 
+    /// Whether some release defines a class or function that can be reached by this full name.
+    pub fn defines(&self, dotted: &str) -> bool {
+        let Some((path, name)) = dotted.rsplit_once('.') else { return false };
+        self.module(path).is_some_and(|module| module.definitions.contains_key(name))
+    }
+
     /// The releases in which `name` can be imported from `module`.
     pub fn releases_exporting(&self, module: &str, name: &str) -> ReleaseSet {
         let Some(module) = self.module(module) else { return ReleaseSet::default() };
@@ -146,7 +152,59 @@ impl Package {
     }
 }
 
+/// What a callable does with a keyword argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes<'a> {
+    /// It has this parameter or field.
+    Parameter(&'a Parameter),
+    /// It has no parameter of the name, and takes any other keyword.
+    AnyKeyword,
+    /// It raises `TypeError`.
+    Nothing,
+    /// That cannot be told.
+    Unknown,
+}
+
 impl Knowledge {
+    /// What a callable does with a keyword argument; `in_effect` tells the release of a package.
+    pub fn takes<'a>(
+        &'a self,
+        package: &'a Package,
+        definition: &str,
+        keyword: &str,
+        in_effect: &dyn Fn(&str) -> Option<usize>,
+    ) -> Takes<'a> {
+        let Some(release) = in_effect(package.name()) else { return Takes::Unknown };
+        let elsewhere = self.elsewhere(in_effect);
+        Follow { elsewhere: &elsewhere }.takes(package, definition, keyword, release, 0)
+    }
+
+    /// The classes of other packages from which a class of `package` derives, each where it first leaves its package.
+    pub fn outside_bases<'a>(
+        &'a self,
+        package: &'a Package,
+        definition: &str,
+        in_effect: &dyn Fn(&str) -> Option<usize>,
+    ) -> Vec<(&'a Package, &'a str)> {
+        let Some(release) = in_effect(package.name()) else { return Vec::new() };
+        let elsewhere = self.elsewhere(in_effect);
+        let mut found = Vec::new();
+        Follow { elsewhere: &elsewhere }.leave(package, definition, release, 0, &mut found);
+        found
+    }
+
+    /// Finds the package that a full name belongs to and the release of it that is in effect.
+    fn elsewhere<'a>(
+        &'a self,
+        in_effect: &dyn Fn(&str) -> Option<usize>,
+    ) -> impl Fn(&str) -> Option<(&'a Package, usize)> {
+        move |dotted| {
+            let root = dotted.split('.').next().unwrap_or(dotted);
+            let package = self.package(&root.replace('_', "-"))?;
+            Some((package, in_effect(package.name())?))
+        }
+    }
+
     /// As [`Package::signature`], with bases looked up in the other packages too. `in_effect` tells the release of a package.
     pub fn signature<'a>(
         &'a self,
@@ -155,11 +213,7 @@ impl Knowledge {
         in_effect: &dyn Fn(&str) -> Option<usize>,
     ) -> Option<Signature<'a>> {
         let release = in_effect(package.name())?;
-        let elsewhere = |dotted: &str| {
-            let root = dotted.split('.').next().unwrap_or(dotted);
-            let package = self.package(&root.replace('_', "-"))?;
-            Some((package, in_effect(package.name())?))
-        };
+        let elsewhere = self.elsewhere(in_effect);
         Follow { elsewhere: &elsewhere }.signature(package, definition, release, 0)
     }
 }
@@ -191,15 +245,74 @@ impl<'a> Follow<'a, '_> {
         Some(signature)
     }
 
-    fn base(&self, package: &'a Package, base: &'a str, release: usize, depth: u32) -> Signature<'a> {
-        if let Some(signature) = self.signature(package, base, release, depth + 1) {
-            return signature;
+    fn takes(&self, package: &'a Package, definition: &str, keyword: &str, release: usize, depth: u32) -> Takes<'a> {
+        let callable = package.callable_at(definition, release).filter(|_| depth < MAX_BASES);
+        let Some(callable) = callable else { return Takes::Unknown };
+        if let Some(found) = callable.parameters.get(keyword).and_then(|facts| package.at(facts, release)) {
+            return Takes::Parameter(found);
         }
-        let outside = (self.elsewhere)(base).and_then(|(other, release)| match other.resolve(base, release) {
-            Resolution::Definition(definition) => self.signature(other, definition, release, depth + 1),
-            _ => self.signature(other, base, release, depth + 1),
-        });
-        outside.unwrap_or_else(|| {
+        let is_dataclass = package.at(&callable.kind, release).is_some_and(|kind| kind.kind == CallableKind::Dataclass);
+        let inherits = package.is_in(&callable.inherits, release);
+        let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
+        let mut bases = bases.iter().filter(|base| !BARE_BASES.contains(&base.as_str()));
+        let inherited = |base: &'a String| match self.base_of(package, base, release) {
+            Some((owner, base, release)) => self.takes(owner, base, keyword, release, depth + 1),
+            None => Takes::Unknown,
+        };
+        if inherits && !is_dataclass {
+            return bases.next().map_or(Takes::Nothing, inherited);
+        }
+        let own = if package.is_in(&callable.any_keyword, release) { Takes::AnyKeyword } else { Takes::Nothing };
+        if !is_dataclass {
+            return own;
+        }
+        // A parameter of one base is one of the class; short of that, what is not known of one base is not known.
+        bases.map(inherited).fold(own, |taken, next| match (taken, next) {
+            (Takes::Parameter(_), _) => taken,
+            (_, Takes::Parameter(_)) => next,
+            (Takes::AnyKeyword, _) | (_, Takes::Nothing) => taken,
+            (_, other) => other,
+        })
+    }
+
+    fn leave(
+        &self,
+        package: &'a Package,
+        definition: &str,
+        release: usize,
+        depth: u32,
+        found: &mut Vec<(&'a Package, &'a str)>,
+    ) {
+        let Some(callable) = package.callable_at(definition, release).filter(|_| depth < MAX_BASES) else { return };
+        let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
+        for base in bases {
+            match self.base_of(package, base, release) {
+                Some((owner, base, release)) if owner.name() == package.name() => {
+                    self.leave(owner, base, release, depth + 1, found);
+                }
+                Some((owner, base, _)) => found.push((owner, base)),
+                None => {}
+            }
+        }
+    }
+
+    /// The package, definition and release that the name of a base class leads to.
+    fn base_of(&self, package: &'a Package, base: &'a str, release: usize) -> Option<(&'a Package, &'a str, usize)> {
+        if package.callable_at(base, release).is_some() {
+            return Some((package, base, release));
+        }
+        let (other, release) = (self.elsewhere)(base)?;
+        let definition = match other.resolve(base, release) {
+            Resolution::Definition(definition) => definition,
+            _ => base,
+        };
+        other.callable_at(definition, release).map(|_| (other, definition, release))
+    }
+
+    fn base(&self, package: &'a Package, base: &'a str, release: usize, depth: u32) -> Signature<'a> {
+        let found = self.base_of(package, base, release);
+        let found = found.and_then(|(owner, base, release)| self.signature(owner, base, release, depth + 1));
+        found.unwrap_or_else(|| {
             let adds_nothing = BARE_BASES.contains(&base);
             Signature {
                 complete: adds_nothing,

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Request;
+use super::{Releases, Request};
 use crate::eval::{self, Flag, FlagId, Host, Object, ParserKind, Root, Summary, Symbol, Value};
-use crate::knowledge::{Effect, Knowledge, Package, ParserName, Resolution, Returns};
+use crate::knowledge::{Effect, Knowledge, ParserName, Resolution, Returns};
 use crate::source::FileId;
 use crate::syntax::python::PythonModule;
 
@@ -175,18 +175,16 @@ fn is_instance(knowledge: &Knowledge, callee: &str, class: &str) -> Option<bool>
     knowledge.curated().is_instance(callee, class)
 }
 
-/// Answers for conditions that are evaluated for one release.
+/// Answers for conditions that are evaluated for one release of each package.
 pub struct ReleaseHost<'a> {
-    knowledge: &'a Knowledge,
-    package: &'a Package,
-    release: usize,
+    releases: Releases<'a>,
     flags: &'a [Flag],
 }
 
 impl<'a> ReleaseHost<'a> {
-    /// Answers for one release of one package, in a script with these flags.
-    pub fn new(knowledge: &'a Knowledge, package: &'a Package, release: usize, flags: &'a [Flag]) -> Self {
-        Self { knowledge, package, release, flags }
+    /// Answers for these releases, in a script with these flags.
+    pub fn new(releases: Releases<'a>, flags: &'a [Flag]) -> Self {
+        Self { releases, flags }
     }
 
     /// A configuration that is an instance of a class of the project, as the library sees it: an object of the library class
@@ -209,11 +207,9 @@ impl<'a> ReleaseHost<'a> {
         }
     }
 
-    /// The default of a field of a library class, if this package defines the class.
+    /// The default of a field of a library class.
     pub fn field_default(&self, class: &str, field: &str) -> Option<Value> {
-        let Resolution::Definition(definition) = self.package.resolve(class, self.release) else { return None };
-        let signature = self.package.signature(definition, self.release)?;
-        let default = signature.parameters.get(field)?.default.as_deref()?;
+        let default = self.releases.parameter(class, field)?.default.as_deref()?;
         Some(eval::expression(default, self))
     }
 }
@@ -224,7 +220,7 @@ impl Host for ReleaseHost<'_> {
     }
 
     fn call(&self, callee: &str) -> Option<Summary> {
-        summary(self.knowledge, callee)
+        summary(self.releases.knowledge(), callee)
     }
 
     fn attribute(&self, object: &Object, attribute: &str) -> Option<Value> {
@@ -242,6 +238,6 @@ impl Host for ReleaseHost<'_> {
     }
 
     fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
-        is_instance(self.knowledge, callee, class)
+        is_instance(self.releases.knowledge(), callee, class)
     }
 }

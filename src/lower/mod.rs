@@ -1,4 +1,4 @@
-//! From files to meaning: scripts, argument files and launch lines become training runs, declarations an environment.
+//! From files to meaning: scripts, argument files and launch lines become calls of libraries, declarations an environment.
 
 mod config;
 mod environment;
@@ -6,6 +6,7 @@ mod flags;
 mod host;
 pub mod launch;
 mod reach;
+mod releases;
 mod script;
 mod variants;
 mod written;
@@ -15,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use host::ReleaseHost;
+pub use releases::Releases;
 
 use crate::diagnostic::Problem;
 use crate::eval::Trace;
 use crate::knowledge::Knowledge;
-use crate::model::{Environment, TrainingRun};
+use crate::model::{Environment, LibraryCall};
 use crate::source::{FileId, FileSystem, Sources};
 use crate::syntax::python::PythonModule;
 
@@ -47,8 +49,8 @@ pub struct Request<'a> {
 pub struct Analysis {
     /// Scripts that were evaluated, in path order.
     pub scripts: Vec<Script>,
-    /// Every construction of a known trainer in them.
-    pub runs: Vec<TrainingRun>,
+    /// Every call in them of something that a known library defines.
+    pub calls: Vec<LibraryCall>,
     /// The modules that took part, by file.
     pub modules: BTreeMap<FileId, Arc<PythonModule>>,
     /// The environment of each script that uses a known library, by path.

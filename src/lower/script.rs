@@ -1,4 +1,4 @@
-//! Scripts that build a TRL trainer.
+//! Scripts and the calls of libraries in them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,9 +9,9 @@ use super::environment::Environments;
 use super::host::{Alone, ProjectHost};
 use super::reach::Reach;
 use super::{Analysis, Request, Script, Written};
-use crate::eval::{self, Host};
-use crate::knowledge::{Knowledge, Resolution};
-use crate::model::{Surface, TrainingRun};
+use crate::eval::{self, CallEvent, Host};
+use crate::knowledge::Knowledge;
+use crate::model::{LibraryCall, Variant};
 use crate::syntax::Format;
 use crate::syntax::python::PythonModule;
 
@@ -20,11 +20,11 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let host = ProjectHost::new(request);
     let written = Written::collect(request);
     let scripts = evaluate_all(request, &host, &environments);
-    let runs = scripts.iter().flat_map(|script| runs(script, request.knowledge, &written, request)).collect();
+    let calls = scripts.iter().flat_map(|script| calls(script, &written, request)).collect();
     let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
     Analysis {
-        runs,
+        calls,
         modules: host.into_modules(),
         environments: reported,
         problems: environments.problems_for(&paths),
@@ -55,26 +55,30 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
     paths.into_par_iter().zip(&modules).map(evaluate).collect()
 }
 
-/// Every call in a script that builds something which trains.
-fn runs(script: &Script, knowledge: &Knowledge, starts: &Written, request: &Request<'_>) -> Vec<TrainingRun> {
-    let calls = script.trace.calls.iter().enumerate();
-    let trainers = calls.filter(|(_, call)| is_trainer(&call.object.callee, knowledge));
-    trainers
-        .map(|(index, _)| TrainingRun {
-            surface: Surface::TrlScript,
-            script: script.path.clone(),
-            trace: Arc::clone(&script.trace),
-            call: index,
-            variants: starts.of(script, request),
-            environment: Arc::clone(&script.environment),
-        })
-        .collect()
+/// Every call in a script of something that a known package defines.
+fn calls(script: &Script, starts: &Written, request: &Request<'_>) -> Vec<LibraryCall> {
+    let known =
+        script.trace.calls.iter().enumerate().filter(|(_, call)| defines(&call.object.callee, request.knowledge));
+    let known: Vec<_> = known.collect();
+    let variants: Arc<[Variant]> = if known.is_empty() { Arc::default() } else { starts.of(script, request).into() };
+    let call = |(index, call): (usize, &CallEvent)| LibraryCall {
+        trains: is_trainer(&call.object.callee, request.knowledge),
+        script: script.path.clone(),
+        trace: Arc::clone(&script.trace),
+        call: index,
+        variants: Arc::clone(&variants),
+        environment: Arc::clone(&script.environment),
+    };
+    known.into_iter().map(call).collect()
 }
 
-/// Whether a full name is a class that some release of a known package defines with a constructor and calls a trainer.
+/// Whether some release of a known package defines a class or function that is called by this full name.
+fn defines(callee: &str, knowledge: &Knowledge) -> bool {
+    let package = callee.split_once('.').and_then(|(top, _)| knowledge.package(top));
+    package.is_some_and(|package| package.defines(callee))
+}
+
+/// Whether a full name is a class that some release of a known package defines and calls a trainer.
 pub(super) fn is_trainer(callee: &str, knowledge: &Knowledge) -> bool {
-    let Some((top, _)) = callee.split_once('.') else { return false };
-    let Some(package) = knowledge.package(top) else { return false };
-    callee.ends_with("Trainer")
-        && package.all().iter().any(|release| matches!(package.resolve(callee, release), Resolution::Definition(_)))
+    callee.ends_with("Trainer") && defines(callee, knowledge)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
 use crate::diagnostic::VersionScope;
+use crate::knowledge::Package;
 use crate::source::Span;
 
 /// How a version is known. Ordered: later beats earlier.
@@ -104,6 +105,14 @@ impl Environment {
     /// What is known of a package, by normalised distribution name.
     pub fn package(&self, name: &str) -> Option<&PackageFacts> {
         self.packages.get(name)
+    }
+
+    /// The release of a package that counts, as an index into its releases; the newest one where nothing speaks of the package.
+    pub fn in_effect(&self, package: &Package) -> Option<usize> {
+        match self.package(package.name()) {
+            None => package.matching(&VersionSpecifiers::empty()).iter().next_back(),
+            Some(facts) => package.index_of(facts.in_effect.as_ref()?),
+        }
     }
 }
 

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Order, Root, Symbol, Tri, Value};
-use crate::knowledge::{Knowledge, Package, ReleaseSet, Resolution, Signature};
-use crate::lower::ReleaseHost;
-use crate::model::{TrainingRun, Variant};
+use crate::knowledge::{Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
+use crate::lower::{ReleaseHost, Releases};
+use crate::model::{LibraryCall, Variant};
 
 /// What happens to one call, over all releases of the package that defines the callee.
 #[derive(Debug, Clone, Default)]
@@ -53,22 +53,39 @@ impl Outcome {
     }
 }
 
-/// A call, ready to be asked about.
+/// A call, ready to be asked what it does in the releases of one package.
+///
+/// A configuration of TRL has fields of transformers, too: what a call does depends on the releases of several packages. Each is
+/// asked about by itself, with the releases of the others that are in effect.
 pub struct Call<'a> {
-    pub(crate) run: &'a TrainingRun,
+    pub(crate) run: &'a LibraryCall,
     pub(crate) knowledge: &'a Knowledge,
+    /// The package whose releases are asked about.
     pub(crate) package: &'a Package,
     /// By release.
-    signatures: OnceCell<Vec<Option<Signature<'a>>>>,
+    signatures: Vec<OnceCell<Option<Signature<'a>>>>,
     /// By release.
     guards: OnceCell<Vec<Vec<&'a crate::knowledge::Guard>>>,
     /// See [`Self::judged`].
     pub(super) judged: OnceCell<Option<usize>>,
-    /// By release: equal numbers, equal parameters and equal defaults of everything a condition can ask about.
-    alike: OnceCell<Vec<usize>>,
+    alike: RefCell<Alike<'a>>,
     conditions: RefCell<BTreeMap<(String, usize), Option<Cond>>>,
     decided: RefCell<BTreeMap<(Cond, Cond, Assignment), Decision>>,
 }
+
+/// Releases with equal parameters and equal defaults of everything that a condition can ask about.
+#[derive(Default)]
+struct Alike<'a> {
+    /// The number of the group of each release that was asked about.
+    groups: BTreeMap<usize, usize>,
+    /// By group.
+    seen: Vec<Facts<'a>>,
+    /// What makes the configurations that the call gets.
+    objects: Option<Vec<Arc<str>>>,
+}
+
+/// The parameters of the callee, and of what makes its arguments.
+type Facts<'a> = (Option<Signature<'a>>, Vec<Option<Signature<'a>>>);
 
 #[derive(Debug, Clone, PartialEq)]
 enum Decision {
@@ -79,21 +96,48 @@ enum Decision {
 }
 
 impl<'a> Call<'a> {
-    /// `None` when no package that is known defines the callee.
-    pub(crate) fn new(run: &'a TrainingRun, knowledge: &'a Knowledge) -> Option<Self> {
-        let callee = &run.call().object.callee;
-        let package = knowledge.package(callee.split('.').next()?)?;
-        Some(Self {
+    /// Asks about the releases of the package that defines the callee; `None` when no known package does.
+    pub(crate) fn new(run: &'a LibraryCall, knowledge: &'a Knowledge) -> Option<Self> {
+        let package = knowledge.package(run.call().object.callee.split('.').next()?)?;
+        Some(Self::about(package, run, knowledge))
+    }
+
+    /// Asks about the releases of each package that has a say in what the call does, that of the callee first.
+    pub(crate) fn about_each(run: &'a LibraryCall, knowledge: &'a Knowledge) -> Vec<Self> {
+        let Some(own) = Self::new(run, knowledge) else { return Vec::new() };
+        let mut packages: Vec<&'a Package> = Vec::new();
+        let bases = own.in_effect().map(|release| own.releases_with(release).outside_bases(own.callee()));
+        for (package, _) in bases.into_iter().flatten() {
+            if !packages.iter().any(|known| known.name() == package.name()) {
+                packages.push(package);
+            }
+        }
+        let others = packages.into_iter().map(|package| Self::about(package, run, knowledge));
+        std::iter::once(own).chain(others).collect()
+    }
+
+    fn about(package: &'a Package, run: &'a LibraryCall, knowledge: &'a Knowledge) -> Self {
+        Self {
             run,
             knowledge,
             package,
-            signatures: OnceCell::new(),
+            signatures: package.releases().iter().map(|_| OnceCell::new()).collect(),
             guards: OnceCell::new(),
-            alike: OnceCell::new(),
+            alike: RefCell::default(),
             judged: OnceCell::new(),
             conditions: RefCell::default(),
             decided: RefCell::default(),
-        })
+        }
+    }
+
+    /// Whether the releases asked about are those of the package that defines the callee.
+    pub(crate) fn is_about_callee(&self) -> bool {
+        self.callee().split('.').next() == Some(self.package.name())
+    }
+
+    /// One release of the package that is asked about, with those of the others that are in effect.
+    pub(crate) fn releases_with(&self, release: usize) -> Releases<'a> {
+        Releases::new(self.knowledge, &self.run.environment, self.package, release)
     }
 
     /// The full name that was called: `trl.DPOTrainer`.
@@ -108,26 +152,35 @@ impl<'a> Call<'a> {
 
     /// The definition that the callee names in a release.
     pub(crate) fn definition(&self, release: usize) -> Option<&'a str> {
-        definition(self.package, self.callee(), release)
+        self.releases_with(release).resolve(self.callee()).map(|(_, definition)| definition)
     }
 
     /// The callee's parameters in a release.
     pub(crate) fn signature(&self, release: usize) -> Option<&Signature<'a>> {
-        let read = |release| self.package.signature(self.definition(release)?, release);
-        let all = self.signatures.get_or_init(|| (0..self.package.releases().len()).map(read).collect());
-        all.get(release)?.as_ref()
+        let read = || self.releases_with(release).signature(self.callee());
+        self.signatures.get(release)?.get_or_init(read).as_ref()
+    }
+
+    /// What the callee does with a keyword argument in a release.
+    pub(crate) fn takes(&self, keyword: &str, release: usize) -> Takes<'a> {
+        self.releases_with(release).takes(self.callee(), keyword)
     }
 
     /// Indices of arguments that the constructor of a release does not have; none where that is not known.
     pub(crate) fn unknown_arguments(&self, release: usize) -> Vec<usize> {
-        let Some(signature) = self.signature(release).filter(|signature| signature.complete) else { return Vec::new() };
+        let by_position = self.run.arguments().iter().filter(|argument| argument.name.is_none()).count();
+        let is_full = |count: usize| {
+            let signature = self.signature(release).filter(|signature| signature.complete);
+            signature.is_some_and(|signature| count > signature.positional.len() && !signature.any_positional)
+        };
+        let overflows = by_position > 0 && is_full(by_position);
         let mut positional = 0;
         let mut is_unknown = |argument: &eval::Argument| {
             let Some(name) = argument.name.as_deref() else {
                 positional += 1;
-                return positional > signature.positional.len() && !signature.any_positional;
+                return overflows && is_full(positional);
             };
-            signature.accepts(name) == Some(false)
+            self.takes(name, release) == Takes::Nothing
         };
         let arguments = self.run.arguments().iter().enumerate();
         arguments
@@ -151,7 +204,14 @@ impl<'a> Call<'a> {
     /// The guards of the constructor in a release; every rule goes through all of them.
     fn guards(&self, release: usize) -> impl Iterator<Item = &'a crate::knowledge::Guard> {
         let read = |release| {
-            self.definition(release).map(|found| self.package.guards(found, release)).into_iter().flatten().collect()
+            let releases = self.releases_with(release);
+            let definitions = if self.is_about_callee() {
+                self.definition(release).into_iter().collect()
+            } else {
+                let bases = releases.outside_bases(self.callee()).into_iter();
+                bases.filter(|(owner, _)| owner.name() == self.package.name()).map(|(_, base)| base).collect::<Vec<_>>()
+            };
+            definitions.into_iter().flat_map(|definition| self.package.guards(definition, release)).collect()
         };
         let all = self.guards.get_or_init(|| (0..self.package.releases().len()).map(read).collect());
         all.get(release).into_iter().flatten().copied()
@@ -165,17 +225,26 @@ impl<'a> Call<'a> {
         let mut outcome = Outcome::default();
         let mut example = None;
         let mut selected = BTreeMap::new();
-        for release in self.package.all().iter() {
-            for guard in self.guards(release) {
-                // Most guards stay the same from release to release.
-                if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {
-                    continue;
+        let near = &self.allowed() | &self.in_effect().into_iter().collect();
+        // The other releases are of interest only to say how far it reaches.
+        for releases in [&near, &(&self.package.all() - &near)] {
+            let mut found = None;
+            for release in releases.iter() {
+                for guard in self.guards(release) {
+                    // Most guards stay the same from release to release.
+                    if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {
+                        continue;
+                    }
+                    let decided = self.when_in(&guard.when, release);
+                    if !decided.certain.is_empty() || !decided.conditional.is_empty() {
+                        found = Some(guard);
+                    }
+                    outcome.merge(decided);
                 }
-                let decided = self.when_in(&guard.when, release);
-                if !decided.certain.is_empty() || !decided.conditional.is_empty() {
-                    example = Some(guard);
-                }
-                outcome.merge(decided);
+            }
+            example = example.or(found);
+            if example.is_none() {
+                break;
             }
         }
         (outcome, example)
@@ -271,29 +340,26 @@ impl<'a> Call<'a> {
 
     /// The number of the group of releases that bind the call's arguments alike.
     fn alike(&self, release: usize) -> usize {
-        let groups = self.alike.get_or_init(|| {
-            let mut seen: Vec<(Option<&Signature<'a>>, Vec<Option<Signature<'a>>>)> = Vec::new();
-            let objects: Vec<_> =
-                self.run.arguments().iter().flat_map(|given| super::report::objects(&given.value.value)).collect();
-            let one = |release| {
-                let own = self.signature(release);
-                let fields = objects
-                    .iter()
-                    .map(|object| self.package.signature(definition(self.package, &object.callee, release)?, release));
-                let facts = (own, fields.collect::<Vec<_>>());
-                seen.iter().position(|known| *known == facts).unwrap_or_else(|| {
-                    seen.push(facts);
-                    seen.len() - 1
-                })
-            };
-            (0..self.package.releases().len()).map(one).collect()
+        let mut alike = self.alike.borrow_mut();
+        if let Some(group) = alike.groups.get(&release) {
+            return *group;
+        }
+        let releases = self.releases_with(release);
+        let nested = || self.run.arguments().iter().flat_map(|given| super::report::objects(&given.value.value));
+        let objects = alike.objects.get_or_insert_with(|| nested().map(|object| Arc::clone(&object.callee)).collect());
+        let fields = objects.iter().map(|callee| releases.signature(callee)).collect();
+        let facts = (self.signature(release).cloned(), fields);
+        let group = alike.seen.iter().position(|known| *known == facts).unwrap_or_else(|| {
+            alike.seen.push(facts);
+            alike.seen.len() - 1
         });
-        groups.get(release).copied().unwrap_or(usize::MAX)
+        alike.groups.insert(release, group);
+        group
     }
 
     fn evaluate(&self, condition: &str, release: usize) -> Option<Cond> {
         let signature = self.signature(release)?;
-        let host = ReleaseHost::new(self.knowledge, self.package, release, &self.run.trace.flags);
+        let host = ReleaseHost::new(self.releases_with(release), &self.run.trace.flags);
         let bindings = self.bindings(signature, &host);
         let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (*name, value.clone())).collect();
         Some(eval::condition(condition, &bindings, &host))
@@ -379,8 +445,7 @@ impl<'a> Call<'a> {
         let value = match (&flag.default, &flag.owner) {
             (Value::Const(constant), _) => return Some(constant.clone()),
             (_, FlagOwner::External(class)) => {
-                ReleaseHost::new(self.knowledge, self.package, release, &self.run.trace.flags)
-                    .field_default(class, &flag.name)?
+                ReleaseHost::new(self.releases_with(release), &self.run.trace.flags).field_default(class, &flag.name)?
             }
             _ => return None,
         };

@@ -36,7 +36,7 @@ pub use ask::Call;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, Script};
-use crate::model::TrainingRun;
+use crate::model::LibraryCall;
 
 /// What is said about a rule before it runs.
 #[derive(Debug)]
@@ -74,6 +74,9 @@ pub trait Rule: Sync {
 
     /// Adds what it finds about one construction of a trainer.
     fn check_call(&self, _analysis: &Analysis, _call: &Call<'_>, _found: &mut Vec<Diagnostic>) {}
+
+    /// Adds what it finds about one call of a library, a trainer or not, in the releases of one package.
+    fn check_any_call(&self, _analysis: &Analysis, _call: &Call<'_>, _found: &mut Vec<Diagnostic>) {}
 }
 
 /// Every rule, by code.
@@ -100,12 +103,13 @@ pub struct Context<'a> {
     pub knowledge: &'a Knowledge,
 }
 
-/// The constructions of trainers that rules may judge, ready to be asked about.
+/// The calls that rules may judge, ready to be asked about.
 pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>> {
     // A call in a `try` that catches what a wrong call raises is a human's own guard.
     let is_guard = |name: &str| matches!(name, "TypeError" | "ValueError" | "Exception" | "*");
-    let runs = analysis.runs.iter().filter(|run| !run.call().caught.iter().any(|name| is_guard(name)));
-    runs.filter(|run| !is_patched(run, context.knowledge)).filter_map(|run| Call::new(run, context.knowledge)).collect()
+    let calls = analysis.calls.iter().filter(|call| !call.call().caught.iter().any(|name| is_guard(name)));
+    let judged = calls.filter(|call| !is_patched(call, context.knowledge));
+    judged.flat_map(|call| Call::about_each(call, context.knowledge)).collect()
 }
 
 /// What one rule finds; a place that is reached on several ways is reported once, at its worst.
@@ -115,13 +119,16 @@ pub fn check(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>], context: 
         rule.check_script(analysis, script, context, &mut found);
     }
     for call in calls {
-        rule.check_call(analysis, call, &mut found);
+        rule.check_any_call(analysis, call, &mut found);
+        if call.run.trains && call.is_about_callee() {
+            rule.check_call(analysis, call, &mut found);
+        }
     }
     report::join(found)
 }
 
 /// Whether the script imports something that replaces the callee's package with its own version of it.
-fn is_patched(run: &TrainingRun, knowledge: &Knowledge) -> bool {
+fn is_patched(run: &LibraryCall, knowledge: &Knowledge) -> bool {
     let package = run.call().object.callee.split('.').next().unwrap_or_default();
     let tops = run.trace.imports.iter().map(|import| import.module.split('.').next().unwrap_or_default());
     tops.into_iter().any(|top| knowledge.curated().patches(top, package))

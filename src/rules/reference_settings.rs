@@ -70,7 +70,7 @@ fn without_reference(
 
 /// Whether a run that is not to be changed has the setting from the same place.
 pub(super) fn is_shared(analysis: &Analysis, call: &Call<'_>, origin: Span, changed: &[usize]) -> bool {
-    analysis.runs.iter().any(|run| {
+    analysis.calls.iter().filter(|run| run.trains).any(|run| {
         run.variants.iter().enumerate().any(|(index, variant)| {
             let has_it = variant.settings.iter().any(|setting| setting.origin == origin);
             has_it && !(run.script == call.run.script && changed.contains(&index))

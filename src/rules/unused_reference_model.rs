@@ -80,8 +80,8 @@ impl Rule for UnusedReferenceModel {
     }
 
     fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        let runs = analysis.runs.iter().filter(|run| run.script == script.path);
-        let calls = runs.filter_map(|run| Call::new(run, context.knowledge));
+        let trainers = analysis.calls.iter().filter(|call| call.trains && call.script == script.path);
+        let calls = trainers.filter_map(|run| Call::new(run, context.knowledge));
         let calls: Vec<Call<'_>> = calls.filter(takes_reference).collect();
         if calls.is_empty() {
             return;

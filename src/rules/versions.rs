@@ -26,11 +26,12 @@ pub(crate) struct Versions<'a> {
     pub(crate) package: &'a Package,
     /// `None` when the environment does not speak of the package.
     pub(crate) facts: Option<&'a PackageFacts>,
+    environment: &'a Environment,
 }
 
 impl<'a> Versions<'a> {
     pub(crate) fn new(package: &'a Package, environment: &'a Environment) -> Self {
-        Self { package, facts: environment.package(package.name()) }
+        Self { package, facts: environment.package(package.name()), environment }
     }
 
     /// The releases that the project allows; the one that is assumed if it says nothing.
@@ -44,10 +45,7 @@ impl<'a> Versions<'a> {
 
     /// The release in effect, if the tool knows that release.
     pub(crate) fn in_effect(self) -> Option<usize> {
-        match self.facts {
-            None => self.package.matching(&pep440_rs::VersionSpecifiers::empty()).iter().next_back(),
-            Some(facts) => self.package.index_of(facts.in_effect.as_ref()?),
-        }
+        self.environment.in_effect(self.package)
     }
 
     /// Whether no file declares the package.

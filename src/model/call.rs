@@ -1,4 +1,4 @@
-//! A training run: one construction of a trainer, and the ways in which the project starts it.
+//! A call of a library, and the ways in which the project starts the script around it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,18 +7,11 @@ use super::Environment;
 use crate::eval::{Argument, CallEvent, Const, Flag, FlagId, Trace};
 use crate::source::Span;
 
-/// Who reads the settings of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Surface {
-    /// A Python script that builds a TRL trainer itself.
-    TrlScript,
-}
-
-/// One place in a script where a trainer is built, with everything that decides what it gets.
+/// One place in a script where a class or function of a known library is called, with everything that decides what it gets.
 #[derive(Debug, Clone)]
-pub struct TrainingRun {
-    /// Who reads the settings.
-    pub surface: Surface,
+pub struct LibraryCall {
+    /// Whether it builds a trainer.
+    pub trains: bool,
     /// The script that was evaluated.
     pub script: PathBuf,
     /// What the evaluation left behind; [`Self::call`] is one of its calls.
@@ -27,7 +20,7 @@ pub struct TrainingRun {
     pub call: usize,
     /// The ways in which the project starts the script. Never empty: without a launch line or an argument file there is one
     /// variant, the defaults.
-    pub variants: Vec<Variant>,
+    pub variants: Arc<[Variant]>,
     /// Which releases the script gets.
     pub environment: Arc<Environment>,
 }
@@ -55,8 +48,8 @@ pub struct Setting {
     pub origin: Span,
 }
 
-impl TrainingRun {
-    /// The call that builds the trainer.
+impl LibraryCall {
+    /// The call itself.
     pub fn call(&self) -> &CallEvent {
         &self.trace.calls[self.call]
     }
