@@ -2,6 +2,7 @@
 
 use super::suppress;
 use crate::rules::{self, RuleMeta};
+use crate::source::did_you_mean;
 
 /// Every rule that can be reported, by code: the rules proper and those of the engine itself.
 pub fn catalogue() -> Vec<&'static RuleMeta> {
@@ -18,14 +19,6 @@ pub fn find(text: &str) -> Option<&'static RuleMeta> {
 
 fn is_called(meta: &RuleMeta, text: &str) -> bool {
     meta.name == text || meta.code.eq_ignore_ascii_case(text) || meta.aliases.contains(&text)
-}
-
-/// The candidate that `word` is a misspelling of, if one is close enough.
-pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let word = word.to_lowercase();
-    let scored =
-        candidates.into_iter().map(|candidate| (strsim::jaro_winkler(&word, &candidate.to_lowercase()), candidate));
-    scored.filter(|(score, _)| *score > 0.84).max_by(|left, right| left.0.total_cmp(&right.0)).map(|(_, found)| found)
 }
 
 /// One or many rules, as the user names them.

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::catalogue::{Selector, did_you_mean};
+use super::catalogue::Selector;
 use super::settings::{FailOn, OutputFormat, SeverityOverride, Target};
+use crate::source::did_you_mean;
 
 /// A configuration file, read.
 #[derive(Debug, Clone, Default)]

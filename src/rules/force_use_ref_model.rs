@@ -1,7 +1,8 @@
 //! The escape hatch, used where it does not exist.
 
-use super::ask::{Call, Outcome, definition, requires};
+use super::ask::{Call, Outcome, definition};
 use super::declare::declare_rule;
+use super::guards::requires;
 use super::report::{Reach, objects, raises};
 use super::{Rule, RuleMeta, option};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
@@ -147,14 +148,9 @@ fn lacking_finding(
     finding
 }
 
-/// Whether this rule speaks of an argument of a trainer: the option, of a trainer that has it in some release. A call that does
-/// not fit the release in other ways either is written for another one, which `unknown-argument` says as a whole.
+/// Whether this rule speaks of an argument: the option, of a trainer that has it in some release, or of its configuration.
 pub(super) fn is_ours(call: &Call<'_>, argument: &Argument) -> bool {
-    let is_option = |argument: &Argument| argument.name.as_deref() == Some(OPTION);
-    let fits_else = call.in_effect().is_some_and(|release| {
-        call.unknown_arguments(release).iter().all(|index| is_option(&call.run.arguments()[*index]))
-    });
-    is_option(argument) && argument.when == Cond::TRUE && fits_else && !accepting(call, true).is_empty()
+    argument.name.as_deref() == Some(OPTION) && argument.when == Cond::TRUE && !accepting(call, true).is_empty()
 }
 
 /// The releases whose trainer takes the option, or does not.

@@ -6,8 +6,11 @@ mod declare;
 #[cfg(test)]
 mod examples;
 mod force_use_ref_model;
+mod guards;
 mod import_missing;
 mod memory;
+mod misfit;
+mod moved_argument;
 mod option;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
@@ -20,6 +23,8 @@ mod reference;
 mod reference_settings;
 #[cfg(test)]
 mod reference_tests;
+mod removed_argument;
+mod renamed_argument;
 mod report;
 #[cfg(test)]
 mod settings_tests;
@@ -92,7 +97,10 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &peft_config_is_dict::PeftConfigIsDict,
         &unused_reference_model::UnusedReferenceModel,
         &unknown_argument::UnknownArgument,
+        &renamed_argument::RenamedArgument,
+        &moved_argument::MovedArgument,
         &training_arguments::TrainingArgumentsForTrlTrainer,
+        &removed_argument::RemovedArgument,
         &import_missing::ImportMissing,
     ]
 }

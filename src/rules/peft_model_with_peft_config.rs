@@ -1,7 +1,8 @@
 //! An adapter on a model that has one.
 
-use super::ask::{Call, requires};
+use super::ask::Call;
 use super::declare::declare_rule;
+use super::guards::requires;
 use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};

@@ -23,7 +23,7 @@ fn older_releases_count_only_where_a_floor_lets_them_in() {
         ("trl<1\n", 0),
         ("trl>=0.16\n", 0),
     ] {
-        for (script, code) in [(imported, "DPL111"), (called, "DPL101")] {
+        for (script, code) in [(imported, "DPL111"), (called, "DPL102")] {
             let found = codes(&[(REQUIREMENTS, requirements), (SCRIPT, script)]);
             assert_eq!(found, vec![code; expected], "{requirements} {script}");
         }

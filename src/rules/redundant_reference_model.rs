@@ -1,7 +1,8 @@
 //! A second model in memory for nothing.
 
-use super::ask::{Call, requires};
+use super::ask::Call;
 use super::declare::declare_rule;
+use super::guards::requires;
 use super::reference::{REFERENCE, is_spare, reference_fixes, serving_releases};
 use super::reference_settings::is_spare_in;
 use super::report::{Reach, label_argument};

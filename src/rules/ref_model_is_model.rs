@@ -1,7 +1,8 @@
 //! The model as its own reference.
 
-use super::ask::{Call, requires};
+use super::ask::Call;
 use super::declare::declare_rule;
+use super::guards::requires;
 use super::reference::{REFERENCE, none_fix};
 use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};

@@ -1,8 +1,9 @@
 //! A reference model and an adapter configuration, both given.
 
-use super::ask::{Call, requires};
+use super::ask::Call;
 use super::declare::declare_rule;
 use super::force_use_ref_model::{force_fix, is_about_explicit_no};
+use super::guards::requires;
 use super::reference::{REFERENCE, reference_fixes};
 use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};

@@ -1,7 +1,8 @@
 //! A reference that should follow the model, where there is none of its own.
 
-use super::ask::{Call, requires};
+use super::ask::Call;
 use super::declare::declare_rule;
+use super::guards::requires;
 use super::option;
 use super::report::{Reach, label_argument, raises};
 use super::{Rule, RuleMeta};

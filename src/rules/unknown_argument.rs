@@ -1,32 +1,28 @@
-//! Arguments that the constructor does not have.
+//! Arguments that a callable does not have.
 
-use std::collections::BTreeMap;
-
-use super::ask::{Call, Outcome};
+use super::ask::Call;
 use super::declare::declare_rule;
 use super::force_use_ref_model;
+use super::misfit::{Fate, Unfit, report_unfit};
 use super::report::Reach;
-use super::training_arguments::{TrainingArgumentsForTrlTrainer, moved_arguments};
-use super::versions::enumerate;
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Label};
-use crate::eval::Argument;
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::knowledge::ReleaseSet;
 use crate::lower::Analysis;
-use crate::source::Span;
+use crate::syntax::python_edit;
 
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports arguments of a trainer that its constructor does not have in a release that the project allows.
+    /// Reports arguments that a class or function of a known library does not have in a release that the project allows, and
+    /// did not have in an older one either: misspelt ones, and those that only newer releases have.
     ///
     /// ## Why it matters
     ///
-    /// Constructors of TRL lose arguments from release to release: most settings of `DPOTrainer` moved to `DPOConfig`, and
-    /// `tokenizer` became `processing_class`. The call then raises `TypeError`, after the models were loaded.
+    /// The call raises `TypeError`, often after the models were loaded.
     ///
-    /// Settings that stand next to plain `TrainingArguments` are part of another mistake and reported with it, by
-    /// `training-arguments-for-trl-trainer`.
+    /// Arguments that went away or are called otherwise are reported by `removed-argument`, `renamed-argument` and
+    /// `moved-argument`.
     ///
     /// ## Example
     ///
@@ -35,31 +31,38 @@ declare_rule! {
     /// ```
     ///
     /// ```python,bad
-    /// from trl import DPOConfig, DPOTrainer
+    /// from trl import DPOConfig
     ///
-    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=DPOConfig(output_dir="out"), beta=0.1)
+    /// args = DPOConfig(output_dir="out", max_lenght=1024)
+    /// ```
+    ///
+    /// ```python,unsafe-fixed
+    /// from trl import DPOConfig
+    ///
+    /// args = DPOConfig(output_dir="out", max_length=1024)
     /// ```
     ///
     /// ```python,good
-    /// from trl import DPOConfig, DPOTrainer
+    /// from trl import DPOConfig
     ///
-    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=DPOConfig(output_dir="out", beta=0.1))
+    /// args = DPOConfig(output_dir="out", max_length=1024)
     /// ```
     ///
     /// ## Fix safety
     ///
-    /// No automatic fix yet.
+    /// A misspelt name is replaced by the one that is written almost alike. Unsafe, since it is a guess.
     ///
     /// ## Versions
     ///
-    /// The parameters of each release are mined from the released wheels, aliases that a decorator accepts included.
+    /// The parameters of each release are mined from the released wheels, aliases that a decorator accepts included; those of
+    /// base classes come from the release of their own package that is in effect.
     ///
     /// A release older than the one in effect counts only where a range lets it in by its floor (`trl>=0.8`).
     ///
     /// ## References
     ///
     /// - trl issues 2162 and 2853
-    UnknownArgument = "unknown-argument", "DPL101", Error, "a trainer gets an argument that its constructor does not have"
+    UnknownArgument = "unknown-argument", "DPL101", Error, "an argument is passed that the callable does not have"
 }
 
 impl Rule for UnknownArgument {
@@ -67,75 +70,55 @@ impl Rule for UnknownArgument {
         &Self::META
     }
 
-    fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let arguments = call.run.arguments();
-        let mut unknown: BTreeMap<usize, ReleaseSet> = BTreeMap::new();
-        for release in call.package.all().iter() {
+    fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        let is_ours = |unfit: &&Unfit<'_>| {
             // `force-use-ref-model` says where that option has gone.
-            let unknown_here = call.unknown_arguments(release).into_iter();
-            for index in unknown_here.filter(|index| !force_use_ref_model::is_ours(call, &arguments[*index])) {
-                unknown.entry(index).or_default().insert(release);
+            matches!(unfit.misfit.fate, Fate::NotYet | Fate::Never(_))
+                && !force_use_ref_model::is_ours(call, unfit.argument)
+        };
+        for unfit in call.unfit().iter().filter(is_ours) {
+            let Some(mut finding) = report_unfit(call, &Self::META, &[unfit]) else { continue };
+            if let Fate::Never(Some(similar)) = &unfit.misfit.fate {
+                finding.help = Some(format!("did you mean `{similar}`?"));
+                finding.fixes.extend(respelt(analysis, unfit, similar));
             }
-        }
-        let Some(in_effect) = call.in_effect().filter(|_| !unknown.is_empty()) else { return };
-        // A call without conditions on it: the arguments are passed whenever it is reached.
-        let reached: Vec<(&Argument, Outcome, Reach)> = unknown
-            .into_iter()
-            .map(|(index, releases)| {
-                let outcome = call.when("True", &releases);
-                let reach = call.reach_in(&outcome, in_effect);
-                (&arguments[index], outcome, reach)
-            })
-            .filter(|(_, _, reach)| call.versions().speaks_of(*reach))
-            .collect();
-        let Some(worst) = reached.iter().map(|(_, _, reach)| *reach).max() else { return };
-        let worst: Vec<_> = reached.into_iter().filter(|(_, _, reach)| *reach == worst).collect();
-        // Where these come with plain `TrainingArguments`, the cause is that the trainer's own configuration is missing.
-        let moved: Vec<Span> =
-            moved_arguments(call, in_effect).into_iter().map(|index| arguments[index].span).collect();
-        let (moved, rest): (Vec<_>, Vec<_>) =
-            worst.into_iter().partition(|(argument, ..)| moved.contains(&argument.span));
-        found.extend(report(call, &rest, in_effect));
-        if let Some(mut finding) = report(call, &moved, in_effect) {
-            finding.follows = call.argument("args").map(|args| (TrainingArgumentsForTrlTrainer::META.name, args.span));
             found.push(finding);
+        }
+        if call.is_about_callee() {
+            found.extend(too_many(call));
         }
     }
 }
 
-/// One finding for all arguments that are wrong in the same way.
-fn report(call: &Call<'_>, unknown: &[(&Argument, Outcome, Reach)], in_effect: usize) -> Option<Diagnostic> {
-    let ((first, outcome, reach), rest) = unknown.split_first()?;
-    let shown = |argument: &Argument| {
-        argument.name.as_deref().map_or_else(|| String::from("a positional argument"), |name| format!("`{name}`"))
+fn respelt(analysis: &Analysis, unfit: &Unfit<'_>, name: &str) -> Option<Fix> {
+    let module = analysis.modules.get(&unfit.argument.span.file)?;
+    let edits = python_edit::rename_argument(module, unfit.argument.span, name).ok()?;
+    Some(Fix { title: format!("write `{name}`"), applicability: Applicability::Unsafe, edits })
+}
+
+/// More positional arguments than there are parameters.
+fn too_many(call: &Call<'_>) -> Option<Diagnostic> {
+    let in_effect = call.in_effect()?;
+    let arguments = call.run.arguments();
+    let excess = |release: usize| {
+        let unknown = call.unknown_arguments(release);
+        unknown.into_iter().find(|index| arguments[*index].name.is_none())
     };
-    let names: Vec<String> = unknown.iter().map(|(argument, ..)| shown(argument)).collect();
-    let noun = if rest.is_empty() { "parameter" } else { "parameters" };
-    let list = format!("no {noun} {}", enumerate(&names));
+    let near = &call.allowed() | &[in_effect].into_iter().collect();
+    let first = near.iter().rev().find_map(excess)?;
+    let lacking: ReleaseSet = call.package.all().iter().filter(|release| excess(*release) == Some(first)).collect();
+    let outcome = call.when("True", &lacking);
+    let reach = call.reach_in(&outcome, in_effect);
+    if !call.versions().speaks_of(reach) {
+        return None;
+    }
     let releases = match reach {
         Reach::InEffect => call.release(in_effect),
-        _ => call.releases(&(&(&outcome.certain | &outcome.conditional) & &call.allowed())),
+        _ => call.releases(&(&lacking & &call.allowed())),
     };
-    let message = format!("`{}` of {releases} has {list}", call.short_name());
-    let primary = Label { span: first.span, message: "TypeError: unexpected argument".to_owned() };
-    let affected = if outcome.certain.is_empty() { &outcome.conditional } else { &outcome.certain };
-    let mut finding = call.finding(&UnknownArgument::META, *reach, affected, message, primary);
-    for (argument, ..) in rest {
-        finding.related.push(Label { span: argument.span, message: "this one too".to_owned() });
-    }
-    if let Some(name) = first.name.as_deref() {
-        let having: ReleaseSet = call
-            .package
-            .all()
-            .iter()
-            .filter(|release| call.signature(*release).is_some_and(|signature| signature.parameters.contains_key(name)))
-            .collect();
-        if having.is_empty() {
-            finding.notes.push(format!("no known release has `{name}`"));
-        } else {
-            finding.notes.push(format!("{} has `{name}`", call.releases(&having)));
-        }
-    }
-    call.explain(&mut finding, outcome);
+    let message = format!("`{}` of {releases} takes {first} positional arguments", call.short_name());
+    let primary = Label { span: arguments[first].span, message: "TypeError: this is one more".to_owned() };
+    let mut finding = call.finding(&UnknownArgument::META, reach, &lacking, message, primary);
+    call.explain(&mut finding, &outcome);
     Some(finding)
 }

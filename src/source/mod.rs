@@ -5,10 +5,12 @@
 
 mod file_system;
 mod overlay;
+mod similar;
 mod sources;
 
 pub use file_system::{DirEntry, FileSystem, MemoryFileSystem, OsFileSystem};
 pub use overlay::Overlay;
+pub use similar::did_you_mean;
 pub use sources::{Position, ReadError, SourceFile, Sources};
 
 /// A file of one run of the tool, an index into [`Sources`].

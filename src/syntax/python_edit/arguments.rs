@@ -1,6 +1,6 @@
 //! Arguments of calls and entries of dictionaries.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use ruff_python_ast::visitor::source_order::{SourceOrderVisitor, walk_expr};
 use ruff_python_ast::{self as ast, Expr};
@@ -30,30 +30,73 @@ pub fn set_value(module: &PythonModule, value: Span, text: &str) -> Result<Vec<E
 /// Removes an argument of a call or an entry of a dictionary; `argument` is the whole of it (`ref_model=ref`,
 /// `"ref_model": ref`).
 pub fn remove_argument(module: &PythonModule, argument: Span) -> Result<Vec<Edit>, EditError> {
-    let range = bytes(module.range(argument));
-    let (found, index) = find_item(module, &range).ok_or(EditError::NotFound)?;
-    if found.is_positional(index) && (index + 1..found.len()).any(|later| found.is_positional(later)) {
-        return Err(EditError::WouldShift);
+    remove_arguments(module, &[argument])
+}
+
+/// Removes several arguments of calls, or entries of dictionaries.
+pub fn remove_arguments(module: &PythonModule, arguments: &[Span]) -> Result<Vec<Edit>, EditError> {
+    let mut owners: Vec<(Items<'_>, Vec<usize>)> = Vec::new();
+    for argument in arguments {
+        let (found, index) = find_item(module, &bytes(module.range(*argument))).ok_or(EditError::NotFound)?;
+        match owners.iter_mut().find(|(owner, _)| owner.range() == found.range()) {
+            Some((_, gone)) => gone.push(index),
+            None => owners.push((found, vec![index])),
+        }
     }
-    let list = found.list(module);
-    let (changes, homeless) = list.remove(index);
-    let lifted = lift(module, &homeless, list.items[index].start)?;
-    Ok(edits(module, lifted.into_iter().chain(changes).collect()))
+    let mut changes = Vec::new();
+    for (owner, mut gone) in owners {
+        gone.sort_unstable();
+        gone.dedup();
+        let stays_positional = |index: &usize| owner.is_positional(*index) && !gone.contains(index);
+        let last_positional = (0..owner.len()).filter(stays_positional).next_back();
+        if gone.iter().any(|index| owner.is_positional(*index) && last_positional.is_some_and(|last| last > *index)) {
+            return Err(EditError::WouldShift);
+        }
+        let mut list = owner.list(module);
+        // Neighbours go as one item, since both would take the comma between them.
+        for run in runs(&gone).into_iter().rev() {
+            let whole = list.items[*run.start()].start..list.items[*run.end()].end;
+            let first = *run.start();
+            list.items.splice(run, [whole]);
+            let (removal, homeless) = list.remove(first);
+            changes.extend(lift(module, &homeless, list.items[first].start)?);
+            changes.extend(removal);
+        }
+    }
+    Ok(edits(module, changes))
+}
+
+/// Sorted numbers as runs without a gap.
+fn runs(numbers: &[usize]) -> Vec<RangeInclusive<usize>> {
+    let mut runs: Vec<RangeInclusive<usize>> = Vec::new();
+    for number in numbers {
+        match runs.last_mut() {
+            Some(run) if run.end() + 1 == *number => *run = *run.start()..=*number,
+            _ => runs.push(*number..=*number),
+        }
+    }
+    runs
 }
 
 /// Adds `name=value` to a call, as its last argument; `call` is the whole call.
 pub fn insert_keyword(module: &PythonModule, call: Span, name: &str, value: &str) -> Result<Vec<Edit>, EditError> {
+    insert_keywords(module, call, &[(name, value)])
+}
+
+/// Adds several `name=value` to a call, as its last arguments.
+pub fn insert_keywords(module: &PythonModule, call: Span, keywords: &[(&str, &str)]) -> Result<Vec<Edit>, EditError> {
     let range = bytes(module.range(call));
     let is_it = |items: &Items<'_>| matches!(items, Items::Call(call) if bytes(*call) == range);
     let found = find(module, is_it).ok_or(EditError::NotFound)?;
     let Items::Call(call) = found else { return Err(EditError::NotFound) };
-    if call.arguments.find_keyword(name).is_some() {
-        return Err(EditError::Duplicate(name.to_owned()));
+    if let Some((name, _)) = keywords.iter().find(|(name, _)| call.arguments.find_keyword(name).is_some()) {
+        return Err(EditError::Duplicate((*name).to_owned()));
     }
     if matches!(&*call.arguments.args, [Expr::Generator(generator)] if !generator.parenthesized) {
         return Err(EditError::BareGenerator);
     }
-    Ok(edits(module, append(module, &found.list(module), &format!("{name}={value}"))))
+    let items: Vec<String> = keywords.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    Ok(edits(module, append(module, &found.list(module), &items)))
 }
 
 /// Gives an argument of a call or an entry of a dictionary another name; the quotes of a dictionary's key stay.
@@ -114,6 +157,14 @@ impl<'a> Items<'a> {
             .or_else(|| self.ranges(module).iter().position(|item| is_near && item == range))
     }
 
+    /// Where all of it stands.
+    fn range(self) -> Range<usize> {
+        match self {
+            Self::Call(call) => bytes(call),
+            Self::Dict(dict) => bytes(dict),
+        }
+    }
+
     fn is_positional(self, index: usize) -> bool {
         match self {
             Self::Call(call) => matches!(Self::arguments(call).get(index), Some(ast::ArgOrKeyword::Arg(_))),
@@ -167,14 +218,14 @@ fn dict_item(module: &PythonModule, open: usize, item: &ast::DictItem) -> Range<
     start..value.end
 }
 
-/// Adds an item behind the last one, in the layout of the list.
-fn append(module: &PythonModule, list: &List<'_>, item: &str) -> Vec<Change> {
+/// Adds items behind the last one, in the layout of the list.
+fn append(module: &PythonModule, list: &List<'_>, items: &[String]) -> Vec<Change> {
     let text = module.text();
     let close = list.inner.end;
     let Some(bottom) = list.items.last() else {
         if !starts_line(text, close) {
             let after = list.inner.start;
-            return vec![Change::new(after..after, item)];
+            return vec![Change::new(after..after, items.join(", "))];
         }
         let start = line_start(text, close);
         let above = list.comments.iter().rev().find(|comment| comment.end < start && starts_line(text, comment.start));
@@ -182,20 +233,23 @@ fn append(module: &PythonModule, list: &List<'_>, item: &str) -> Vec<Change> {
             Some(comment) => indent(text, comment.start).to_owned(),
             None => indent(text, close).to_owned() + unit(text),
         };
-        return vec![Change::new(start..start, format!("{indent}{item},{}", newline(text)))];
+        let lines = items.iter().map(|item| format!("{indent}{item},{}", newline(text)));
+        return vec![Change::new(start..start, lines.collect::<String>())];
     };
     let comma = list.comma_after(list.items.len() - 1);
     let end = comma.map_or(bottom.end, |comma| comma + 1);
     let closes_own_line = text[end..close].contains(['\n', '\r']);
     if !starts_line(text, bottom.start) && !closes_own_line {
+        let items = items.join(", ");
         return vec![match comma {
-            Some(_) => Change::new(end..end, format!(" {item},")),
-            None => Change::new(end..end, format!(", {item}")),
+            Some(_) => Change::new(end..end, format!(" {items},")),
+            None => Change::new(end..end, format!(", {items}")),
         }];
     }
-    // A line of its own, below the last item and the comment beside it.
-    let line = format!("{}{}{item}", newline(text), indent(text, line_with(list, text).unwrap_or(bottom.start)));
-    let line = if comma.is_some() { line + "," } else { line };
+    // Lines of their own, below the last item and the comment beside it.
+    let start = format!("{}{}", newline(text), indent(text, line_with(list, text).unwrap_or(bottom.start)));
+    let lines = items.iter().map(|item| format!("{start}{item}")).collect::<Vec<_>>().join(",");
+    let line = if comma.is_some() { lines + "," } else { lines };
     let below = if list.comments.iter().any(|comment| comment.start == skip_blanks(text, end)) {
         line_end(text, end)
     } else {

@@ -18,7 +18,7 @@ use std::ops::Range;
 
 use super::{Edit, python::PythonModule};
 
-pub use arguments::{insert_keyword, remove_argument, rename_argument, set_value};
+pub use arguments::{insert_keyword, insert_keywords, remove_argument, remove_arguments, rename_argument, set_value};
 pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};
 
 /// Why an edit cannot be made.

@@ -161,6 +161,42 @@ fn remove_an_argument() {
 }
 
 #[test]
+fn remove_several_arguments() {
+    let table = [
+        ("f(«a=1», «b=2», c=3)", "f(c=3)"),
+        ("f(a=1, «b=2», «c=3»)", "f(a=1)"),
+        ("f(«a=1», b=2, «c=3»)", "f(b=2)"),
+        ("f(«a=1», «b=2»)", "f()"),
+        ("f(x, «a», «b»)", "f(x)"),
+        ("f(\n    m,\n    «a=1»,\n    «b=2»,  # why\n    c=3,\n)\n", "f(\n    m,\n    # why\n    c=3,\n)\n"),
+        ("f(\n    m,\n    «a=1»,\n    c=3,\n    «b=2»\n)\n", "f(\n    m,\n    c=3\n)\n"),
+        ("f(«a=1», b=g(«c=2», d=3))", "f(b=g(d=3))"),
+        ("d = {«'a': 1», «'b': 2»}\nf(«k=1», **d)", "d = {}\nf(**d)"),
+    ];
+    for (before, after) in table {
+        check(before, after, remove_arguments);
+    }
+    let (text, ranges) = unmark("f(«a», b, «c»)");
+    let (source, module) = parse("train.py", &text);
+    let spans: Vec<Span> = ranges.into_iter().map(|range| source.span(range)).collect();
+    assert_eq!(remove_arguments(&module, &spans), Err(EditError::WouldShift));
+}
+
+#[test]
+fn insert_several_keywords() {
+    let table = [
+        ("«f()»", "f(j=1, k=True)"),
+        ("«f(a,)»", "f(a, j=1, k=True,)"),
+        ("«f(\n    a,\n    b,\n)»\n", "f(\n    a,\n    b,\n    j=1,\n    k=True,\n)\n"),
+        ("«f(\n    a,\n    b  # last\n)»\n", "f(\n    a,\n    b,  # last\n    j=1,\n    k=True\n)\n"),
+        ("«f(\n    # nothing yet\n)»\n", "f(\n    # nothing yet\n    j=1,\n    k=True,\n)\n"),
+    ];
+    for (before, after) in table {
+        check(before, after, |module, spans| insert_keywords(module, spans[0], &[("j", "1"), ("k", "True")]));
+    }
+}
+
+#[test]
 fn insert_a_keyword() {
     let table = [
         ("«f()»", "f(k=True)"),

@@ -1,0 +1,56 @@
+//! What a mined guard says, whatever the call.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::eval::{self, Root, Symbol, Tri, Value};
+
+/// Whether a guard fires only where each of these conditions holds, for models that are objects (a path is loaded first, and
+/// what it then is depends on the disk). The conditions may speak of the constructor's usual parameters.
+pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> bool {
+    const PARAMETERS: [&str; 4] = ["model", "ref_model", "peft_config", "args"];
+    const OBJECTS: &str = "not isinstance(model, str) and not isinstance(ref_model, str) and args is not None";
+    // The same few guards are asked about for every call and every release.
+    static KNOWN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
+    // Without the name of a parameter nothing is said about it; most guards are told apart by this alone.
+    let says_less = |condition: &str| PARAMETERS.iter().any(|name| names(condition, name) && !names(&guard.when, name));
+    if conditions.iter().any(|condition| says_less(condition)) {
+        return false;
+    }
+    let key = format!("{}\n{}", guard.when, conditions.join("\n"));
+    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return *known;
+    }
+    let symbols = PARAMETERS
+        .map(|name| (name, Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: Vec::new() }))));
+    let read = |condition: &str| eval::condition(condition, &symbols, &NoHost);
+    let fires = read(&guard.when).and(read(OBJECTS));
+    let required = fires.verdict() != Tri::No && conditions.iter().all(|condition| fires.implies(&read(condition)));
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, required);
+    required
+}
+
+/// Whether a name stands in an expression.
+fn names(expression: &str, name: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let mut found = expression.match_indices(name);
+    found.any(|(at, _)| !expression[..at].ends_with(is_part) && !expression[at + name.len()..].starts_with(is_part))
+}
+
+/// A host that knows nothing.
+struct NoHost;
+
+impl eval::Host for NoHost {
+    fn module(&self, _: crate::source::FileId, _: &str, _: u32) -> Option<Arc<crate::syntax::python::PythonModule>> {
+        None
+    }
+    fn call(&self, _: &str) -> Option<eval::Summary> {
+        None
+    }
+    fn attribute(&self, _: &eval::Object, _: &str) -> Option<Value> {
+        None
+    }
+    fn is_instance(&self, _: &str, _: &str) -> Option<bool> {
+        None
+    }
+}

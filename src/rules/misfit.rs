@@ -1,0 +1,266 @@
+//! Keyword arguments that a callable does not take in some release that the project allows, and what became of them.
+
+use super::RuleMeta;
+use super::ask::{Call, Outcome};
+use super::versions::{Reach, Versions, enumerate};
+use crate::diagnostic::{Diagnostic, Label};
+use crate::eval::{Argument, Cond};
+use crate::knowledge::{Knowledge, Package, ReleaseSet, Takes};
+use crate::lower::Releases;
+use crate::model::Environment;
+use crate::source::did_you_mean;
+
+/// A class or function that gets keyword arguments, from a call, an argument file or a launch line.
+#[derive(Clone, Copy)]
+pub(super) struct Receiver<'a> {
+    pub(super) knowledge: &'a Knowledge,
+    pub(super) environment: &'a Environment,
+    /// Full name: `trl.DPOConfig`.
+    pub(super) callee: &'a str,
+}
+
+/// An argument that does not fit.
+#[derive(Debug, Clone)]
+pub(super) struct Misfit<'a> {
+    /// The package whose releases make the difference.
+    pub(super) versions: Versions<'a>,
+    /// Releases that lack the argument.
+    pub(super) lacking: ReleaseSet,
+    /// Releases that have it.
+    pub(super) having: ReleaseSet,
+    pub(super) fate: Fate,
+}
+
+/// What became of an argument in the release in effect, or in the newest allowed one that lacks it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It has another name there.
+    Renamed(String),
+    /// It is a field of this class, an object of which the callee gets: `trl.DPOConfig`.
+    Moved(String),
+    /// Older releases have it.
+    Gone,
+    /// Newer releases have it.
+    NotYet,
+    /// No known release has it; there is one of a similar name.
+    Never(Option<String>),
+}
+
+impl Misfit<'_> {
+    /// Whether releases before this one have the argument.
+    pub(super) fn is_older(&self, release: usize) -> bool {
+        self.having.iter().next().is_some_and(|oldest| oldest < release)
+    }
+}
+
+impl<'a> Receiver<'a> {
+    /// What is wrong with a keyword; `None` where every release that counts takes it, or that cannot be told.
+    pub(super) fn misfit(&self, keyword: &str) -> Option<Misfit<'a>> {
+        let packages = self.packages();
+        let lacks = |versions: &Versions<'a>| {
+            let near = &versions.allowed() | &versions.in_effect().into_iter().collect();
+            near.iter().any(|release| self.takes(versions.package, release, keyword) == Takes::Nothing)
+        };
+        let candidates: Vec<Versions<'a>> = packages.iter().copied().filter(lacks).collect();
+        let own = *candidates.first()?;
+        let having = |versions: &Versions<'a>| {
+            self.releases_that(versions.package, |release| {
+                matches!(self.takes(versions.package, release, keyword), Takes::Parameter(_) | Takes::AnyKeyword)
+            })
+        };
+        let found = candidates.into_iter().map(|versions| (versions, having(&versions)));
+        let (versions, having) =
+            found.into_iter().find(|(_, having)| !having.is_empty()).unwrap_or((own, ReleaseSet::default()));
+        let lacking = self.releases_that(versions.package, |release| {
+            self.takes(versions.package, release, keyword) == Takes::Nothing
+        });
+        let release = self.judged(&versions, &lacking)?;
+        let fate = self.fate(&versions, release, keyword, &having);
+        Some(Misfit { versions, lacking, having, fate })
+    }
+
+    /// The packages that have a say in what the callee takes, its own first.
+    fn packages(&self) -> Vec<Versions<'a>> {
+        let Some(own) = self.callee.split('.').next().and_then(|top| self.knowledge.package(top)) else {
+            return Vec::new();
+        };
+        let own = Versions::new(own, self.environment);
+        let mut packages = vec![own];
+        let bases = own.in_effect().map(|release| self.at(own.package, release).outside_bases(self.callee));
+        for (package, _) in bases.into_iter().flatten() {
+            if !packages.iter().any(|known| known.package.name() == package.name()) {
+                packages.push(Versions::new(package, self.environment));
+            }
+        }
+        packages
+    }
+
+    fn at(&self, package: &'a Package, release: usize) -> Releases<'a> {
+        Releases::new(self.knowledge, self.environment, package, release)
+    }
+
+    fn takes(&self, package: &'a Package, release: usize, keyword: &str) -> Takes<'a> {
+        self.at(package, release).takes(self.callee, keyword)
+    }
+
+    fn releases_that(&self, package: &'a Package, does: impl Fn(usize) -> bool) -> ReleaseSet {
+        package.all().iter().filter(|release| does(*release)).collect()
+    }
+
+    /// The release whose parameters are of interest: the one in effect, or the newest allowed one that lacks the argument.
+    fn judged(&self, versions: &Versions<'a>, lacking: &ReleaseSet) -> Option<usize> {
+        let in_effect = versions.in_effect()?;
+        if lacking.contains(in_effect) { Some(in_effect) } else { (lacking & &versions.allowed()).iter().next_back() }
+    }
+
+    fn fate(&self, versions: &Versions<'a>, release: usize, keyword: &str, having: &ReleaseSet) -> Fate {
+        if let Some(name) = self.other_name(versions.package, release, keyword, having) {
+            Fate::Renamed(name)
+        } else if let Some(config) = self.configuration(versions.package, release, keyword) {
+            Fate::Moved(config)
+        } else if having.iter().next().is_some_and(|oldest| oldest < release) {
+            Fate::Gone
+        } else if having.is_empty() {
+            Fate::Never(self.similar(versions.package, release, keyword))
+        } else {
+            Fate::NotYet
+        }
+    }
+
+    /// The name under which a release takes what other releases take under `keyword`: one is an alias of the other in some
+    /// release.
+    fn other_name(&self, package: &'a Package, release: usize, keyword: &str, having: &ReleaseSet) -> Option<String> {
+        let is_taken = |name: &str| matches!(self.takes(package, release, name), Takes::Parameter(_));
+        // What holds in one release and not in the next one says the most: the nearest releases come first.
+        let mut nearest: Vec<usize> = having.iter().collect();
+        nearest.sort_by_key(|one| one.abs_diff(release));
+        for one in nearest {
+            let at = self.at(package, one);
+            if let Some(new) = at.parameter(self.callee, keyword).and_then(|parameter| parameter.alias_of.as_deref()) {
+                if is_taken(new) {
+                    return Some(new.to_owned());
+                }
+                continue;
+            }
+            let Some(signature) = at.signature(self.callee) else { continue };
+            let old = signature.parameters.iter().find(|(_, known)| known.alias_of.as_deref() == Some(keyword));
+            if let Some((old, _)) = old.filter(|(old, _)| is_taken(old)) {
+                return Some((*old).to_owned());
+            }
+        }
+        None
+    }
+
+    /// The class of an argument `args` that has `keyword` as a field.
+    fn configuration(&self, package: &'a Package, release: usize, keyword: &str) -> Option<String> {
+        let at = self.at(package, release);
+        let annotation = at.parameter(self.callee, "args")?.annotation.as_deref()?;
+        let (module, _) = self.callee.rsplit_once('.')?;
+        let names = annotation.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        let classes = names.filter(|name| name.starts_with(char::is_uppercase)).map(|name| format!("{module}.{name}"));
+        classes.into_iter().find(|class| matches!(at.takes(class, keyword), Takes::Parameter(_)))
+    }
+
+    /// A parameter that is written almost like `keyword`.
+    fn similar(&self, package: &'a Package, release: usize, keyword: &str) -> Option<String> {
+        let signature = self.at(package, release).signature(self.callee)?;
+        did_you_mean(keyword, signature.parameters.keys().copied()).map(str::to_owned)
+    }
+}
+
+/// An argument of a call that does not fit, and when.
+pub(super) struct Unfit<'a> {
+    pub(super) argument: &'a Argument,
+    pub(super) misfit: Misfit<'a>,
+    pub(super) outcome: Outcome,
+    pub(super) reach: Reach,
+}
+
+impl<'a> Call<'a> {
+    /// The keyword arguments of the call that some release which counts does not take, as far as the package asked about makes the
+    /// difference.
+    pub(super) fn unfit(&self) -> &[Unfit<'a>] {
+        self.unfit.get_or_init(|| self.find_unfit().unwrap_or_default())
+    }
+
+    fn find_unfit(&self) -> Option<Vec<Unfit<'a>>> {
+        let in_effect = self.in_effect()?;
+        let receiver = self.receiver();
+        let unfit = self.run.arguments().iter().filter(|argument| argument.when == Cond::TRUE).filter_map(|argument| {
+            let misfit = receiver.misfit(argument.name.as_deref()?)?;
+            if misfit.versions.package.name() != self.package.name() {
+                return None;
+            }
+            // A call without conditions on it: the arguments are passed whenever it is reached.
+            let outcome = self.when("True", &misfit.lacking);
+            let reach = self.reach_in(&outcome, in_effect);
+            self.versions().speaks_of(reach).then_some(Unfit { argument, misfit, outcome, reach })
+        });
+        Some(unfit.collect())
+    }
+
+    /// What gets the arguments of the call.
+    pub(super) fn receiver(&self) -> Receiver<'a> {
+        Receiver { knowledge: self.knowledge, environment: &self.run.environment, callee: self.callee() }
+    }
+}
+
+impl Unfit<'_> {
+    /// The argument's name.
+    pub(super) fn name(&self) -> &str {
+        self.argument.name.as_deref().unwrap_or_default()
+    }
+}
+
+/// Arguments that are wrong in equally many releases, as groups to be reported together.
+pub(super) fn by_reach<'u, 'a: 'u>(unfit: impl Iterator<Item = &'u Unfit<'a>>) -> Vec<Vec<&'u Unfit<'a>>> {
+    let mut groups: Vec<Vec<&Unfit<'_>>> = Vec::new();
+    for one in unfit {
+        match groups.iter_mut().find(|group| group[0].reach == one.reach) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups
+}
+
+/// One finding for arguments of one call that are wrong in the same way.
+pub(super) fn report_unfit(call: &Call<'_>, meta: &RuleMeta, unfit: &[&Unfit<'_>]) -> Option<Diagnostic> {
+    let (first, rest) = unfit.split_first()?;
+    let lacking = unfit.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
+    let in_effect = call.in_effect().unwrap_or_default();
+    let releases = match first.reach {
+        Reach::InEffect => call.release(in_effect),
+        _ => call.releases(&(&lacking & &call.allowed())),
+    };
+    let names: Vec<String> = unfit.iter().map(|one| format!("`{}`", one.name())).collect();
+    let names = enumerate(&names);
+    let callee = format!("`{}`", call.short_name());
+    let message = match &first.misfit.fate {
+        Fate::Renamed(new) if first.misfit.is_older(in_effect) => {
+            format!("{callee} of {releases} takes `{new}`, not {names} any more")
+        }
+        Fate::Renamed(new) => format!("{callee} of {releases} takes `{new}`, not yet {names}"),
+        Fate::Moved(config) => {
+            let config = config.rsplit('.').next().unwrap_or(config);
+            format!("{callee} of {releases} takes {names} as part of `{config}`")
+        }
+        Fate::Gone => format!("{callee} of {releases} has no {names} any more"),
+        Fate::NotYet => format!("{callee} of {releases} has no {names} yet"),
+        Fate::Never(_) => format!("{callee} of {releases} has no parameter {names}"),
+    };
+    let primary = Label { span: first.argument.span, message: "TypeError: unexpected argument".to_owned() };
+    let mut finding = call.finding(meta, first.reach, &lacking, message, primary);
+    finding
+        .related
+        .extend(rest.iter().map(|one| Label { span: one.argument.span, message: "this one too".to_owned() }));
+    if first.misfit.having.is_empty() && matches!(first.misfit.fate, Fate::Never(_)) {
+        finding.notes.push(format!("no known release has `{}`", first.name()));
+    }
+    for one in unfit.iter().filter(|one| !one.misfit.having.is_empty()) {
+        let note = format!("{} has `{}`", call.releases(&one.misfit.having), one.name());
+        finding.notes.push(note);
+    }
+    call.explain(&mut finding, &first.outcome);
+    Some(finding)
+}
