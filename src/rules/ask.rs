@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Order, Root, Symbol, Tri, Value};
-use crate::knowledge::{Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
+use crate::knowledge::{Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
 use crate::lower::{ReleaseHost, Releases};
 use crate::model::{LibraryCall, Variant};
 
@@ -65,7 +65,9 @@ pub struct Call<'a> {
     /// By release.
     signatures: Vec<OnceCell<Option<Signature<'a>>>>,
     /// By release.
-    guards: OnceCell<Vec<Vec<&'a crate::knowledge::Guard>>>,
+    guards: OnceCell<Vec<Vec<&'a Guard>>>,
+    /// See [`Self::raised`].
+    pub(super) raised: OnceCell<Vec<super::raised::Raised<'a>>>,
     /// See [`Self::unfit`].
     pub(super) unfit: OnceCell<Vec<super::misfit::Unfit<'a>>>,
     /// See [`Self::judged`].
@@ -126,6 +128,7 @@ impl<'a> Call<'a> {
             signatures: package.releases().iter().map(|_| OnceCell::new()).collect(),
             guards: OnceCell::new(),
             alike: RefCell::default(),
+            raised: OnceCell::new(),
             unfit: OnceCell::new(),
             judged: OnceCell::new(),
             conditions: RefCell::default(),
@@ -205,7 +208,7 @@ impl<'a> Call<'a> {
     }
 
     /// The guards of the constructor in a release; every rule goes through all of them.
-    fn guards(&self, release: usize) -> impl Iterator<Item = &'a crate::knowledge::Guard> {
+    fn guards(&self, release: usize) -> impl Iterator<Item = &'a Guard> {
         let read = |release| {
             let releases = self.releases_with(release);
             let definitions = if self.is_about_callee() {
@@ -221,36 +224,48 @@ impl<'a> Call<'a> {
     }
 
     /// Releases whose guards, among those that `select` picks, stop this call.
-    pub(crate) fn stopped_by(
-        &self,
-        select: impl Fn(&crate::knowledge::Guard) -> bool,
-    ) -> (Outcome, Option<&'a crate::knowledge::Guard>) {
+    pub(crate) fn stopped_by(&self, select: impl Fn(&Guard) -> bool) -> (Outcome, Option<&'a Guard>) {
         let mut outcome = Outcome::default();
         let mut example = None;
-        let mut selected = BTreeMap::new();
+        for (guard, stops) in self.stops_with(select) {
+            outcome.merge(stops);
+            example = example.or(Some(guard));
+        }
+        (outcome, example)
+    }
+
+    /// Every guard that stops this call in some release which counts, with all the releases in which it does.
+    pub(crate) fn stops(&self) -> Vec<(&'a Guard, Outcome)> {
+        self.stops_with(|_| true)
+    }
+
+    fn stops_with(&self, select: impl Fn(&Guard) -> bool) -> Vec<(&'a Guard, Outcome)> {
         let near = &self.allowed() | &self.in_effect().into_iter().collect();
+        let mut selected = BTreeMap::new();
+        let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
         for releases in [&near, &(&self.package.all() - &near)] {
-            let mut found = None;
-            for release in releases.iter() {
+            for release in releases.iter().rev() {
                 for guard in self.guards(release) {
                     // Most guards stay the same from release to release.
                     if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {
                         continue;
                     }
                     let decided = self.when_in(&guard.when, release);
-                    if !decided.certain.is_empty() || !decided.conditional.is_empty() {
-                        found = Some(guard);
+                    if decided.certain.is_empty() && decided.conditional.is_empty() {
+                        continue;
                     }
-                    outcome.merge(decided);
+                    match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, guard)) {
+                        Some((_, outcome)) => outcome.merge(decided),
+                        None => found.push((guard, decided)),
+                    }
                 }
             }
-            example = example.or(found);
-            if example.is_none() {
+            if found.is_empty() {
                 break;
             }
         }
-        (outcome, example)
+        found
     }
 
     /// Releases, among `releases`, in which a condition over the parameters holds.

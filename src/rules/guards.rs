@@ -31,7 +31,7 @@ pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> 
 }
 
 /// Whether a name stands in an expression.
-fn names(expression: &str, name: &str) -> bool {
+pub(super) fn names(expression: &str, name: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut found = expression.match_indices(name);
     found.any(|(at, _)| !expression[..at].ends_with(is_part) && !expression[at + name.len()..].starts_with(is_part))

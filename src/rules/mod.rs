@@ -2,20 +2,24 @@
 
 mod adapter_reference_drift;
 mod ask;
+mod constructor_raises;
 mod declare;
 #[cfg(test)]
 mod examples;
 mod force_use_ref_model;
 mod guards;
 mod import_missing;
+mod invalid_choice;
 mod memory;
 mod misfit;
 mod moved_argument;
+mod no_train_dataset;
 mod option;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
 #[cfg(test)]
 mod quiet_tests;
+mod raised;
 mod redundant_reference_model;
 mod ref_model_is_model;
 mod ref_model_with_peft_config;
@@ -102,6 +106,9 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &training_arguments::TrainingArgumentsForTrlTrainer,
         &removed_argument::RemovedArgument,
         &import_missing::ImportMissing,
+        &constructor_raises::ConstructorRaises,
+        &no_train_dataset::NoTrainDataset,
+        &invalid_choice::InvalidChoice,
     ]
 }
 

@@ -13,7 +13,8 @@ fn codes(files: &[(&str, &str)]) -> Vec<&'static str> {
 #[test]
 fn older_releases_count_only_where_a_floor_lets_them_in() {
     let imported = "from trl import DPOConfig, DPOTrainer\n";
-    let called = "from trl import DPOTrainer\nDPOTrainer(model='gpt2', processing_class=1)\n";
+    let called =
+        "from trl import DPOTrainer\nDPOTrainer(model='gpt2', train_dataset=data, processing_class=tokenizer)\n";
     for (requirements, expected) in [
         ("trl>=0.8\n", 1),
         ("trl~=0.8\n", 1),
@@ -52,7 +53,7 @@ class Arguments:
 args, = HfArgumentParser(Arguments).parse_args_into_dataclasses()
 model = AutoModelForCausalLM.from_pretrained('gpt2')
 reference = AutoModelForCausalLM.from_pretrained('gpt2') if args.with_reference else None
-DPOTrainer(model, reference, peft_config=LoraConfig() if args.use_peft else None)
+DPOTrainer(model, reference, tokenizer=load(), peft_config=LoraConfig() if args.use_peft else None)
 ";
 
 #[test]
@@ -72,7 +73,7 @@ from transformers import HfArgumentParser
 from trl import DPOConfig, DPOTrainer
 
 config, = HfArgumentParser(DPOConfig).parse_args_into_dataclasses()
-DPOTrainer('gpt2', args=config, peft_config=LoraConfig())
+DPOTrainer('gpt2', args=config, train_dataset=load(), peft_config=LoraConfig())
 ";
     let launch = "python dpo.py --output_dir out FLAG\n";
     for (flag, expected) in [("--sync_ref_model", 1), ("", 0)] {

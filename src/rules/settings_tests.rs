@@ -236,12 +236,14 @@ fn a_synchronisation_that_cannot_work_is_switched_off_where_it_is_on() {
 fn the_option_is_one_finding_and_what_else_does_not_fit_another() {
     let script = |arguments: &str| {
         format!(
-            "from trl import DPOConfig, DPOTrainer\n\ntrainer = DPOTrainer('me/base', args=DPOConfig(output_dir='out'), {arguments})\n"
+            "from trl import DPOConfig, DPOTrainer\n\ntrainer = DPOTrainer('me/base', args=DPOConfig(output_dir='out'), train_dataset=load(), {arguments})\n"
         )
     };
     let rules = |requirement: &str, script: &str| -> Vec<(&'static str, Option<Applicability>)> {
         let (_, found) = lint(&[("requirements.txt", requirement), ("train.py", script)]);
-        found.iter().map(|finding| (finding.rule, finding.fixes.first().map(|fix| fix.applicability))).collect()
+        // Older releases need a tokenizer, too.
+        let found = found.iter().filter(|finding| finding.rule != "constructor-raises");
+        found.map(|finding| (finding.rule, finding.fixes.first().map(|fix| fix.applicability))).collect()
     };
     let option = script("force_use_ref_model=True");
     assert_eq!(rules("trl==1.16.0", &option), [("force-use-ref-model", Some(Applicability::Safe))]);

@@ -1,0 +1,117 @@
+//! Values that are none of those that a setting may have.
+
+use super::ask::Call;
+use super::declare::declare_rule;
+use super::raised::{Raised, Topic, given, report_raised};
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Diagnostic, Fix};
+use crate::eval::{Argument, Const, Value};
+use crate::lower::Analysis;
+use crate::source::did_you_mean;
+use crate::syntax::python_edit;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports a setting with a value that is none of those which a release that the project allows knows: kinds of loss,
+    /// strategies, schedulers, ways to initialise an adapter.
+    ///
+    /// ## Why it matters
+    ///
+    /// Some of these are checked when the configuration is built, others only at the first step, on the rented GPU.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// trl==0.25.1
+    /// ```
+    ///
+    /// ```python,bad
+    /// from datasets import load_dataset
+    /// from trl import SFTConfig, SFTTrainer
+    ///
+    /// data = load_dataset("json", data_files="train.jsonl", split="train")
+    /// args = SFTConfig(output_dir="out", loss_type="nlll")
+    /// trainer = SFTTrainer(model="Qwen/Qwen2.5-0.5B", args=args, train_dataset=data)
+    /// ```
+    ///
+    /// ```python,unsafe-fixed
+    /// from datasets import load_dataset
+    /// from trl import SFTConfig, SFTTrainer
+    ///
+    /// data = load_dataset("json", data_files="train.jsonl", split="train")
+    /// args = SFTConfig(output_dir="out", loss_type="nll")
+    /// trainer = SFTTrainer(model="Qwen/Qwen2.5-0.5B", args=args, train_dataset=data)
+    /// ```
+    ///
+    /// ```python,good
+    /// from datasets import load_dataset
+    /// from trl import SFTConfig, SFTTrainer
+    ///
+    /// data = load_dataset("json", data_files="train.jsonl", split="train")
+    /// args = SFTConfig(output_dir="out", loss_type="nll")
+    /// trainer = SFTTrainer(model="Qwen/Qwen2.5-0.5B", args=args, train_dataset=data)
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// A misspelt value is replaced by the one that is written almost alike. Unsafe, since it is a guess.
+    ///
+    /// ## Versions
+    ///
+    /// The values are mined from the released wheels: from the code that compares them and raises.
+    ///
+    /// ## References
+    ///
+    /// - trl issue 5020
+    InvalidChoice = "invalid-choice", "DPL701", Error, "a setting has a value that the release does not know"
+}
+
+impl Rule for InvalidChoice {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        let headline = |raised: &Raised<'_>, releases: &str| match written(call, raised) {
+            Some((argument, value)) => {
+                let name = argument.name.as_deref().unwrap_or_default();
+                format!("{releases} knows no `{name}={value}`")
+            }
+            None => format!("{releases} refuses a value of this call"),
+        };
+        for (mut finding, raised) in report_raised(call, &Self::META, Topic::Choice, &headline) {
+            let known = constants(&raised.guard.when);
+            if let Some((argument, Const::Str(value))) = written(call, raised) {
+                if let Some(meant) = did_you_mean(&value, known.iter().map(String::as_str)) {
+                    finding.help = Some(format!("did you mean `{meant}`?"));
+                    finding.fixes.extend(respelt(analysis, &argument, meant));
+                }
+            }
+            let known: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
+            finding.notes.push(format!("known are {}", super::versions::enumerate(&known)));
+            found.push(finding);
+        }
+    }
+}
+
+/// The argument that has the value, and the value.
+fn written(call: &Call<'_>, raised: &Raised<'_>) -> Option<(Argument, Const)> {
+    given(call, &raised.guard.when).into_iter().find_map(|argument| match &argument.value.value {
+        Value::Const(value) => Some((argument.clone(), value.clone())),
+        _ => None,
+    })
+}
+
+/// The string constants of a condition.
+fn constants(condition: &str) -> Vec<String> {
+    condition.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn respelt(analysis: &Analysis, argument: &Argument, value: &str) -> Option<Fix> {
+    let module = analysis.modules.get(&argument.value.span.file)?;
+    let written = &module.text()[std::ops::Range::<usize>::from(module.range(argument.value.span))];
+    let quote = written.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+    let edits = python_edit::set_value(module, argument.value.span, &format!("{quote}{value}{quote}")).ok()?;
+    Some(Fix { title: format!("write `{value}`"), applicability: Applicability::Unsafe, edits })
+}
