@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use super::parts::{Stored, Table};
 use super::{Curated, Package};
 
-/// Stored files by package. They are small enough to be opened at every start: what a run does not ask for is not parsed.
-const FILES: [(&str, &str); 2] = [
-    ("transformers", include_str!("../../schemas/knowledge/transformers.json")),
-    ("trl", include_str!("../../schemas/knowledge/trl.json")),
-];
+/// Every mined file under `schemas/knowledge`, as `build.rs` packs it.
+#[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
+static FILES: &[Stored] = include!(concat!(env!("OUT_DIR"), "/knowledge.rs"));
 
 const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 
@@ -30,7 +29,7 @@ impl Knowledge {
     /// What is built into the tool, opened once.
     pub fn bundled() -> &'static Self {
         static BUNDLED: OnceLock<Knowledge> = OnceLock::new();
-        BUNDLED.get_or_init(|| Self::new(FILES.iter().filter_map(|(_, json)| Package::open(json))))
+        BUNDLED.get_or_init(|| Self::new(FILES.iter().map(Package::open)))
     }
 
     /// What is known of a package, by normalised distribution name.
@@ -51,17 +50,39 @@ impl Knowledge {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
     use super::*;
+    use crate::knowledge::Release;
 
     #[test]
     fn every_bundled_file_is_whole() {
-        for (name, json) in FILES {
-            let package = Package::load(name, json).expect("the bundled file is valid");
-            assert_eq!(package.name(), name);
-            assert!(package.versions().is_sorted(), "releases are in order");
-            assert_eq!(package.versions().len(), package.releases().len());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/knowledge");
+        let mut names = BTreeSet::new();
+        for entry in std::fs::read_dir(folder).expect("the folder exists") {
+            let path = entry.expect("it can be listed").path();
+            let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+            if name == "curated" {
+                continue;
+            }
+            let json = std::fs::read_to_string(&path).expect("it can be read");
+            let written = Package::load(&name, &json).expect("the file is valid");
+            let packed = Knowledge::bundled().package(&name).expect("it is built into the tool");
+            assert!(packed.to_json() == written.to_json(), "{name}: packed, nothing is lost");
+            assert_eq!(packed.name(), name);
+            assert!(packed.versions().is_sorted(), "releases are in order");
+            assert_eq!(packed.versions().len(), packed.releases().len());
+            let text =
+                |release: &Release| (release.version.clone(), release.date.clone(), release.requires_python.clone());
+            assert!(packed.brief().iter().map(text).eq(written.brief().iter().map(text)));
+            assert!(packed.modules().eq(written.modules()) && packed.definitions().eq(written.definitions()));
+            for missing in ["", "!", "trl.", "trl.zzz", "~"] {
+                assert!(packed.module(missing).is_none() && packed.callable(missing).is_none(), "{missing}");
+            }
+            names.insert(name);
         }
-        assert_eq!(Knowledge::bundled().packages().count(), FILES.len());
+        assert!(Knowledge::bundled().packages().map(Package::name).eq(names.iter().map(String::as_str)));
         Curated::load(CURATED).expect("the curated file is valid");
     }
 }

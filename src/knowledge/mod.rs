@@ -6,6 +6,7 @@
 mod bundled;
 mod curated;
 mod package;
+mod parts;
 mod query;
 mod release_set;
 mod stored;

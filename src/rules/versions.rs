@@ -90,7 +90,7 @@ impl<'a> Versions<'a> {
 
     /// `trl 0.12.2`.
     pub(crate) fn release(self, release: usize) -> String {
-        format!("{} {}", self.package.name(), self.package.releases()[release].version)
+        format!("{} {}", self.package.name(), self.package.brief()[release].version)
     }
 
     /// The scope of a finding that speaks of these releases.
@@ -102,7 +102,7 @@ impl<'a> Versions<'a> {
                 package: self.package.name().to_owned(),
                 affected,
                 effect: None,
-                in_effect: self.in_effect().map(|index| self.package.releases()[index].version.clone()),
+                in_effect: self.in_effect().map(|index| self.package.brief()[index].version.clone()),
                 evidence: Evidence::Assumed.as_str().to_owned(),
                 origin: None,
             },

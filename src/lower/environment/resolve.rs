@@ -145,9 +145,9 @@ fn joined(declarations: &[&Declaration], known: &Package) -> ReleaseSet {
 /// What a resolver takes: the newest that is final, not withdrawn, and runs under a Python of the project.
 fn newest(set: &ReleaseSet, pythons: &Pythons, known: &Package) -> Option<Version> {
     let admitted = |index: &usize| {
-        known.releases()[*index].requires_python.as_deref().is_none_or(|python| pythons.any_satisfies(python))
+        known.brief()[*index].requires_python.as_deref().is_none_or(|python| pythons.any_satisfies(python))
     };
-    let fine = |index: &usize| !known.versions()[*index].any_prerelease() && !known.releases()[*index].yanked;
+    let fine = |index: &usize| !known.versions()[*index].any_prerelease() && !known.brief()[*index].yanked;
     let best = set.iter().rev().find(|index| fine(index) && admitted(index));
     // Only what is pinned is left: an install gets it all the same.
     best.or_else(|| set.iter().next_back()).map(|index| known.versions()[index].clone())

@@ -1,0 +1,121 @@
+//! Packs `schemas/knowledge` so that starting the tool costs the same however much is known. Each file is split into its parts
+//! (modules, callables); neighbouring parts are compressed together, and a sorted table says where each of them is.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Parts are compressed together up to this length. Four times as much would save a seventh of the space and take four times
+/// as long to unpack.
+const CHUNK: usize = 32 << 10;
+
+/// The one file in the folder that was not mined.
+const CURATED: &str = "curated";
+
+/// A mined file. What is not listed here would be lost, so it is refused.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mined<'a> {
+    package: String,
+    #[serde(default)]
+    partial: bool,
+    #[serde(borrow)]
+    releases: &'a RawValue,
+    #[serde(borrow)]
+    exports: BTreeMap<String, &'a RawValue>,
+    #[serde(borrow)]
+    callables: BTreeMap<String, &'a RawValue>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("schemas").join("knowledge");
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", folder.display());
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    let entries = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
+    let mut files: Vec<PathBuf> = entries.into_iter().filter(|path| is_mined(path)).collect();
+    files.sort();
+    let mut list = String::from("&[\n");
+    for path in files {
+        let text = fs::read_to_string(&path)?;
+        let mined: Mined = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
+        pack(&mined, &out, &mut list).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    list.push_str("]\n");
+    fs::write(out.join("knowledge.rs"), list)?;
+    Ok(())
+}
+
+fn is_mined(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+        && path.file_stem().is_some_and(|stem| stem != CURATED)
+}
+
+/// Writes the packed form of one file and adds the expression that includes it to `list`.
+fn pack(mined: &Mined<'_>, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
+    let package = &mined.package;
+    fs::write(out.join(format!("{package}.releases")), brief(mined.releases)?)?;
+    fs::write(out.join(format!("{package}.releases.z")), deflate(mined.releases.get().as_bytes())?)?;
+    writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
+    writeln!(list, "releases: include_str!({:?}),", format!("{package}.releases"))?;
+    writeln!(list, "requirements: include_bytes!({:?}),", format!("{package}.releases.z"))?;
+    for (kind, parts) in [("exports", &mined.exports), ("callables", &mined.callables)] {
+        writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, out)?)?;
+    }
+    list.push_str("},\n");
+    Ok(())
+}
+
+/// The releases without what they require, which is most of the text and seldom asked for.
+fn brief(releases: &RawValue) -> Result<String, serde_json::Error> {
+    let mut releases: Vec<serde_json::Map<String, serde_json::Value>> = serde_json::from_str(releases.get())?;
+    for release in &mut releases {
+        release.remove("requires");
+    }
+    serde_json::to_string(&releases)
+}
+
+/// Writes the names and the compressed text of parts; returns the expression of the table over them. `parts` has the start of
+/// each name and of each text, `chunks` the first part of each chunk and the start of its data, both with the end at the end.
+fn table(name: &str, parts: &BTreeMap<String, &RawValue>, out: &Path) -> Result<String, Box<dyn Error>> {
+    let (mut names, mut data, mut chunk) = (String::new(), Vec::new(), String::new());
+    let (mut places, mut chunks) = (Vec::new(), vec![(0, 0)]);
+    let mut length = 0;
+    for (part, text) in parts {
+        let text = text.get();
+        if !chunk.is_empty() && chunk.len() + text.len() > CHUNK {
+            data.extend(deflate(chunk.as_bytes())?);
+            chunks.push((places.len(), data.len()));
+            chunk.clear();
+        }
+        places.push((names.len(), length));
+        names.push_str(part);
+        chunk.push_str(text);
+        length += text.len();
+    }
+    data.extend(deflate(chunk.as_bytes())?);
+    chunks.push((places.len(), data.len()));
+    places.push((names.len(), length));
+    u32::try_from(length)?;
+    let (names_file, data_file) = (format!("{name}.names"), format!("{name}.z"));
+    fs::write(out.join(&names_file), names)?;
+    fs::write(out.join(&data_file), data)?;
+    Ok(format!(
+        "Table {{ names: include_str!({names_file:?}), parts: &{places:?}, chunks: &{chunks:?}, \
+         data: include_bytes!({data_file:?}) }}"
+    ))
+}
+
+fn deflate(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    encoder.finish()
+}

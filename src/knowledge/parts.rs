@@ -1,0 +1,150 @@
+//! The parts of a stored file (modules, callables), read one by one.
+//!
+//! What is built into the tool is packed by `build.rs`: a run asks for a handful of thousands of parts, so only the chunks
+//! that hold those are unpacked, and only those parts are parsed.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::sync::OnceLock;
+
+use flate2::read::DeflateDecoder;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A stored file as `build.rs` packs it.
+#[derive(Debug)]
+pub(super) struct Stored {
+    /// Normalised distribution name.
+    pub(super) name: &'static str,
+    /// Whether only some callables were mined.
+    pub(super) partial: bool,
+    /// The releases without what they require, as JSON.
+    pub(super) releases: &'static str,
+    /// The releases with it, as compressed JSON.
+    pub(super) requirements: &'static [u8],
+    /// Modules by name.
+    pub(super) exports: Table,
+    /// Callables by full name.
+    pub(super) callables: Table,
+}
+
+/// Packed parts, sorted by name. All numbers are offsets, so that the program has nothing to relocate when it starts.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// All names in a row.
+    pub(super) names: &'static str,
+    /// Where the name and the text of each part start; the last pair is where they end.
+    pub(super) parts: &'static [(u32, u32)],
+    /// The first part of each chunk and where its data starts; the last pair is where they end.
+    pub(super) chunks: &'static [(u32, u32)],
+    /// Compressed chunks, each the text of whole parts in a row.
+    pub(super) data: &'static [u8],
+}
+
+/// Parts by name.
+#[derive(Debug)]
+pub(super) enum Parts<T> {
+    /// Read as a whole: mined just now, or a user's own file.
+    Whole(BTreeMap<String, T>),
+    /// Built into the tool.
+    Packed(Packed<T>),
+}
+
+/// Parts that are built into the tool, as far as they were asked for.
+#[derive(Debug)]
+pub(super) struct Packed<T> {
+    table: &'static Table,
+    chunks: Box<[OnceLock<Chunk<T>>]>,
+}
+
+/// An unpacked chunk.
+#[derive(Debug)]
+struct Chunk<T> {
+    text: String,
+    parts: Box<[OnceLock<Option<Box<T>>>]>,
+}
+
+impl<T: DeserializeOwned> Parts<T> {
+    pub(super) fn packed(table: &'static Table) -> Self {
+        let chunks = std::iter::repeat_with(OnceLock::new).take(table.chunks.len().saturating_sub(1)).collect();
+        Self::Packed(Packed { table, chunks })
+    }
+
+    /// All names, sorted.
+    pub(super) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Whole(parts) => Box::new(parts.keys().map(String::as_str)),
+            Self::Packed(packed) => Box::new((0..packed.table.len()).map(|index| packed.table.name(index))),
+        }
+    }
+
+    /// The part of this name.
+    pub(super) fn get(&self, name: &str) -> Option<&T> {
+        match self {
+            Self::Whole(parts) => parts.get(name),
+            Self::Packed(packed) => packed.get(name),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Packed<T> {
+    fn get(&self, name: &str) -> Option<&T> {
+        let index = self.table.find(name)?;
+        let at = self.table.chunks.partition_point(|(first, _)| *first as usize <= index) - 1;
+        let first = self.table.chunks[at].0 as usize;
+        let chunk = self.chunks.get(at)?.get_or_init(|| self.unpack(at));
+        let start = |part: usize| (self.table.parts[part].1 - self.table.parts[first].1) as usize;
+        let read = || serde_json::from_str(chunk.text.get(start(index)..start(index + 1))?).ok();
+        chunk.parts.get(index - first)?.get_or_init(read).as_deref()
+    }
+
+    fn unpack(&self, at: usize) -> Chunk<T> {
+        let ((first, from), (end, to)) = (self.table.chunks[at], self.table.chunks[at + 1]);
+        let parts = std::iter::repeat_with(OnceLock::new).take((end - first) as usize).collect();
+        Chunk { text: inflate(&self.table.data[from as usize..to as usize]), parts }
+    }
+}
+
+impl Table {
+    fn len(&self) -> usize {
+        self.parts.len() - 1
+    }
+
+    fn name(&self, index: usize) -> &'static str {
+        &self.names[self.parts[index].0 as usize..self.parts[index + 1].0 as usize]
+    }
+
+    fn find(&self, name: &str) -> Option<usize> {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            match self.name(middle).cmp(name) {
+                std::cmp::Ordering::Less => low = middle + 1,
+                std::cmp::Ordering::Equal => return Some(middle),
+                std::cmp::Ordering::Greater => high = middle,
+            }
+        }
+        None
+    }
+}
+
+/// The text of compressed data; empty if it is damaged, which a test of the build would tell.
+pub(super) fn inflate(data: &[u8]) -> String {
+    let mut text = String::new();
+    match DeflateDecoder::new(data).read_to_string(&mut text) {
+        Ok(_) => text,
+        Err(_) => String::new(),
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Parts<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        BTreeMap::deserialize(deserializer).map(Self::Whole)
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Serialize for Parts<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.names().map(|name| (name, self.get(name))))
+    }
+}
