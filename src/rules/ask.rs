@@ -8,6 +8,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::guards::names;
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Order, Root, Symbol, Tri, Value};
 use crate::knowledge::{Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
 use crate::lower::{ReleaseHost, Releases};
@@ -62,10 +63,10 @@ pub struct Call<'a> {
     pub(crate) knowledge: &'a Knowledge,
     /// The package whose releases are asked about.
     pub(crate) package: &'a Package,
-    /// By release.
+    /// By release, each read when it is first asked for: most questions are settled by the few that the project allows.
     signatures: Vec<OnceCell<Option<Signature<'a>>>>,
-    /// By release.
-    guards: OnceCell<Vec<Vec<&'a Guard>>>,
+    /// By release, likewise.
+    guards: Vec<OnceCell<Vec<&'a Guard>>>,
     /// See [`Self::raised`].
     pub(super) raised: OnceCell<Vec<super::raised::Raised<'a>>>,
     /// See [`Self::unfit`].
@@ -121,12 +122,13 @@ impl<'a> Call<'a> {
     }
 
     fn about(package: &'a Package, run: &'a LibraryCall, knowledge: &'a Knowledge) -> Self {
+        let releases = package.brief().len();
         Self {
             run,
             knowledge,
             package,
-            signatures: package.releases().iter().map(|_| OnceCell::new()).collect(),
-            guards: OnceCell::new(),
+            signatures: vec![OnceCell::new(); releases],
+            guards: vec![OnceCell::new(); releases],
             alike: RefCell::default(),
             raised: OnceCell::new(),
             unfit: OnceCell::new(),
@@ -199,6 +201,7 @@ impl<'a> Call<'a> {
     pub(crate) fn argument(&self, parameter: &str) -> Option<&'a eval::Argument> {
         let arguments = self.run.arguments();
         arguments.iter().find(|argument| argument.name.as_deref() == Some(parameter)).or_else(|| {
+            arguments.iter().find(|argument| argument.name.is_none())?;
             let positions = self.package.all().iter().rev().find_map(|release| {
                 let signature = self.signature(release)?;
                 signature.positional.iter().position(|name| *name == parameter)
@@ -209,7 +212,7 @@ impl<'a> Call<'a> {
 
     /// The guards of the constructor in a release; every rule goes through all of them.
     fn guards(&self, release: usize) -> impl Iterator<Item = &'a Guard> {
-        let read = |release| {
+        let read = || {
             let releases = self.releases_with(release);
             let definitions = if self.is_about_callee() {
                 self.definition(release).into_iter().collect()
@@ -219,8 +222,12 @@ impl<'a> Call<'a> {
             };
             definitions.into_iter().flat_map(|definition| self.package.guards(definition, release)).collect()
         };
-        let all = self.guards.get_or_init(|| (0..self.package.releases().len()).map(read).collect());
-        all.get(release).into_iter().flatten().copied()
+        self.guards.get(release).map(|guards| guards.get_or_init(read)).into_iter().flatten().copied()
+    }
+
+    /// The releases that decide how near an outcome is: those the project allows, and the one in effect.
+    pub(crate) fn near(&self) -> ReleaseSet {
+        &self.allowed() | &self.in_effect().into_iter().collect()
     }
 
     /// Releases whose guards, among those that `select` picks, stop this call.
@@ -240,7 +247,7 @@ impl<'a> Call<'a> {
     }
 
     fn stops_with(&self, select: impl Fn(&Guard) -> bool) -> Vec<(&'a Guard, Outcome)> {
-        let near = &self.allowed() | &self.in_effect().into_iter().collect();
+        let near = self.near();
         let mut selected = BTreeMap::new();
         let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
@@ -378,13 +385,13 @@ impl<'a> Call<'a> {
     fn evaluate(&self, condition: &str, release: usize) -> Option<Cond> {
         let signature = self.signature(release)?;
         let host = ReleaseHost::new(self.releases_with(release), &self.run.trace.flags);
-        let bindings = self.bindings(signature, &host);
+        let bindings = self.bindings(signature, condition, &host);
         let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (*name, value.clone())).collect();
         Some(eval::condition(condition, &bindings, &host))
     }
 
-    /// The value of every parameter in one release.
-    fn bindings(&self, signature: &Signature<'a>, host: &ReleaseHost<'_>) -> BTreeMap<&'a str, Value> {
+    /// The value, in one release, of every parameter that is given or that a condition names.
+    fn bindings(&self, signature: &Signature<'a>, condition: &str, host: &ReleaseHost<'_>) -> BTreeMap<&'a str, Value> {
         let mut bindings = BTreeMap::new();
         let default_of = |name: &str| match signature.parameters.get(name).and_then(|known| known.default.as_deref()) {
             Some(default) if !self.run.call().open => eval::expression(default, host),
@@ -408,7 +415,7 @@ impl<'a> Call<'a> {
             };
             bindings.insert(parameter, ReleaseHost::as_library_object(&value));
         }
-        for name in signature.parameters.keys() {
+        for name in signature.parameters.keys().filter(|name| names(condition, name)) {
             bindings.entry(name).or_insert_with(|| default_of(name));
         }
         bindings

@@ -3,31 +3,33 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::eval::{self, Root, Symbol, Tri, Value};
+use crate::eval::{self, Cond, Root, Symbol, Tri, Value};
 
 /// Whether a guard fires only where each of these conditions holds, for models that are objects (a path is loaded first, and
 /// what it then is depends on the disk). The conditions may speak of the constructor's usual parameters.
 pub(crate) fn requires(guard: &crate::knowledge::Guard, conditions: &[&str]) -> bool {
     const PARAMETERS: [&str; 4] = ["model", "ref_model", "peft_config", "args"];
     const OBJECTS: &str = "not isinstance(model, str) and not isinstance(ref_model, str) and args is not None";
-    // The same few guards are asked about for every call and every release.
-    static KNOWN: Mutex<BTreeMap<String, bool>> = Mutex::new(BTreeMap::new());
     // Without the name of a parameter nothing is said about it; most guards are told apart by this alone.
     let says_less = |condition: &str| PARAMETERS.iter().any(|name| names(condition, name) && !names(&guard.when, name));
     if conditions.iter().any(|condition| says_less(condition)) {
         return false;
     }
-    let key = format!("{}\n{}", guard.when, conditions.join("\n"));
-    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return *known;
-    }
-    let symbols = PARAMETERS
-        .map(|name| (name, Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: Vec::new() }))));
-    let read = |condition: &str| eval::condition(condition, &symbols, &NoHost);
+    let read = |text: &str| {
+        // Several rules ask about the same few guards, for every call.
+        static KNOWN: Mutex<BTreeMap<String, Cond>> = Mutex::new(BTreeMap::new());
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = known.get(text) {
+            return known.clone();
+        }
+        let symbol =
+            |name: &str| Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: Vec::new() }));
+        let condition = eval::condition(text, &PARAMETERS.map(|name| (name, symbol(name))), &NoHost);
+        known.insert(text.to_owned(), condition.clone());
+        condition
+    };
     let fires = read(&guard.when).and(read(OBJECTS));
-    let required = fires.verdict() != Tri::No && conditions.iter().all(|condition| fires.implies(&read(condition)));
-    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(key, required);
-    required
+    fires.verdict() != Tri::No && conditions.iter().all(|condition| fires.implies(&read(condition)))
 }
 
 /// Whether a name stands in an expression.

@@ -65,6 +65,9 @@ impl Rule for TrainingArgumentsForTrlTrainer {
 
     fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let (Some(argument), Some(object)) = (call.argument("args"), plain_arguments(call)) else { return };
+        if call.near().iter().all(|release| missing_attribute(call, release).is_none()) {
+            return;
+        }
         let all = call.package.all();
         let missing: Vec<(usize, &str)> =
             all.iter().filter_map(|release| Some((release, missing_attribute(call, release)?))).collect();
