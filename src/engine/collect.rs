@@ -3,7 +3,8 @@
 //! A partial list of files (a pre-commit hook, an editor) must lead to the findings of a whole run, restricted to those
 //! files. So every argument is first traced to the project around it, and the whole project is read.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
@@ -123,28 +124,39 @@ impl Project {
     /// Finds the files. `seen` counts them, for a progress line.
     pub fn files(&self, settings: &Settings, options: Options, seen: &AtomicUsize) -> Files {
         let mut found = walk(&self.root, self.depth, settings, options, seen);
-        let mut excluded = Vec::new();
-        for given in &self.given {
-            if options.force_exclude && settings.excludes_with_parents(given) {
-                excluded.push(given.clone());
-            } else if given.is_dir() {
-                // An ignored or excluded folder that the user names is read all the same.
-                if !found.known.iter().any(|path| path.starts_with(given)) {
-                    found.append(walk(given, None, settings, options, seen));
-                }
-            } else if !found.known.contains(given) && Format::of(given).is_some() {
-                found.known.insert(given.clone());
-                found.relevant.push(given.clone());
-                found.commented.insert(given.clone());
+        let is_excluded = |given: &&PathBuf| options.force_exclude && settings.excludes_with_parents(given);
+        let (excluded, given): (Vec<_>, Vec<_>) = self.given.iter().partition(is_excluded);
+        let (folders, files): (Vec<_>, Vec<_>) = given.into_iter().partition(|given| given.is_dir());
+        for folder in folders {
+            // An ignored or excluded folder that the user names is read all the same.
+            if !found.known.iter().any(|path| path.starts_with(folder)) {
+                found.append(walk(folder, None, settings, options, seen));
             }
+        }
+        let files = unseen(files, &found.known);
+        for file in files.into_iter().filter(|file| Format::of(file).is_some()) {
+            found.known.push(file.clone());
+            found.relevant.push(file.clone());
+            found.commented.insert(file);
         }
         found.relevant.sort();
         found.relevant.dedup();
         found.problems.sort();
+        let excluded: Vec<PathBuf> = excluded.into_iter().cloned().collect();
         let is_excluded = |path: &Path| excluded.iter().any(|excluded| path.starts_with(excluded));
         let looked_at = found.known.iter().filter(|path| self.is_given(path) && !is_excluded(path)).count();
         Files { relevant: found.relevant, commented: found.commented, looked_at, excluded, problems: found.problems }
     }
+}
+
+/// Those of the files that are not among the known ones.
+fn unseen(mut files: Vec<&PathBuf>, known: &[PathBuf]) -> Vec<PathBuf> {
+    if !files.is_empty() {
+        // A pre-commit hook names a thousand of them.
+        let known: HashSet<&OsStr> = known.iter().map(|path| path.as_os_str()).collect();
+        files.retain(|file| !known.contains(file.as_os_str()));
+    }
+    files.into_iter().cloned().collect()
 }
 
 /// Reads one tree.
@@ -167,8 +179,8 @@ fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options,
 /// What one walk sees.
 #[derive(Debug, Default)]
 struct Found {
-    /// Every file of a known format.
-    known: BTreeSet<PathBuf>,
+    /// Every file of a known format, in no order: there may be very many.
+    known: Vec<PathBuf>,
     relevant: Vec<PathBuf>,
     commented: BTreeSet<PathBuf>,
     problems: Vec<Problem>,
@@ -240,13 +252,13 @@ impl Visitor<'_> {
                 self.own.problems.push(Problem { message, span: None });
             }
         }
-        self.own.known.insert(path);
+        self.own.known.push(path);
     }
 
     /// Whether the file is worth parsing; `None` when it is no file at all (a link to a folder, a broken link).
     fn is_relevant(&mut self, path: &Path, format: Format) -> std::io::Result<Option<bool>> {
         self.buffer.clear();
-        let mut file = match std::fs::File::open(path) {
+        let file = match std::fs::File::open(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             other => other?,
         };
@@ -259,7 +271,9 @@ impl Visitor<'_> {
         if matches!(format, Format::Yaml | Format::Json | Format::Jsonc) && !is_lock && metadata.len() > CONFIG_LIMIT {
             return Ok(Some(false));
         }
-        file.read_to_end(&mut self.buffer)?;
+        // The length is known: without it, each file costs three more calls of the system.
+        self.buffer.reserve(metadata.len() as usize + 1);
+        file.take(metadata.len()).read_to_end(&mut self.buffer)?;
         if path.file_name().is_some_and(|name| name == "setup.py") {
             return Ok(Some(true));
         }

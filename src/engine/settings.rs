@@ -159,6 +159,8 @@ pub struct Settings {
     per_file_ignores: Vec<(Gitignore, Vec<Selector>)>,
     exclude: Gitignore,
     extend_exclude: Vec<Gitignore>,
+    /// Whether a pattern of these can match anything but a folder.
+    excludes_files: bool,
     /// Releases the user asked for: `trl==0.12.2`.
     pub targets: Vec<String>,
     /// The interpreter or environment whose releases count.
@@ -193,6 +195,8 @@ impl Settings {
         let ignores = |(pattern, rules): &(String, Vec<Selector>)| {
             (matcher(config_folder, std::slice::from_ref(pattern)), rules.clone())
         };
+        let patterns = exclude.iter().chain(&found.extend_exclude).chain(&overrides.extend_exclude);
+        let excludes_files = patterns.into_iter().any(|pattern| !pattern.ends_with('/'));
         let targets = if overrides.targets.is_empty() { &found.targets } else { &overrides.targets };
         Self {
             enabled: enabled(found, overrides),
@@ -203,6 +207,7 @@ impl Settings {
                 matcher(config_folder, &found.extend_exclude),
                 matcher(folder, &overrides.extend_exclude),
             ],
+            excludes_files,
             targets: targets.iter().map(|target| target.as_str().to_owned()).collect(),
             python: overrides.python.clone().or_else(|| found.python.clone()),
             fail_on: overrides.fail_on.or(found.fail_on).unwrap_or_default(),
@@ -234,6 +239,9 @@ impl Settings {
 
     /// Whether the file or folder itself (absolute path) matches a pattern of `exclude` or `extend-exclude`.
     pub fn excludes(&self, path: &Path, is_dir: bool) -> bool {
+        if !is_dir && !self.excludes_files {
+            return false;
+        }
         std::iter::once(&self.exclude).chain(&self.extend_exclude).any(|matcher| {
             !matcher.is_empty() && path.starts_with(matcher.path()) && matcher.matched(path, is_dir).is_ignore()
         })
