@@ -225,9 +225,9 @@ impl<'a> Call<'a> {
         self.guards.get(release).map(|guards| guards.get_or_init(read)).into_iter().flatten().copied()
     }
 
-    /// The releases that decide how near an outcome is: those the project allows, and the one in effect.
+    /// See [`Versions::near`](super::versions::Versions::near).
     pub(crate) fn near(&self) -> ReleaseSet {
-        &self.allowed() | &self.in_effect().into_iter().collect()
+        self.versions().near()
     }
 
     /// Releases whose guards, among those that `select` picks, stop this call.

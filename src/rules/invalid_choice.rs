@@ -82,11 +82,11 @@ impl Rule for InvalidChoice {
         };
         for (mut finding, raised) in report_raised(call, &Self::META, Topic::Choice, &headline) {
             let known = constants(&raised.guard.when);
-            if let Some((argument, Const::Str(value))) = written(call, raised) {
-                if let Some(meant) = did_you_mean(&value, known.iter().map(String::as_str)) {
-                    finding.help = Some(format!("did you mean `{meant}`?"));
-                    finding.fixes.extend(respelt(analysis, &argument, meant));
-                }
+            if let Some((argument, Const::Str(value))) = written(call, raised)
+                && let Some(meant) = did_you_mean(&value, known.iter().map(String::as_str))
+            {
+                finding.help = Some(format!("did you mean `{meant}`?"));
+                finding.fixes.extend(respelt(analysis, &argument, meant));
             }
             let known: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
             finding.notes.push(format!("known are {}", super::versions::enumerate(&known)));

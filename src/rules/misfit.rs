@@ -58,23 +58,21 @@ impl<'a> Receiver<'a> {
     pub(super) fn misfit(&self, keyword: &str) -> Option<Misfit<'a>> {
         let packages = self.packages();
         let lacks = |versions: &Versions<'a>| {
-            let near = &versions.allowed() | &versions.in_effect().into_iter().collect();
-            near.iter().any(|release| self.takes(versions.package, release, keyword) == Takes::Nothing)
+            versions.near().iter().any(|release| self.takes(versions.package, release, keyword) == Takes::Nothing)
         };
         let candidates: Vec<Versions<'a>> = packages.iter().copied().filter(lacks).collect();
         let own = *candidates.first()?;
         let having = |versions: &Versions<'a>| {
-            self.releases_that(versions.package, |release| {
+            releases_that(versions.package, |release| {
                 matches!(self.takes(versions.package, release, keyword), Takes::Parameter(_) | Takes::AnyKeyword)
             })
         };
         let found = candidates.into_iter().map(|versions| (versions, having(&versions)));
         let (versions, having) =
             found.into_iter().find(|(_, having)| !having.is_empty()).unwrap_or((own, ReleaseSet::default()));
-        let lacking = self.releases_that(versions.package, |release| {
-            self.takes(versions.package, release, keyword) == Takes::Nothing
-        });
-        let release = self.judged(&versions, &lacking)?;
+        let lacking =
+            releases_that(versions.package, |release| self.takes(versions.package, release, keyword) == Takes::Nothing);
+        let release = judged(&versions, &lacking)?;
         let fate = self.fate(&versions, release, keyword, &having);
         Some(Misfit { versions, lacking, having, fate })
     }
@@ -101,16 +99,6 @@ impl<'a> Receiver<'a> {
 
     fn takes(&self, package: &'a Package, release: usize, keyword: &str) -> Takes<'a> {
         self.at(package, release).takes(self.callee, keyword)
-    }
-
-    fn releases_that(&self, package: &'a Package, does: impl Fn(usize) -> bool) -> ReleaseSet {
-        package.all().iter().filter(|release| does(*release)).collect()
-    }
-
-    /// The release whose parameters are of interest: the one in effect, or the newest allowed one that lacks the argument.
-    fn judged(&self, versions: &Versions<'a>, lacking: &ReleaseSet) -> Option<usize> {
-        let in_effect = versions.in_effect()?;
-        if lacking.contains(in_effect) { Some(in_effect) } else { (lacking & &versions.allowed()).iter().next_back() }
     }
 
     fn fate(&self, versions: &Versions<'a>, release: usize, keyword: &str, having: &ReleaseSet) -> Fate {
@@ -166,6 +154,16 @@ impl<'a> Receiver<'a> {
         let signature = self.at(package, release).signature(self.callee)?;
         did_you_mean(keyword, signature.parameters.keys().copied()).map(str::to_owned)
     }
+}
+
+fn releases_that(package: &Package, does: impl Fn(usize) -> bool) -> ReleaseSet {
+    package.all().iter().filter(|release| does(*release)).collect()
+}
+
+/// The release whose parameters are of interest: the one in effect, or the newest allowed one that lacks the argument.
+fn judged(versions: &Versions<'_>, lacking: &ReleaseSet) -> Option<usize> {
+    let in_effect = versions.in_effect()?;
+    if lacking.contains(in_effect) { Some(in_effect) } else { (lacking & &versions.allowed()).iter().next_back() }
 }
 
 /// An argument of a call that does not fit, and when.

@@ -104,8 +104,7 @@ fn too_many(call: &Call<'_>) -> Option<Diagnostic> {
         let unknown = call.unknown_arguments(release);
         unknown.into_iter().find(|index| arguments[*index].name.is_none())
     };
-    let near = &call.allowed() | &[in_effect].into_iter().collect();
-    let first = near.iter().rev().find_map(excess)?;
+    let first = call.near().iter().rev().find_map(excess)?;
     let lacking: ReleaseSet = call.package.all().iter().filter(|release| excess(*release) == Some(first)).collect();
     let outcome = call.when("True", &lacking);
     let reach = call.reach_in(&outcome, in_effect);

@@ -48,6 +48,11 @@ impl<'a> Versions<'a> {
         self.environment.in_effect(self.package)
     }
 
+    /// The releases that decide how near an outcome is: those the project allows, and the one in effect.
+    pub(crate) fn near(self) -> ReleaseSet {
+        &self.allowed() | &self.in_effect().into_iter().collect()
+    }
+
     /// Whether no file declares the package.
     fn is_assumed(self) -> bool {
         self.facts.is_none_or(|facts| facts.evidence == Evidence::Assumed)

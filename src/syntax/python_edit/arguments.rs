@@ -48,7 +48,7 @@ pub fn remove_arguments(module: &PythonModule, arguments: &[Span]) -> Result<Vec
         gone.sort_unstable();
         gone.dedup();
         let stays_positional = |index: &usize| owner.is_positional(*index) && !gone.contains(index);
-        let last_positional = (0..owner.len()).filter(stays_positional).next_back();
+        let last_positional = (0..owner.len()).rfind(stays_positional);
         if gone.iter().any(|index| owner.is_positional(*index) && last_positional.is_some_and(|last| last > *index)) {
             return Err(EditError::WouldShift);
         }
