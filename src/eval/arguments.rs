@@ -31,7 +31,7 @@ impl Interpreter<'_> {
     }
 
     fn new_parser(&mut self, kind: ParserKind, span: Span, classes: Vec<Value>) -> ParserId {
-        self.trace.parsers.push(Parser { kind, span, classes, files: Vec::new() });
+        self.trace.parsers.push(Parser { kind, span, classes, files: Vec::new(), is_lenient: false });
         ParserId(self.trace.parsers.len() as u32 - 1)
     }
 
@@ -44,6 +44,11 @@ impl Interpreter<'_> {
         site: &Site,
     ) -> Option<Value> {
         let kind = self.trace.parsers.get(parser.0 as usize)?.kind;
+        if is_lenient(name, args)
+            && let Some(parser) = self.trace.parsers.get_mut(parser.0 as usize)
+        {
+            parser.is_lenient = true;
+        }
         match name {
             "add_argument" => {
                 self.add_argument(parser, args, site);
@@ -342,4 +347,15 @@ fn spellings(name: &str) -> Vec<String> {
         options.push(format!("--{}", name.replace('_', "-")));
     }
     options
+}
+
+/// Whether a parser's method may pass over options that no flag has.
+fn is_lenient(method: &str, args: &Args) -> bool {
+    let is = |name: &str, wanted: bool| {
+        args.keyword(name).is_some_and(|value| !matches!(value, Value::Const(Const::Bool(given)) if *given != wanted))
+    };
+    method == "parse_known_args"
+        || is("return_remaining_strings", true)
+        || is("allow_extra_keys", true)
+        || is("fail_with_unknown_args", false)
 }

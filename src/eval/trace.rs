@@ -123,6 +123,8 @@ pub struct Parser {
     pub classes: Vec<Value>,
     /// Files it reads by a literal path (`parse_yaml_file("x.yaml")`).
     pub files: Vec<Traced>,
+    /// Whether it may have been asked to pass over what it does not know.
+    pub is_lenient: bool,
 }
 
 /// The parsers with a meaning of their own.

@@ -16,6 +16,7 @@ pub struct Curated {
     fluent_methods: Methods,
     patches: Vec<Patch>,
     parsers: Vec<ParserEntry>,
+    strict_parsers: Vec<StrictParser>,
     adapter_references: Vec<AdapterReference>,
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
@@ -151,6 +152,17 @@ struct ParserEntry {
     _source: String,
 }
 
+/// Releases of a parser that refuse an argument file with a key of which they know nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StrictParser {
+    kind: ParserName,
+    package: String,
+    releases: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelSize {
@@ -235,6 +247,13 @@ impl Curated {
     /// The argument parser that a call of `callee` builds.
     pub fn parser(&self, callee: &str) -> Option<ParserName> {
         self.parsers.iter().find(|entry| entry.callable == callee).map(|entry| entry.kind)
+    }
+
+    /// The releases of a package, as intervals, whose parser of this kind refuses an argument file with a key of which it knows
+    /// nothing; `None` where that does not depend on the release.
+    pub fn refusing_unknown_keys(&self, kind: ParserName) -> Option<(&str, &str)> {
+        let entry = self.strict_parsers.iter().find(|entry| entry.kind == kind)?;
+        Some((&entry.package, &entry.releases))
     }
 
     /// What the trainer `callee` takes as the reference of a `PeftModel`.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::eval::{Flag, FlagOwner, ParserId, Trace, Value};
-use crate::knowledge::{Knowledge, Resolution};
+use crate::knowledge::Knowledge;
 
 /// Adds a flag for every field of the library classes that the parsers of a script fill.
 pub(super) fn complete(trace: &mut Trace, knowledge: &Knowledge) {
@@ -43,17 +43,27 @@ pub(super) fn library_class(class: &Value) -> Option<Arc<str>> {
     }
 }
 
-/// The fields that a class has in any known release.
+/// The fields that a class has in any known release, those of its bases included.
 fn fields(class: &str, knowledge: &Knowledge) -> BTreeSet<String> {
-    let Some(package) = class.split('.').next().and_then(|top| knowledge.package(top)) else { return BTreeSet::new() };
-    let definitions: BTreeSet<&str> = package
-        .all()
-        .iter()
-        .filter_map(|release| match package.resolve(class, release) {
-            Resolution::Definition(definition) => Some(definition),
-            _ => None,
-        })
-        .collect();
-    let callables = definitions.into_iter().filter_map(|definition| package.callable(definition));
-    callables.flat_map(|callable| callable.parameters.keys().cloned()).collect()
+    let mut fields = BTreeSet::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    let mut open: Vec<&str> = definitions(class, knowledge);
+    while let Some(name) = open.pop() {
+        let callable = name.split('.').next().and_then(|top| knowledge.package(top)?.callable(name));
+        let Some(callable) = callable.filter(|_| seen.insert(name)) else { continue };
+        fields.extend(callable.parameters.keys().cloned());
+        for base in callable.bases.iter().flat_map(|fact| &fact.fact.names) {
+            open.push(base);
+            open.extend(definitions(base, knowledge));
+        }
+    }
+    fields
+}
+
+/// What a full name leads to, in any release.
+fn definitions<'a>(name: &str, knowledge: &'a Knowledge) -> Vec<&'a str> {
+    let Some((module, short)) = name.rsplit_once('.') else { return Vec::new() };
+    let package = name.split('.').next().and_then(|top| knowledge.package(top));
+    let exports = package.and_then(|package| package.module(module)?.definitions.get(short));
+    exports.into_iter().flatten().map(|fact| fact.fact.at.as_str()).collect()
 }

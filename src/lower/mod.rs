@@ -21,7 +21,7 @@ pub use releases::Releases;
 use crate::diagnostic::Problem;
 use crate::eval::Trace;
 use crate::knowledge::Knowledge;
-use crate::model::{Environment, LibraryCall};
+use crate::model::{Environment, LibraryCall, Variant};
 use crate::source::{FileId, FileSystem, Sources};
 use crate::syntax::python::PythonModule;
 
@@ -70,6 +70,8 @@ pub struct Script {
     pub trace: Arc<Trace>,
     /// The releases it gets.
     pub environment: Arc<Environment>,
+    /// The ways in which the project starts it; see [`LibraryCall::variants`].
+    pub variants: Arc<[Variant]>,
 }
 
 /// Reads and joins the files of a request.

@@ -11,7 +11,7 @@ use super::reach::Reach;
 use super::{Analysis, Request, Script, Written};
 use crate::eval::{self, CallEvent, Host};
 use crate::knowledge::Knowledge;
-use crate::model::{LibraryCall, Variant};
+use crate::model::LibraryCall;
 use crate::syntax::Format;
 use crate::syntax::python::PythonModule;
 
@@ -19,8 +19,9 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let environments = Environments::collect(request);
     let host = ProjectHost::new(request);
     let written = Written::collect(request);
-    let scripts = evaluate_all(request, &host, &environments);
-    let calls = scripts.iter().flat_map(|script| calls(script, &written, request)).collect();
+    let mut scripts = evaluate_all(request, &host, &environments);
+    scripts.iter_mut().for_each(|script| script.variants = written.of(script, request).into());
+    let calls = scripts.iter().flat_map(|script| calls(script, request.knowledge)).collect();
     let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
     Analysis {
@@ -50,26 +51,23 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
         let mut trace = eval::run_script(module, host);
         super::flags::complete(&mut trace, request.knowledge);
         let trace = Arc::new(trace);
-        Script { path: path.clone(), trace, environment: Arc::new(environments.of(path)) }
+        Script { path: path.clone(), trace, environment: Arc::new(environments.of(path)), variants: Arc::default() }
     };
     paths.into_par_iter().zip(&modules).map(evaluate).collect()
 }
 
 /// Every call in a script of something that a known package defines.
-fn calls(script: &Script, starts: &Written, request: &Request<'_>) -> Vec<LibraryCall> {
-    let known =
-        script.trace.calls.iter().enumerate().filter(|(_, call)| defines(&call.object.callee, request.knowledge));
-    let known: Vec<_> = known.collect();
-    let variants: Arc<[Variant]> = if known.is_empty() { Arc::default() } else { starts.of(script, request).into() };
+fn calls(script: &Script, knowledge: &Knowledge) -> Vec<LibraryCall> {
+    let known = script.trace.calls.iter().enumerate().filter(|(_, call)| defines(&call.object.callee, knowledge));
     let call = |(index, call): (usize, &CallEvent)| LibraryCall {
-        trains: is_trainer(&call.object.callee, request.knowledge),
+        trains: is_trainer(&call.object.callee, knowledge),
         script: script.path.clone(),
         trace: Arc::clone(&script.trace),
         call: index,
-        variants: Arc::clone(&variants),
+        variants: Arc::clone(&script.variants),
         environment: Arc::clone(&script.environment),
     };
-    known.into_iter().map(call).collect()
+    known.map(call).collect()
 }
 
 /// Whether some release of a known package defines a class or function that is called by this full name.

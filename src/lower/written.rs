@@ -63,6 +63,28 @@ impl Written {
         }
     }
 
+    /// How to give a setting of a variant another name; `None` where that cannot be done without changing more.
+    pub fn rename(&self, variant: &Variant, setting: &Setting, name: &str) -> Option<Rewrite> {
+        let title = format!("rename it to `{name}`");
+        let in_file = self.files.iter().find(|file| file.document.file == setting.origin.file);
+        let edit = match in_file {
+            Some(file) => {
+                let entry = edit::entry_at(&file.document, setting.origin)?;
+                edit::rename_key(&file.source, &file.document, entry, name).ok()?
+            }
+            None => {
+                let (source, flag) = self.flag_on_launch_line(variant, setting)?;
+                shell::rename_flag(source, flag, name)?
+            }
+        };
+        Some(Rewrite { title, edits: vec![edit], value: setting.value.clone() })
+    }
+
+    fn flag_on_launch_line(&self, variant: &Variant, setting: &Setting) -> Option<(&SourceFile, &Entry)> {
+        let (source, launch) = self.launches.iter().find(|(_, launch)| Some(launch.span) == variant.origin)?;
+        Some((source, launch.flags.iter().find(|flag| flag.span == setting.origin)?))
+    }
+
     fn on_launch_line(&self, variant: &Variant, setting: &Setting) -> Option<Rewrite> {
         let (source, launch) = self.launches.iter().find(|(_, launch)| Some(launch.span) == variant.origin)?;
         let flag = launch.flags.iter().find(|flag| flag.span == setting.origin)?;

@@ -47,9 +47,27 @@ pub(super) enum Fate {
 }
 
 impl Misfit<'_> {
-    /// Whether releases before this one have the argument.
-    pub(super) fn is_older(&self, release: usize) -> bool {
-        self.having.iter().next().is_some_and(|oldest| oldest < release)
+    /// What is wrong with these names, in these releases.
+    pub(super) fn headline(&self, callee: &str, releases: &str, names: &str, in_effect: usize) -> String {
+        let short = |name: &str| format!("`{}`", name.rsplit('.').next().unwrap_or(name));
+        let callee = short(callee);
+        let was_earlier = self.having.iter().next().is_some_and(|oldest| oldest < in_effect);
+        match &self.fate {
+            Fate::Renamed(new) if was_earlier => format!("{callee} of {releases} takes `{new}`, not {names} any more"),
+            Fate::Renamed(new) => format!("{callee} of {releases} takes `{new}`, not yet {names}"),
+            Fate::Moved(config) => format!("{callee} of {releases} takes {names} as part of {}", short(config)),
+            Fate::Gone => format!("{callee} of {releases} has no {names} any more"),
+            Fate::NotYet => format!("{callee} of {releases} has no {names} yet"),
+            Fate::Never(_) => format!("{callee} of {releases} has no parameter {names}"),
+        }
+    }
+
+    /// Which releases have the argument.
+    pub(super) fn having_note(&self, name: &str) -> Option<String> {
+        if self.having.is_empty() {
+            return matches!(self.fate, Fate::Never(_)).then(|| format!("no known release has `{name}`"));
+        }
+        Some(format!("{} has `{name}`", self.versions.releases(&self.having)))
     }
 }
 
@@ -232,33 +250,13 @@ pub(super) fn report_unfit(call: &Call<'_>, meta: &RuleMeta, unfit: &[&Unfit<'_>
         _ => call.releases(&(&lacking & &call.allowed())),
     };
     let names: Vec<String> = unfit.iter().map(|one| format!("`{}`", one.name())).collect();
-    let names = enumerate(&names);
-    let callee = format!("`{}`", call.short_name());
-    let message = match &first.misfit.fate {
-        Fate::Renamed(new) if first.misfit.is_older(in_effect) => {
-            format!("{callee} of {releases} takes `{new}`, not {names} any more")
-        }
-        Fate::Renamed(new) => format!("{callee} of {releases} takes `{new}`, not yet {names}"),
-        Fate::Moved(config) => {
-            let config = config.rsplit('.').next().unwrap_or(config);
-            format!("{callee} of {releases} takes {names} as part of `{config}`")
-        }
-        Fate::Gone => format!("{callee} of {releases} has no {names} any more"),
-        Fate::NotYet => format!("{callee} of {releases} has no {names} yet"),
-        Fate::Never(_) => format!("{callee} of {releases} has no parameter {names}"),
-    };
+    let message = first.misfit.headline(call.callee(), &releases, &enumerate(&names), in_effect);
     let primary = Label { span: first.argument.span, message: "TypeError: unexpected argument".to_owned() };
     let mut finding = call.finding(meta, first.reach, &lacking, message, primary);
     finding
         .related
         .extend(rest.iter().map(|one| Label { span: one.argument.span, message: "this one too".to_owned() }));
-    if first.misfit.having.is_empty() && matches!(first.misfit.fate, Fate::Never(_)) {
-        finding.notes.push(format!("no known release has `{}`", first.name()));
-    }
-    for one in unfit.iter().filter(|one| !one.misfit.having.is_empty()) {
-        let note = format!("{} has `{}`", call.releases(&one.misfit.having), one.name());
-        finding.notes.push(note);
-    }
+    finding.notes.extend(unfit.iter().filter_map(|one| one.misfit.having_note(one.name())));
     call.explain(&mut finding, &first.outcome);
     Some(finding)
 }

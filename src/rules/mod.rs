@@ -12,6 +12,9 @@ mod import_missing;
 mod invalid_choice;
 mod memory;
 mod misfit;
+mod misfit_settings;
+#[cfg(test)]
+mod misfit_tests;
 mod moved_argument;
 mod no_train_dataset;
 mod option;

@@ -4,9 +4,10 @@ use super::ask::Call;
 use super::declare::declare_rule;
 use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, by_reach, report_unfit};
-use super::{Rule, RuleMeta};
+use super::misfit_settings::report_settings;
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix};
-use crate::lower::Analysis;
+use crate::lower::{Analysis, Script};
 use crate::syntax::python_edit;
 
 declare_rule! {
@@ -61,6 +62,10 @@ declare_rule! {
 impl Rule for RemovedArgument {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        found.extend(report_settings(analysis, script, context, &Self::META, |fate| *fate == Fate::Gone));
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

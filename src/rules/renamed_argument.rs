@@ -3,9 +3,10 @@
 use super::ask::Call;
 use super::declare::declare_rule;
 use super::misfit::{Fate, Unfit, report_unfit};
-use super::{Rule, RuleMeta};
+use super::misfit_settings::report_settings;
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix};
-use crate::lower::Analysis;
+use crate::lower::{Analysis, Script};
 use crate::syntax::python_edit;
 
 declare_rule! {
@@ -60,6 +61,10 @@ declare_rule! {
 impl Rule for RenamedArgument {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        found.extend(report_settings(analysis, script, context, &Self::META, |fate| matches!(fate, Fate::Renamed(_))));
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

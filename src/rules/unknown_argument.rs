@@ -4,11 +4,12 @@ use super::ask::Call;
 use super::declare::declare_rule;
 use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, report_unfit};
+use super::misfit_settings::report_settings;
 use super::report::Reach;
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::knowledge::ReleaseSet;
-use crate::lower::Analysis;
+use crate::lower::{Analysis, Script};
 use crate::syntax::python_edit;
 
 declare_rule! {
@@ -68,6 +69,12 @@ declare_rule! {
 impl Rule for UnknownArgument {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        found.extend(report_settings(analysis, script, context, &Self::META, |fate| {
+            matches!(fate, Fate::NotYet | Fate::Never(_))
+        }));
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

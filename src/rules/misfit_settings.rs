@@ -1,0 +1,162 @@
+//! Settings of argument files and launch lines that the class they are meant for does not take, in some release that the project
+//! allows.
+
+use super::ask::Outcome;
+use super::misfit::{Fate, Misfit, Receiver};
+use super::versions::{Reach, enumerate};
+use super::{Context, RuleMeta};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
+use crate::eval::{FlagOwner, Parser, ParserKind};
+use crate::knowledge::{Knowledge, ParserName};
+use crate::lower::{Analysis, Change, Script};
+use crate::model::{Setting, Variant};
+use crate::source::Span;
+
+/// A setting that does not fit.
+struct UnfitSetting<'a> {
+    setting: &'a Setting,
+    name: &'a str,
+    variant: (usize, &'a Variant),
+    parser: &'a Parser,
+    receiver: Receiver<'a>,
+    misfit: Misfit<'a>,
+    reach: Reach,
+}
+
+/// The settings with which the project starts a script and which a strict parser of the script would not know.
+fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSetting<'a>> {
+    let mut found: Vec<UnfitSetting<'a>> = Vec::new();
+    for (index, variant) in script.variants.iter().enumerate() {
+        for setting in &variant.settings {
+            let flag = &script.trace.flags[setting.flag.0 as usize];
+            let (FlagOwner::External(class), Some(parser)) =
+                (&flag.owner, script.trace.parsers.get(flag.parser.0 as usize))
+            else {
+                continue;
+            };
+            let receiver = Receiver { knowledge: context.knowledge, environment: &script.environment, callee: class };
+            let is_told = found.iter().any(|other| other.setting.origin == setting.origin);
+            // Another class that the parser fills may take it.
+            let is_taken = others(script, setting, &flag.name)
+                .any(|class| Receiver { callee: class, ..receiver }.misfit(&flag.name).is_none());
+            if is_told || is_taken || !is_strict(script, parser, variant, setting, context.knowledge) {
+                continue;
+            }
+            let Some(misfit) = receiver.misfit(&flag.name) else { continue };
+            let versions = misfit.versions;
+            let Some(in_effect) = versions.in_effect() else { continue };
+            let reach = versions.reach(&Outcome::certainly(misfit.lacking.clone()), in_effect);
+            if versions.speaks_of(reach) {
+                let variant = (index, variant);
+                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, receiver, misfit, reach });
+            }
+        }
+    }
+    found
+}
+
+/// The other classes of the same parser that have a flag of this name.
+fn others<'a>(script: &'a Script, setting: &'a Setting, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let parser = script.trace.flags[setting.flag.0 as usize].parser;
+    script.trace.flags.iter().enumerate().filter_map(move |(index, flag)| match &flag.owner {
+        FlagOwner::External(class)
+            if flag.parser == parser && &*flag.name == name && index != setting.flag.0 as usize =>
+        {
+            Some(&**class)
+        }
+        _ => None,
+    })
+}
+
+/// Whether the parser raises when it meets an option it does not know.
+fn is_strict(script: &Script, parser: &Parser, variant: &Variant, setting: &Setting, knowledge: &Knowledge) -> bool {
+    let is_inside = |launch: Span| {
+        launch.file == setting.origin.file && launch.start <= setting.origin.start && setting.origin.end <= launch.end
+    };
+    let is_on_launch_line = variant.origin.is_some_and(is_inside);
+    match parser.kind {
+        _ if parser.is_lenient => false,
+        ParserKind::HfArgumentParser => true,
+        ParserKind::TrlParser => {
+            let refuses = || {
+                let (package, releases) = knowledge.curated().refusing_unknown_keys(ParserName::Trl)?;
+                let package = knowledge.package(package)?;
+                Some(package.releases_in(releases).contains(script.environment.in_effect(package)?))
+            };
+            is_on_launch_line || refuses() == Some(true)
+        }
+        ParserKind::Argparse | ParserKind::Function => false,
+    }
+}
+
+/// Reports those settings that `select` picks, by what became of them: one finding for all of the same class that one file or launch
+/// line sets.
+pub(super) fn report_settings(
+    analysis: &Analysis,
+    script: &Script,
+    context: &Context<'_>,
+    meta: &RuleMeta,
+    select: impl Fn(&Fate) -> bool,
+) -> Vec<Diagnostic> {
+    let unfit = unfit_settings(script, context);
+    let mut groups: Vec<Vec<&UnfitSetting<'_>>> = Vec::new();
+    for one in unfit.iter().filter(|one| select(&one.misfit.fate)) {
+        let is_alike = |other: &UnfitSetting<'_>| {
+            other.setting.origin.file == one.setting.origin.file
+                && other.receiver.callee == one.receiver.callee
+                && other.variant.0 == one.variant.0
+                && other.reach == one.reach
+                && other.misfit.versions.package.name() == one.misfit.versions.package.name()
+                && other.misfit.fate == one.misfit.fate
+        };
+        match groups.iter_mut().find(|group| is_alike(group[0])) {
+            Some(group) => group.push(one),
+            None => groups.push(vec![one]),
+        }
+    }
+    groups.iter().filter_map(|group| report(analysis, script, meta, group)).collect()
+}
+
+fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&UnfitSetting<'_>]) -> Option<Diagnostic> {
+    let (first, rest) = group.split_first()?;
+    let versions = first.misfit.versions;
+    let lacking = group.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
+    let in_effect = versions.in_effect()?;
+    let releases = match first.reach {
+        Reach::InEffect => versions.release(in_effect),
+        _ => versions.releases(&(&lacking & &versions.allowed())),
+    };
+    let names: Vec<String> = group.iter().map(|one| format!("`{}`", one.name)).collect();
+    let message = first.misfit.headline(first.receiver.callee, &releases, &enumerate(&names), in_effect);
+    let label = |one: &UnfitSetting<'_>, message: &str| Label { span: one.setting.origin, message: message.to_owned() };
+    let mut finding =
+        versions.finding(meta, first.reach, &lacking, message, label(first, "ValueError: not used by the parser"));
+    finding.related.extend(rest.iter().map(|one| label(one, "this one too")));
+    finding.related.push(Label { span: first.parser.span, message: "this parser reads it".to_owned() });
+    finding.notes.extend(group.iter().filter_map(|one| one.misfit.having_note(one.name)));
+    versions.explain(&mut finding);
+    let rewrites = group.iter().map(|one| match &one.misfit.fate {
+        Fate::Renamed(name) => analysis.written.rename(one.variant.1, one.setting, name),
+        Fate::Gone => analysis.written.rewrite(one.variant.1, one.setting, Change::Gone),
+        Fate::Moved(_) | Fate::NotYet | Fate::Never(_) => None,
+    });
+    let rewrites: Vec<_> = rewrites.collect::<Option<_>>().unwrap_or_default();
+    let is_elsewhere = |one: &&UnfitSetting<'_>| {
+        let scripts = analysis.calls.iter().filter(|call| call.script != script.path);
+        scripts
+            .flat_map(|call| call.variants.iter())
+            .any(|variant| variant.settings.iter().any(|setting| setting.origin == one.setting.origin))
+    };
+    if !rewrites.is_empty() {
+        // A new name for a setting of several scripts must suit all of them.
+        let is_safe = matches!(first.misfit.fate, Fate::Renamed(_)) && !group.iter().any(is_elsewhere);
+        let mut titles: Vec<String> = rewrites.iter().map(|rewrite| rewrite.title.clone()).collect();
+        titles.dedup();
+        let mut edits: Vec<_> = rewrites.into_iter().flat_map(|rewrite| rewrite.edits).collect();
+        edits.sort();
+        edits.dedup();
+        let applicability = if is_safe { Applicability::Safe } else { Applicability::Unsafe };
+        finding.fixes.push(Fix { title: enumerate(&titles), applicability, edits });
+    }
+    Some(finding)
+}

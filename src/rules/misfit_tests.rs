@@ -1,0 +1,119 @@
+//! Arguments and settings that releases do not take: who says so, and who stays silent.
+
+use super::testing::lint;
+use crate::diagnostic::Applicability;
+use crate::syntax::edit;
+
+/// Rule and place of what is found, the text at the place shortened to its first word.
+fn found(files: &[(&str, &str)]) -> Vec<(&'static str, String)> {
+    let (sources, found) = lint(files);
+    let place = |finding: &crate::diagnostic::Diagnostic| {
+        let text = sources.get(finding.primary.span.file).slice(finding.primary.span).to_owned();
+        text.split(['=', ' ', ':']).next().unwrap_or_default().to_owned()
+    };
+    found.iter().map(|finding| (finding.rule, place(finding))).collect()
+}
+
+const SCRIPT: &str = "\
+from transformers import HfArgumentParser, TrainingArguments
+
+parser = HfArgumentParser(TrainingArguments)
+args = parser.PARSE
+";
+
+#[test]
+fn a_flag_that_the_class_lost_stops_a_strict_parser() {
+    let run = "python train.py --output_dir out --overwrite_output_dir --no_cuda True\n";
+    let strict = "parse_args_into_dataclasses()";
+    for (parse, requirement, expected) in [
+        (strict, "transformers==5.20.0\n", vec![("removed-argument", "--overwrite_output_dir")]),
+        (strict, "transformers==4.46.3\n", vec![]),
+        ("parse_args_into_dataclasses(return_remaining_strings=True)", "transformers==5.20.0\n", vec![]),
+        // Nothing says whether it does.
+        ("parse_args_into_dataclasses(return_remaining_strings=x)", "transformers==5.20.0\n", vec![]),
+    ] {
+        let script = SCRIPT.replace("PARSE", parse);
+        let found = found(&[("requirements.txt", requirement), ("train.py", &script), ("run.sh", run)]);
+        let found: Vec<(&str, &str)> = found.iter().map(|(rule, place)| (*rule, place.as_str())).collect();
+        assert_eq!(found, expected, "{parse} {requirement}");
+    }
+}
+
+#[test]
+fn a_flag_goes_with_its_line() {
+    let run = "python train.py \\\n  --output_dir out \\\n  --overwrite_output_dir \\\n  --seed 1\n";
+    let script = SCRIPT.replace("PARSE", "parse_args_into_dataclasses()");
+    let files = [("requirements.txt", "transformers==5.20.0\n"), ("train.py", &*script), ("run.sh", run)];
+    let (_, found) = lint(&files);
+    let fix = &found[0].fixes[0];
+    assert_eq!(fix.applicability, Applicability::Unsafe);
+    let fixed = edit::apply(run, &fix.edits).expect("edits that fit");
+    assert_eq!(fixed, "python train.py \\\n  --output_dir out \\\n  --seed 1\n");
+}
+
+#[test]
+fn the_parser_of_trl_refuses_unknown_keys_in_some_releases() {
+    let script = "\
+from trl import DPOConfig, TrlParser
+
+args, = TrlParser(DPOConfig).parse_args_and_config()
+";
+    let config = "output_dir: out\nmax_prompt_length: 512\n";
+    let run = "python dpo.py --config dpo.yaml\n";
+    for (requirement, expected) in [("trl==1.16.0\n", 1), ("trl==0.28.0\n", 0)] {
+        let files = [("requirements.txt", requirement), ("dpo.py", script), ("dpo.yaml", config), ("run.sh", run)];
+        let wanted = vec![("removed-argument", "max_prompt_length".to_owned()); expected];
+        assert_eq!(found(&files), wanted, "{requirement}");
+    }
+    // Not yet there, and passed over.
+    let config = "output_dir: out\nloss_weights: [1.0]\n";
+    for (requirement, expected) in [("trl==0.19.1\n", 1), ("trl==0.17.0\n", 0)] {
+        let files = [("requirements.txt", requirement), ("dpo.py", script), ("dpo.yaml", config), ("run.sh", run)];
+        let wanted = vec![("unknown-argument", "loss_weights".to_owned()); expected];
+        assert_eq!(found(&files), wanted, "{requirement}");
+    }
+}
+
+#[test]
+fn moved_arguments_follow_the_configuration() {
+    let script = |config: &str, beta: &str| {
+        format!(
+            "from trl import DPOConfig, DPOTrainer\n\nbeta = 0.2\nargs = {config}\ntrainer = DPOTrainer(\n    model,\n    \
+             args=args,\n    train_dataset=load(),\n    beta={beta},\n    max_length=512,\n)\nlate = 0.1\n"
+        )
+    };
+    let fixes = |script: &str| {
+        let (_, found) = lint(&[("requirements.txt", "trl==0.27.2\n"), ("train.py", script)]);
+        let fixes = found.iter().flat_map(|finding| finding.fixes.clone());
+        fixes
+            .map(|fix| (fix.applicability, edit::apply(script, &fix.edits).expect("edits that fit")))
+            .collect::<Vec<_>>()
+    };
+    let moved = |config: &str| {
+        format!(
+            "from trl import DPOConfig, DPOTrainer\n\nbeta = 0.2\nargs = {config}\ntrainer = DPOTrainer(\n    model,\n    \
+             args=args,\n    train_dataset=load(),\n)\nlate = 0.1\n"
+        )
+    };
+    let plain = "DPOConfig(output_dir=\"out\")";
+    let into = |beta: &str| moved(&format!("DPOConfig(output_dir=\"out\", beta={beta}, max_length=512)"));
+    assert_eq!(fixes(&script(plain, "0.1")), [(Applicability::Safe, into("0.1"))]);
+    assert_eq!(fixes(&script(plain, "beta")), [(Applicability::Unsafe, into("beta"))]);
+    assert_eq!(fixes(&script(plain, "late"))[0].0, Applicability::Display, "it is bound below");
+    assert_eq!(fixes(&script("DPOConfig(output_dir=\"out\", beta=0.3)", "0.1")), [], "it is set already");
+    assert_eq!(fixes(&script("make()", "0.1")), [], "nobody knows where it is built");
+}
+
+#[test]
+fn what_a_base_class_takes_depends_on_the_release_of_its_package() {
+    let script = "from trl import DPOConfig\nargs = DPOConfig(output_dir='out', overwrite_output_dir=True)\n";
+    for (requirements, expected) in [
+        ("trl==0.29.0\ntransformers==5.3.0\n", 1),
+        ("trl==0.29.0\ntransformers==4.57.1\n", 0),
+        // The release of transformers cannot be told.
+        ("trl==0.29.0\ntransformers @ git+https://github.com/huggingface/transformers\n", 0),
+    ] {
+        let found = found(&[("requirements.txt", requirements), ("train.py", script)]);
+        assert_eq!(found, vec![("removed-argument", "overwrite_output_dir".to_owned()); expected], "{requirements}");
+    }
+}
