@@ -351,3 +351,43 @@ impl<'a> Signature<'a> {
         self.external.extend(derived.external);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_taken_is_in_the_signature() {
+        let knowledge = Knowledge::bundled();
+        let package = knowledge.package("trl").expect("it is known");
+        let newest = |name: &str| knowledge.package(name)?.all().iter().next_back();
+        let mut found = 0;
+        for definition in package.definitions() {
+            for release in package.all().iter().step_by(12) {
+                let in_effect = |name: &str| if name == "trl" { Some(release) } else { newest(name) };
+                let Some(signature) = knowledge.signature(package, definition, &in_effect) else { continue };
+                for name in signature.parameters.keys().copied().chain(["no_such_parameter"]) {
+                    let expected = match signature.parameters.get(name) {
+                        Some(parameter) => Takes::Parameter(parameter),
+                        None if signature.any_keyword => Takes::AnyKeyword,
+                        None if signature.complete => Takes::Nothing,
+                        None => Takes::Unknown,
+                    };
+                    assert_eq!(knowledge.takes(package, definition, name, &in_effect), expected, "{definition} {name}");
+                    found += 1;
+                }
+            }
+        }
+        assert!(found > 10_000, "{found} parameters were compared");
+    }
+
+    #[test]
+    fn a_configuration_leaves_its_package_for_the_class_it_derives_from() {
+        let knowledge = Knowledge::bundled();
+        let package = knowledge.package("trl").expect("it is known");
+        let newest = |name: &str| knowledge.package(name)?.all().iter().next_back();
+        let bases = knowledge.outside_bases(package, "trl.trainer.dpo_config.DPOConfig", &newest);
+        let names: Vec<_> = bases.iter().map(|(package, base)| (package.name(), *base)).collect();
+        assert_eq!(names, [("transformers", "transformers.training_args.TrainingArguments")]);
+    }
+}
