@@ -61,16 +61,8 @@ pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host
 /// Whether a Python expression is true where its names are bound to values. A name that is not bound is a fresh unknown;
 /// `...` stands for a question that was not understood.
 pub fn condition(expr: &str, bindings: &[(&str, Value)], host: &dyn Host) -> Cond {
-    // Ids that no trace uses, and no other condition.
-    static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
     let module = parse(expr);
-    let mut state = Interpreter::new(&module, host);
-    state.skip_ids(NEXT.fetch_add(64, Ordering::Relaxed));
-    state.limit_depth();
-    for (_, value) in bindings {
-        state.know(value, 4);
-    }
-    state.truth_of_text(&module, bindings.iter().map(|(name, value)| ((*name).into(), value.clone())).collect())
+    of_text(&module, bindings, host).truth_of_text(&module, named(bindings))
 }
 
 /// The value of a Python expression without names, such as a parameter's default.
@@ -79,6 +71,29 @@ pub fn expression(expr: &str, host: &dyn Host) -> Value {
     let mut state = Interpreter::new(&module, host);
     state.limit_depth();
     state.value_of_text(&module, BTreeMap::new()).unwrap_or(Value::Unknown)
+}
+
+/// The value of a Python expression whose names are bound to values; what is not bound, and `...`, is not known.
+pub fn expression_with(expr: &str, bindings: &[(&str, Value)], host: &dyn Host) -> Value {
+    let module = parse(expr);
+    of_text(&module, bindings, host).value_of_text(&module, named(bindings)).unwrap_or(Value::Unknown)
+}
+
+/// An interpreter for one expression.
+fn of_text<'a>(module: &Arc<PythonModule>, bindings: &[(&str, Value)], host: &'a dyn Host) -> Interpreter<'a> {
+    // Ids that no trace uses, and no other expression.
+    static NEXT: AtomicU32 = AtomicU32::new(1 << 31);
+    let mut state = Interpreter::new(module, host);
+    state.skip_ids(NEXT.fetch_add(64, Ordering::Relaxed));
+    state.limit_depth();
+    for (_, value) in bindings {
+        state.know(value, 4);
+    }
+    state
+}
+
+fn named(bindings: &[(&str, Value)]) -> BTreeMap<Arc<str>, Value> {
+    bindings.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
 }
 
 fn parse(text: &str) -> Arc<PythonModule> {

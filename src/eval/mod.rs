@@ -31,7 +31,7 @@ mod value;
 mod worlds;
 
 pub use condition::{Assignment, Atom, Cond, Order, Tri};
-pub use entry::{condition, expression, run_function, run_script};
+pub use entry::{condition, expression, expression_with, run_function, run_script};
 pub use trace::{
     Argument, AttributeRead, CallEvent, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId, ParserKind,
     RaiseEvent, Summary, Trace,

@@ -16,7 +16,9 @@ pub use curated::{AdapterReference, Curated, Effect, ParserName};
 pub use package::{Package, write_intervals};
 pub use query::{Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
-pub use stored::{Callable, CallableKind, Export, Fact, Guard, Kind, Module, Names, Parameter, Read, Release, Returns};
+pub use stored::{
+    Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Module, Names, Parameter, Read, Release, Returns,
+};
 
 /// Knowledge that cannot be read: a damaged bundled file or a user's own.
 #[derive(Debug, thiserror::Error)]

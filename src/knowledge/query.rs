@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::stored::{Callable, CallableKind, Guard, Parameter, Read, Returns};
+use super::stored::{Callable, CallableKind, Forward, Guard, Parameter, Read, Returns};
 use super::{Knowledge, Package, ReleaseSet};
 
 /// Inheritance is followed this far; a longer chain is a cycle.
@@ -120,6 +120,11 @@ impl Package {
     /// Attributes that a constructor reads from its parameters.
     pub fn reads(&self, definition: &str, release: usize) -> Vec<&Read> {
         self.behaviour(definition, release, |callable| &callable.reads)
+    }
+
+    /// What a constructor hands on to a base class of another package.
+    pub fn forwards(&self, definition: &str, release: usize) -> Vec<&Forward> {
+        self.behaviour(definition, release, |callable| &callable.forwards)
     }
 
     /// What a function returns; empty when nothing is known.

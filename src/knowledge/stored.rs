@@ -116,6 +116,15 @@ pub struct Read {
     pub when: String,
 }
 
+/// What a constructor hands on to that of a base class in another package.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Forward {
+    /// The parameter of the base class: `eval_dataset`.
+    pub parameter: String,
+    /// A Python expression over the constructor's own parameters; `...` is a part that is not known.
+    pub value: String,
+}
+
 /// What a function returns in one case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returns {
@@ -160,6 +169,9 @@ pub struct Callable {
     /// Attributes read from parameters.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<Fact<Read>>,
+    /// What the constructor hands on to a base class of another package; what is not listed is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forwards: Vec<Fact<Forward>>,
     /// What a function returns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returns: Vec<Fact<Returns>>,

@@ -42,6 +42,7 @@ pub(super) fn describe(library: &Library<'_>, definitions: &mut BTreeMap<String,
             CallableKind::Class => {
                 let Some(trace) = host.run(module, &format!("{short}.__init__")) else { return };
                 definition.reads = reads(&trace, &fields);
+                definition.forwards = super::forward::forwards(&trace);
                 complain(definition, &trace);
             }
             CallableKind::Dataclass => {

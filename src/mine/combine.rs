@@ -121,6 +121,7 @@ impl Fold<'_> {
             guards: self.facts(&owner, flatten(by_release, |one| &one.guards)),
             warnings: self.facts(&owner, flatten(by_release, |one| &one.warnings)),
             reads: self.facts(&owner, flatten(by_release, |one| &one.reads)),
+            forwards: self.facts(&owner, flatten(by_release, |one| &one.forwards)),
             returns: self.facts(&owner, flatten(by_release, |one| &one.returns)),
         }
     }

@@ -7,7 +7,7 @@ use ruff_text_size::Ranged;
 
 use super::library::{Library, Target, is_public, is_public_path};
 use super::scope::Binding;
-use crate::knowledge::{CallableKind, Guard, Parameter, Read, Returns};
+use crate::knowledge::{CallableKind, Forward, Guard, Parameter, Read, Returns};
 use crate::syntax::python::PythonModule;
 
 /// Longer expressions are stored as `...`.
@@ -27,6 +27,7 @@ pub(super) struct Definition {
     pub guards: Vec<Guard>,
     pub warnings: Vec<Guard>,
     pub reads: Vec<Read>,
+    pub forwards: Vec<Forward>,
     pub returns: Vec<Returns>,
 }
 
@@ -43,6 +44,7 @@ impl Definition {
             guards: Vec::new(),
             warnings: Vec::new(),
             reads: Vec::new(),
+            forwards: Vec::new(),
             returns: Vec::new(),
         }
     }

@@ -9,6 +9,7 @@
 //! - [`library`]: names followed across modules to where they are defined;
 //! - [`definition`]: classes, dataclasses and functions with their parameters;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
+//! - [`forward`]: what a constructor hands on to a base class of another package;
 //! - [`combine`]: one release after another folded into facts that hold for intervals;
 //! - [`render`]: the text of the stored form, the same on every run.
 
@@ -16,6 +17,7 @@ mod behaviour;
 mod combine;
 mod condition;
 mod definition;
+mod forward;
 mod host;
 mod library;
 mod render;

@@ -2,6 +2,7 @@
 
 mod adapter_reference_drift;
 mod ask;
+mod bind;
 mod constructor_raises;
 mod declare;
 #[cfg(test)]

@@ -1,0 +1,94 @@
+//! What a constructor hands on to that of a base class in another package.
+//!
+//! A trainer of TRL ends in `super().__init__(model=model, args=args, ...)`, and the checks of that constructor, mined from its own
+//! package, hold for the trainer's arguments as well. What is handed on is kept as an expression over the trainer's parameters.
+
+use super::condition::shown;
+use crate::eval::{Root, Trace, Value};
+use crate::knowledge::Forward;
+
+/// Longer expressions are of no use.
+const MAX_LENGTH: usize = 160;
+
+/// What is not known.
+const UNKNOWN: &str = "...";
+
+/// The parameters of the outside constructor that get something known, by name.
+pub(super) fn forwards(trace: &Trace) -> Vec<Forward> {
+    let mut calls = trace.calls.iter().filter(|call| call.through.is_some());
+    // Two different calls of it: which one is made depends on more than the parameters.
+    let (Some(call), None) = (calls.next(), calls.next()) else { return Vec::new() };
+    let arguments = call.object.args.iter().filter_map(|argument| {
+        let value = written(&argument.value.value).filter(|value| value.len() <= MAX_LENGTH)?;
+        Some(Forward { parameter: argument.name.as_deref()?.to_owned(), value })
+    });
+    let mut forwards: Vec<Forward> = arguments.collect();
+    forwards.sort_by(|one, other| one.parameter.cmp(&other.parameter));
+    forwards
+}
+
+/// A value as an expression over the parameters: `eval_dataset if eval_dataset is None else ...`.
+fn written(value: &Value) -> Option<String> {
+    match value {
+        Value::Const(constant) => Some(constant.to_string()),
+        Value::Symbol(symbol) if matches!(symbol.root, Root::Parameter(_)) => Some(symbol.to_string()),
+        Value::Choice(choices) => {
+            let known = choices.iter().filter_map(|(when, value)| {
+                let (when, value) = (
+                    shown(when),
+                    match value {
+                        Value::Choice(_) => None,
+                        plain => written(plain),
+                    }?,
+                );
+                (!when.contains(UNKNOWN)).then(|| format!("{value} if {when} else "))
+            });
+            let known: Vec<String> = known.collect();
+            (!known.is_empty()).then(|| known.concat() + UNKNOWN)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::mine::behaviour::describe;
+    use crate::mine::definition::definitions;
+    use crate::mine::library::Library;
+    use crate::mine::wheel::Modules;
+
+    fn forwards(init: &str) -> Vec<(String, String)> {
+        let text = format!(
+            "from transformers import Trainer\nclass Base(Trainer):\n    pass\nclass T(Base):\n    \
+             def __init__(self, model=None, args=None, eval_dataset=None, flag=False):\n{init}"
+        );
+        let modules = Modules::parse([("p/__init__.py".to_owned(), text)]);
+        let library = Library::new(&modules);
+        let mut found = definitions(&library, &[]);
+        describe(&library, &mut found);
+        found["p.T"].forwards.iter().map(|one| (one.parameter.clone(), one.value.clone())).collect()
+    }
+
+    #[test]
+    fn what_is_handed_on_is_over_the_own_parameters() {
+        let init = "        if args is None:\n            args = Config()\n        if eval_dataset is not None:\n            \
+                    eval_dataset = self.prepare(eval_dataset)\n        \
+                    super().__init__(model=model, args=args, eval_dataset=eval_dataset, n=3, lost=load())\n";
+        let expected = [
+            ("args", "args if args is not None else ..."),
+            ("eval_dataset", "eval_dataset if eval_dataset is None else ..."),
+            ("model", "model"),
+            ("n", "3"),
+        ];
+        let found = forwards(init);
+        let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn two_ways_to_the_base_are_not_told_apart() {
+        let init = "        if flag:\n            super().__init__(model=model)\n        else:\n            \
+                    super().__init__(model=None)\n";
+        assert_eq!(forwards(init), []);
+    }
+}
