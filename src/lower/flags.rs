@@ -35,7 +35,7 @@ pub(super) fn complete(trace: &mut Trace, knowledge: &Knowledge) {
 }
 
 /// The library class that a class is or derives from.
-pub(super) fn library_class(class: &Value) -> Option<Arc<str>> {
+pub fn library_class(class: &Value) -> Option<Arc<str>> {
     match class {
         Value::External(name) => Some(Arc::clone(name)),
         Value::Class(class) => class.bases.iter().find_map(library_class),

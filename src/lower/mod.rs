@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use flags::library_class;
 pub use host::ReleaseHost;
 pub use releases::Releases;
 

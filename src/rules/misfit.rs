@@ -50,15 +50,17 @@ impl Misfit<'_> {
     /// What is wrong with these names, in these releases.
     pub(super) fn headline(&self, callee: &str, releases: &str, names: &str, in_effect: usize) -> String {
         let short = |name: &str| format!("`{}`", name.rsplit('.').next().unwrap_or(name));
-        let callee = short(callee);
+        let is_own = callee.split('.').next() == Some(self.versions.package.name());
+        // `DPOConfig` of trl has fields of the class of transformers from which it derives.
+        let callee = format!("{} {}", short(callee), if is_own { "of" } else { "with" });
         let was_earlier = self.having.iter().next().is_some_and(|oldest| oldest < in_effect);
         match &self.fate {
-            Fate::Renamed(new) if was_earlier => format!("{callee} of {releases} takes `{new}`, not {names} any more"),
-            Fate::Renamed(new) => format!("{callee} of {releases} takes `{new}`, not yet {names}"),
-            Fate::Moved(config) => format!("{callee} of {releases} takes {names} as part of {}", short(config)),
-            Fate::Gone => format!("{callee} of {releases} has no {names} any more"),
-            Fate::NotYet => format!("{callee} of {releases} has no {names} yet"),
-            Fate::Never(_) => format!("{callee} of {releases} has no parameter {names}"),
+            Fate::Renamed(new) if was_earlier => format!("{callee} {releases} takes `{new}`, not {names} any more"),
+            Fate::Renamed(new) => format!("{callee} {releases} takes `{new}`, not yet {names}"),
+            Fate::Moved(config) => format!("{callee} {releases} takes {names} as part of {}", short(config)),
+            Fate::Gone => format!("{callee} {releases} has no {names} any more"),
+            Fate::NotYet => format!("{callee} {releases} has no {names} yet"),
+            Fate::Never(_) => format!("{callee} {releases} has no parameter {names}"),
         }
     }
 
@@ -93,6 +95,12 @@ impl<'a> Receiver<'a> {
         let release = judged(&versions, &lacking)?;
         let fate = self.fate(&versions, release, keyword, &having);
         Some(Misfit { versions, lacking, having, fate })
+    }
+
+    /// Whether the callee takes a keyword in the releases that are in effect, or that cannot be told.
+    pub(super) fn may_take(&self, keyword: &str) -> bool {
+        let own = self.packages().into_iter().next();
+        own.and_then(|own| Some(self.takes(own.package, own.in_effect()?, keyword))) != Some(Takes::Nothing)
     }
 
     /// The packages that have a say in what the callee takes, its own first.

@@ -8,7 +8,7 @@ use super::{Context, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{FlagOwner, Parser, ParserKind};
 use crate::knowledge::{Knowledge, ParserName};
-use crate::lower::{Analysis, Change, Script};
+use crate::lower::{Analysis, Change, Script, library_class};
 use crate::model::{Setting, Variant};
 use crate::source::Span;
 
@@ -37,8 +37,11 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
             let receiver = Receiver { knowledge: context.knowledge, environment: &script.environment, callee: class };
             let is_told = found.iter().any(|other| other.setting.origin == setting.origin);
             // Another class that the parser fills may take it.
-            let is_taken = others(script, setting, &flag.name)
-                .any(|class| Receiver { callee: class, ..receiver }.misfit(&flag.name).is_none());
+            let is_taken = parser
+                .classes
+                .iter()
+                .filter_map(library_class)
+                .any(|other| other != *class && Receiver { callee: &other, ..receiver }.may_take(&flag.name));
             if is_told || is_taken || !is_strict(script, parser, variant, setting, context.knowledge) {
                 continue;
             }
@@ -53,19 +56,6 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
         }
     }
     found
-}
-
-/// The other classes of the same parser that have a flag of this name.
-fn others<'a>(script: &'a Script, setting: &'a Setting, name: &'a str) -> impl Iterator<Item = &'a str> {
-    let parser = script.trace.flags[setting.flag.0 as usize].parser;
-    script.trace.flags.iter().enumerate().filter_map(move |(index, flag)| match &flag.owner {
-        FlagOwner::External(class)
-            if flag.parser == parser && &*flag.name == name && index != setting.flag.0 as usize =>
-        {
-            Some(&**class)
-        }
-        _ => None,
-    })
 }
 
 /// Whether the parser raises when it meets an option it does not know.

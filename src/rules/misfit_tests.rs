@@ -75,6 +75,21 @@ args, = TrlParser(DPOConfig).parse_args_and_config()
 }
 
 #[test]
+fn a_key_that_another_class_of_the_parser_takes_is_known() {
+    let script = "\
+from trl import DPOConfig, ModelConfig, TrlParser
+
+model, args = TrlParser((ModelConfig, DPOConfig)).parse_args_and_config()
+";
+    // It moved from the one class to the other.
+    let config = "output_dir: out\nbeta: 0.1\ntrust_remote_code: true\ntorch_dtype: bfloat16\n";
+    let run = "python dpo.py --config dpo.yaml\n";
+    let files = [("requirements.txt", "trl==1.16.0\n"), ("dpo.py", script), ("dpo.yaml", config), ("run.sh", run)];
+    let places: Vec<String> = found(&files).into_iter().map(|(_, place)| place).collect();
+    assert_eq!(places, ["torch_dtype"]);
+}
+
+#[test]
 fn moved_arguments_follow_the_configuration() {
     let script = |config: &str, beta: &str| {
         format!(
