@@ -24,6 +24,10 @@ const UNMARKED_DEPTH: usize = 3;
 /// Data files beyond this size are data, not arguments. The longest argument file seen in the wild has 60 KB.
 const CONFIG_LIMIT: u64 = 1 << 20;
 
+/// A tree with more entries is walked again by several threads. They sleep for a millisecond whenever they wait for each
+/// other, which is longer than all that a small project takes.
+const FEW: usize = 256;
+
 /// What makes a folder a project.
 const MARKERS: &[&str] = &[".git", "pyproject.toml", "dpo-lint.toml", "setup.py"];
 
@@ -172,7 +176,14 @@ fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options,
     // Hidden folders matter: `.github`, `.ci`. `.git` and its like are excluded by name.
     walk.standard_filters(options.respect_gitignore).hidden(false).max_depth(depth).filter_entry(keep);
     let found = Mutex::new(Found::default());
-    walk.build_parallel().visit(&mut Builder { found: &found, seen });
+    let mut builder = Builder { found: &found, seen };
+    let few: Vec<_> = walk.build().take(FEW + 1).collect();
+    if few.len() <= FEW && few.iter().all(Result::is_ok) {
+        let mut visitor = builder.build();
+        few.into_iter().for_each(|entry| _ = visitor.visit(entry));
+    } else {
+        walk.build_parallel().visit(&mut builder);
+    }
     found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
