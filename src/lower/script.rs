@@ -41,19 +41,33 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
         let source = request.sources.read(request.file_system, path);
         source.is_ok_and(|source| request.knowledge.packages().any(|package| source.text().contains(package.name())))
     };
-    let candidates = request.files.par_iter().filter(is_code).filter(is_named);
-    let (paths, modules): (Vec<&PathBuf>, Vec<_>) =
-        candidates.filter_map(|path| Some((path, host.module_at(path)?))).unzip();
+    let code: Vec<&PathBuf> = request.files.iter().filter(is_code).collect();
+    let read = |path: &&PathBuf| is_named(path).then(|| host.module_at(path)).flatten();
+    let named = in_parallel(&code, read).into_iter().zip(&code).filter_map(|(module, path)| Some((*path, module?)));
+    let (paths, modules): (Vec<&PathBuf>, Vec<_>) = named.unzip();
     let reaching = Reach::new(host, request.knowledge).files(&modules);
-    let evaluate = |(path, module): (&PathBuf, &Arc<PythonModule>)| {
+    let evaluate = |(path, module): &(&PathBuf, &Arc<PythonModule>)| {
         let alone = Alone(host);
         let host: &dyn Host = if reaching.contains(&module.file()) { host } else { &alone };
         let mut trace = eval::run_script(module, host);
         super::flags::complete(&mut trace, request.knowledge);
         let trace = Arc::new(trace);
-        Script { path: path.clone(), trace, environment: Arc::new(environments.of(path)), variants: Arc::default() }
+        Script {
+            path: path.to_path_buf(),
+            trace,
+            environment: Arc::new(environments.of(path)),
+            variants: Arc::default(),
+        }
     };
-    paths.into_par_iter().zip(&modules).map(evaluate).collect()
+    in_parallel(&paths.into_iter().zip(&modules).collect::<Vec<_>>(), evaluate)
+}
+
+/// Does the same with each item, in order; on several threads unless there is only one, for which starting them takes long.
+fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
+    match items {
+        [] | [_] => items.iter().map(act).collect(),
+        _ => items.par_iter().map(act).collect(),
+    }
 }
 
 /// Every call in a script of something that a known package defines.
