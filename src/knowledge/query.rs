@@ -104,7 +104,7 @@ impl Package {
 
     /// What a definition accepts at a release, inheritance inside the package followed; `None` if it does not exist there.
     pub fn signature(&self, definition: &str, release: usize) -> Option<Signature<'_>> {
-        Follow { elsewhere: &|_| None }.signature(self, definition, release, 0)
+        Follow { elsewhere: &|_| None }.signature(self, definition, release, At::default())
     }
 
     /// When a constructor or function raises.
@@ -181,7 +181,7 @@ impl Knowledge {
     ) -> Takes<'a> {
         let Some(release) = in_effect(package.name()) else { return Takes::Unknown };
         let elsewhere = self.elsewhere(in_effect);
-        Follow { elsewhere: &elsewhere }.takes(package, definition, keyword, release, 0)
+        Follow { elsewhere: &elsewhere }.takes(package, definition, keyword, release, At::default())
     }
 
     /// The classes of other packages from which a class of `package` derives, each where it first leaves its package.
@@ -219,7 +219,7 @@ impl Knowledge {
     ) -> Option<Signature<'a>> {
         let release = in_effect(package.name())?;
         let elsewhere = self.elsewhere(in_effect);
-        Follow { elsewhere: &elsewhere }.signature(package, definition, release, 0)
+        Follow { elsewhere: &elsewhere }.signature(package, definition, release, At::default())
     }
 }
 
@@ -230,45 +230,71 @@ struct Follow<'a, 'f> {
     elsewhere: Elsewhere<'a, 'f>,
 }
 
+/// Where in a hierarchy of classes a question is asked.
+#[derive(Clone, Copy, Default)]
+struct At {
+    /// How many classes are below.
+    depth: u32,
+    /// Whether a class below is a dataclass: it takes over the fields of its bases, and calls no constructor of theirs.
+    for_fields: bool,
+}
+
+impl At {
+    fn base_of_dataclass(self) -> Self {
+        Self { depth: self.depth + 1, for_fields: true }
+    }
+
+    fn base_of_class(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+}
+
 impl<'a> Follow<'a, '_> {
-    fn signature(&self, package: &'a Package, definition: &str, release: usize, depth: u32) -> Option<Signature<'a>> {
-        let callable = package.callable_at(definition, release).filter(|_| depth < MAX_BASES)?;
+    fn signature(&self, package: &'a Package, definition: &str, release: usize, at: At) -> Option<Signature<'a>> {
+        let callable = package.callable_at(definition, release).filter(|_| at.depth < MAX_BASES)?;
         let kind = package.at(&callable.kind, release)?.kind;
         let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
         let inherits = package.is_in(&callable.inherits, release);
         let mut signature = Signature { complete: true, ..Signature::default() };
-        if kind == CallableKind::Dataclass {
+        if kind == CallableKind::Dataclass || at.for_fields {
             // Fields of the first base win, so it comes last.
             for base in bases.iter().rev() {
-                signature.extend(self.base(package, base, release, depth));
+                signature.extend(self.base(package, base, release, at.base_of_dataclass()));
             }
         } else if inherits {
             let base = bases.iter().find(|base| !BARE_BASES.contains(&base.as_str()));
-            return Some(base.map_or(signature, |base| self.base(package, base, release, depth)));
+            return Some(base.map_or(signature, |base| self.base(package, base, release, at.base_of_class())));
         }
-        signature.extend(own(package, callable, release));
+        if kind == CallableKind::Dataclass || !at.for_fields {
+            signature.extend(own(package, callable, release));
+        }
         Some(signature)
     }
 
-    fn takes(&self, package: &'a Package, definition: &str, keyword: &str, release: usize, depth: u32) -> Takes<'a> {
-        let callable = package.callable_at(definition, release).filter(|_| depth < MAX_BASES);
+    fn takes(&self, package: &'a Package, definition: &str, keyword: &str, release: usize, at: At) -> Takes<'a> {
+        let callable = package.callable_at(definition, release).filter(|_| at.depth < MAX_BASES);
         let Some(callable) = callable else { return Takes::Unknown };
-        if let Some(found) = callable.parameters.get(keyword).and_then(|facts| package.at(facts, release)) {
+        let is_dataclass = package.at(&callable.kind, release).is_some_and(|kind| kind.kind == CallableKind::Dataclass);
+        let has_fields = is_dataclass || at.for_fields;
+        let counts = is_dataclass || !at.for_fields;
+        let own = callable.parameters.get(keyword).filter(|_| counts).and_then(|facts| package.at(facts, release));
+        if let Some(found) = own {
             return Takes::Parameter(found);
         }
-        let is_dataclass = package.at(&callable.kind, release).is_some_and(|kind| kind.kind == CallableKind::Dataclass);
         let inherits = package.is_in(&callable.inherits, release);
         let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
         let mut bases = bases.iter().filter(|base| !BARE_BASES.contains(&base.as_str()));
+        let next = if has_fields { at.base_of_dataclass() } else { at.base_of_class() };
         let inherited = |base: &'a String| match self.base_of(package, base, release) {
-            Some((owner, base, release)) => self.takes(owner, base, keyword, release, depth + 1),
+            Some((owner, base, release)) => self.takes(owner, base, keyword, release, next),
             None => Takes::Unknown,
         };
-        if inherits && !is_dataclass {
+        if inherits && !has_fields {
             return bases.next().map_or(Takes::Nothing, inherited);
         }
-        let own = if package.is_in(&callable.any_keyword, release) { Takes::AnyKeyword } else { Takes::Nothing };
-        if !is_dataclass {
+        let any = counts && package.is_in(&callable.any_keyword, release);
+        let own = if any { Takes::AnyKeyword } else { Takes::Nothing };
+        if !has_fields {
             return own;
         }
         // A parameter of one base is one of the class; short of that, what is not known of one base is not known.
@@ -314,9 +340,9 @@ impl<'a> Follow<'a, '_> {
         other.callable_at(definition, release).map(|_| (other, definition, release))
     }
 
-    fn base(&self, package: &'a Package, base: &'a str, release: usize, depth: u32) -> Signature<'a> {
+    fn base(&self, package: &'a Package, base: &'a str, release: usize, at: At) -> Signature<'a> {
         let found = self.base_of(package, base, release);
-        let found = found.and_then(|(owner, base, release)| self.signature(owner, base, release, depth + 1));
+        let found = found.and_then(|(owner, base, release)| self.signature(owner, base, release, at));
         found.unwrap_or_else(|| {
             let adds_nothing = BARE_BASES.contains(&base);
             Signature {
@@ -384,6 +410,23 @@ mod tests {
             }
         }
         assert!(found > 10_000, "{found} parameters were compared");
+    }
+
+    #[test]
+    fn a_dataclass_takes_the_fields_of_its_bases_and_not_their_constructors() {
+        let json = r#"{"package":"p","releases":[{"version":"1.0"}],"exports":{},"callables":{
+            "p.Field":{"kind":[{"kind":"dataclass"}],"parameters":{"field":[{}]}},
+            "p.Plain":{"kind":[{"kind":"class"}],"bases":[{"names":["p.Field"]}],"any_keyword":"-","parameters":{"plain":[{}]}},
+            "p.Data":{"kind":[{"kind":"dataclass"}],"bases":[{"names":["p.Plain"]}],"parameters":{"own":[{}]}}}}"#;
+        let knowledge = Knowledge::new([Package::load("p", json).expect("it is valid")]);
+        let package = knowledge.package("p").expect("it is there");
+        let signature = package.signature("p.Data", 0).expect("it exists");
+        assert_eq!(signature.parameters.keys().copied().collect::<Vec<_>>(), ["field", "own"]);
+        assert!(signature.complete && !signature.any_keyword);
+        for (name, is_taken) in [("own", true), ("field", true), ("plain", false), ("other", false)] {
+            let takes = knowledge.takes(package, "p.Data", name, &|_| Some(0));
+            assert_eq!(takes != Takes::Nothing, is_taken, "{name}");
+        }
     }
 
     #[test]
