@@ -376,9 +376,12 @@ impl Interpreter<'_> {
         linearize(&whole, &mut budget).unwrap_or_else(|| depth_first(whole))
     }
 
-    /// The first base outside the project that means something.
+    /// The first base outside the project that means something; `None` also where what stands before it is not known, since that may
+    /// have the attribute.
     pub(super) fn external_base(class: &Arc<Class>) -> Option<Arc<str>> {
-        Self::resolution(class).into_iter().find_map(|base| match base {
+        let mut known =
+            Self::resolution(class).into_iter().take_while(|base| matches!(base, Value::Class(_) | Value::External(_)));
+        known.find_map(|base| match base {
             Value::External(path) if is_real_base(&path) => Some(path),
             _ => None,
         })

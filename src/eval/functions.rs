@@ -165,10 +165,15 @@ impl Interpreter<'_> {
             self.call_method(&value, "__init__", args, site);
             return value;
         }
-        if let Some(base) = &external {
-            self.construct_base(&instance, class, base, args.clone(), site);
-        }
         let fields = self.all_fields(class);
+        if let Some(base) = &external {
+            // The base does not see what the project's own fields get.
+            let is_own = |argument: &Argument| {
+                class.dataclass && fields.iter().any(|(field, _)| argument.name.as_ref() == Some(&field.name))
+            };
+            let seen = args.list.iter().filter(|argument| !is_own(argument)).cloned().collect();
+            self.construct_base(&instance, class, base, Args { list: seen, open: args.open }, site);
+        }
         if class.dataclass || external.is_none() {
             self.fill_fields(&instance, &fields, &args);
         }

@@ -46,14 +46,15 @@ impl ArgumentFile {
     }
 
     /// Whether this file is meant for a script that no launch line joins it with: the script's parser reads files, the
-    /// path speaks of the script's purpose (`recipes/x/dpo/config.yaml` of `dpo.py`), and it sets something that the
-    /// script's own trainer configuration has and that only it has.
+    /// path speaks of the script's purpose (`recipes/x/dpo/config.yaml` of `dpo.py`), it sets something that the
+    /// script's own trainer configuration has and that only it has, and nothing of which the script knows nothing.
     pub(super) fn suits(&self, script: &Script, own_fields: &dyn Fn(&str) -> bool) -> bool {
         let reads_files = script
             .trace
             .parsers
             .iter()
             .any(|parser| matches!(parser.kind, ParserKind::HfArgumentParser | ParserKind::TrlParser));
+        let is_lenient = script.trace.parsers.iter().any(|parser| parser.is_lenient);
         let purpose = words(script.path.file_stem());
         let spoken: Vec<String> = self.path.iter().flat_map(|part| words(Some(part))).collect();
         let names = || self.document.root.entries().iter().filter_map(|entry| entry.name());
@@ -62,6 +63,7 @@ impl ArgumentFile {
             && self.document.format != Format::Toml
             && purpose.iter().any(|word| !is_generic(word) && spoken.contains(word))
             && names().any(|name| own_fields(name) || flags_named(script, name).next().is_some())
+            && (is_lenient || names().all(|name| flags_named(script, name).next().is_some()))
     }
 }
 

@@ -90,6 +90,55 @@ model, args = TrlParser((ModelConfig, DPOConfig)).parse_args_and_config()
 }
 
 #[test]
+fn fields_of_a_dataclass_of_the_project_are_its_own() {
+    let script = "\
+from dataclasses import dataclass
+from trl import DPOConfig
+
+@dataclass
+class Mine(DPOConfig):
+    extra: int = 1
+
+args = Mine(output_dir='out', extra=2, missing=3)
+";
+    let found = found(&[("requirements.txt", "trl==1.16.0\ntransformers==5.20.0\n"), ("train.py", script)]);
+    assert_eq!(found, [("unknown-argument", "missing".to_owned())]);
+}
+
+#[test]
+fn a_base_that_is_not_known_may_have_the_constructor() {
+    let script = "\
+from elsewhere import Mixin
+from peft.tuners.lora.layer import Linear
+
+class Layer(Mixin, Linear):
+    def __init__(self, key):
+        super().__init__(key, nonsense=1)
+";
+    assert_eq!(found(&[("requirements.txt", "peft==0.18.0\n"), ("layer.py", script)]), []);
+}
+
+#[test]
+fn a_run_that_nothing_starts_is_not_judged_by_its_defaults() {
+    let script = "\
+from transformers import HfArgumentParser
+from dataclasses import dataclass
+from trl import GRPOConfig
+
+@dataclass
+class Arguments:
+    count: int = 1
+
+args, = HfArgumentParser(Arguments).parse_args_into_dataclasses()
+config = GRPOConfig(output_dir='out', num_generations=args.count)
+";
+    let requirements = ("requirements.txt", "trl==1.16.0\ntransformers==5.20.0\n");
+    assert_eq!(found(&[requirements, ("train.py", script)]), []);
+    let started = found(&[requirements, ("train.py", script), ("run.sh", "python train.py\n")]);
+    assert_eq!(started.iter().map(|(rule, _)| *rule).collect::<Vec<_>>(), ["constructor-raises"]);
+}
+
+#[test]
 fn moved_arguments_follow_the_configuration() {
     let script = |config: &str, beta: &str| {
         format!(

@@ -86,13 +86,20 @@ impl<'a> Call<'a> {
                 let reach = self.reach(&outcome);
                 // That a flag could bring it about is no mistake.
                 let counts = reach != Reach::Conditional && self.versions().speaks_of(reach);
-                let counts = counts && !self.is_consequence(guard);
+                let counts = counts && !self.is_consequence(guard) && self.is_started_so(&outcome);
                 counts.then(|| Raised { guard, topic: Topic::of(guard), outcome, reach })
             };
             let mut raised: Vec<Raised<'a>> = self.stops().into_iter().filter_map(counted).collect();
             raised.sort_by_key(|one| std::cmp::Reverse(one.reach));
             raised
         })
+    }
+
+    /// Whether the project starts the script in a way that brings an outcome about: flags that decide it have the values that a
+    /// launch line or an argument file leaves them with. Without one, users give the flags that a run needs.
+    fn is_started_so(&self, outcome: &Outcome) -> bool {
+        let is_started = |index: &usize| self.run.variants[*index].origin.is_some();
+        outcome.flags.is_empty() || outcome.variants.iter().any(is_started)
     }
 
     /// Whether a check is about an argument that does not fit: `processing_class is None`, where it is passed as `tokenizer`.
