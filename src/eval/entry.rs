@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use ruff_python_ast::{self as ast, Stmt};
 
-use super::interpreter::{Code, Definition, Frame, Interpreter, Kind};
+use super::interpreter::{Code, Definition, FUNCTION_WORK, Frame, Interpreter, Kind, SCRIPT_WORK};
 use super::store::Slot;
 use super::truth::truth;
 use super::{Class, Cond, Host, Object, Root, Symbol, Trace, Value};
@@ -21,7 +21,7 @@ const STACK: usize = 512 << 20;
 pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
-        state.limits_work = true;
+        state.work = SCRIPT_WORK;
         state.load(module, true);
         state.path = Cond::TRUE;
         state.run_uncalled(module);
@@ -36,6 +36,7 @@ pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
 pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host) -> Option<Trace> {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
+        state.work = FUNCTION_WORK;
         let scope = state.load(module, true);
         state.path = Cond::TRUE;
         let mut names = qualified.split('.');

@@ -76,6 +76,10 @@ impl Interpreter<'_> {
             exits.push(Exit { path: self.path.clone(), value: last, writes: self.store.writes(mark) });
         }
         let value = self.join_exits(&base, mark, exits);
+        if self.lenient && self.caught.is_empty() && self.path != Cond::FALSE {
+            // That nothing inside has raised is left out, as it is for a `raise` of the function itself.
+            self.path = base;
+        }
         self.active.pop();
         // What a generator or a coroutine returns is known only when it is awaited; nearly every caller awaits it.
         value

@@ -17,7 +17,9 @@ use crate::syntax::python::PythonModule;
 /// Expressions and statements that one evaluation may take.
 const STEPS: u32 = 300_000;
 /// What a script may cost in conditions, see [`super::worlds::work_done`]: a few seconds.
-const WORK: u64 = 8_000_000;
+pub(super) const SCRIPT_WORK: u64 = 8_000_000;
+/// The same for one function of a library: it is asked for what it checks on entry, and thousands are asked.
+pub(super) const FUNCTION_WORK: u64 = 4_000_000;
 /// Calls of project functions inside each other.
 pub(super) const MAX_CALLS: usize = 24;
 /// Expressions and statements inside each other, over all calls.
@@ -64,8 +66,8 @@ pub(super) struct Interpreter<'h> {
     pub(super) detached: bool,
     /// Attributes of what a parser filled are flags even then.
     pub(super) keep_flags: bool,
-    /// Whether the evaluation ends when [`WORK`] is done; what is mined is mined to its end.
-    pub(super) limits_work: bool,
+    /// The evaluation ends when this much work is done on conditions.
+    pub(super) work: u64,
     next_id: u32,
     steps: u32,
     depth: usize,
@@ -204,7 +206,7 @@ impl<'h> Interpreter<'h> {
             unrolled: 1,
             detached: false,
             keep_flags: false,
-            limits_work: false,
+            work: u64::MAX,
             next_id: 1,
             steps: 0,
             depth: 0,
@@ -215,7 +217,7 @@ impl<'h> Interpreter<'h> {
     /// Counts a step; `false` when there are none left or the nesting is too deep.
     pub(super) fn enter(&mut self) -> bool {
         self.steps += 1;
-        if self.steps > STEPS || (self.limits_work && super::worlds::work_done() > WORK) {
+        if self.steps > STEPS || super::worlds::work_done() > self.work {
             self.trace.exhausted = true;
             return false;
         }

@@ -19,6 +19,7 @@ use super::definition::Definition;
 use super::host::{LibraryHost, post_init};
 use super::library::{Library, Target};
 use super::scope::Binding;
+use super::surface::Surface;
 use crate::eval::{CallEvent, Cond, Const, Trace, Value};
 use crate::knowledge::{CallableKind, Guard, Read, Returns};
 
@@ -32,10 +33,11 @@ const MAX_READ_CONDITION: usize = 80;
 const MAX_BASES: usize = 16;
 
 /// Adds behaviour to the definitions of one release.
-pub(super) fn describe(library: &Library<'_>, definitions: &mut BTreeMap<String, Definition>) {
-    let host = LibraryHost::new(library);
+pub(super) fn describe(library: &Library<'_>, surface: &Surface, definitions: &mut BTreeMap<String, Definition>) {
+    let host = LibraryHost::new(library, surface);
     let fields = declared_fields(definitions);
-    definitions.par_iter_mut().for_each(|(name, definition)| {
+    let asked = definitions.par_iter_mut().filter(|(name, _)| surface.asks(name));
+    asked.for_each(|(name, definition)| {
         let Some((module, short)) = name.rsplit_once('.') else { return };
         match definition.kind {
             CallableKind::Class if definition.inherits => {}

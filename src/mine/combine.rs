@@ -143,7 +143,7 @@ mod tests {
         let library = Library::new(&modules);
         let release =
             Release { version: version.to_owned(), date: None, requires_python: None, requires: vec![], yanked: false };
-        Mined { release, exports: library.exports(None), definitions: definitions(&library, &[]) }
+        Mined { release, exports: library.exports(None), definitions: definitions(&library, &|_, _| true) }
     }
 
     #[test]

@@ -51,13 +51,14 @@ impl Definition {
 }
 
 /// The callables that users can reach, by full name: public ones of public modules, what a public module re-exports, and
-/// the classes of the package that these derive from. `only` narrows the first two to these short names.
-pub(super) fn definitions(library: &Library<'_>, only: &[String]) -> BTreeMap<String, Definition> {
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|one| one == name);
+/// the classes of the package that these derive from. `wanted` narrows the first two by full name and public name.
+pub(super) fn definitions(library: &Library<'_>, wanted: &dyn Fn(&str, &str) -> bool) -> BTreeMap<String, Definition> {
     let mut queue: BTreeSet<String> = BTreeSet::new();
     for (module, scope) in library.scopes().filter(|(module, _)| is_public_path(module)) {
-        for name in scope.bindings.keys().filter(|name| is_public(name) && wanted(name)) {
-            if let Target::Definition(full) = library.resolve(module, name) {
+        for name in scope.bindings.keys().filter(|name| is_public(name)) {
+            if let Target::Definition(full) = library.resolve(module, name)
+                && wanted(&full, name)
+            {
                 queue.insert(full);
             }
         }
@@ -315,7 +316,7 @@ mod tests {
     fn show(text: &str) -> Vec<String> {
         let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
         let library = Library::new(&modules);
-        let shown = definitions(&library, &[]).into_iter().map(|(name, definition)| {
+        let shown = definitions(&library, &|_, _| true).into_iter().map(|(name, definition)| {
             let mut parts: Vec<String> = definition.positional.clone();
             parts.extend(definition.any_positional.then(|| "*".to_owned()));
             for (name, parameter) in &definition.parameters {

@@ -1,12 +1,14 @@
 //! The modules of one release as the evaluator sees them.
 
+use std::collections::HashMap;
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use ruff_python_ast::{self as ast, Stmt};
 
 use super::library::Library;
 use super::scope::{Binding, Scope};
+use super::surface::Surface;
 use super::wheel::Modules;
 use crate::eval::{self, Host, Object, Summary, Trace, Value};
 use crate::knowledge::{Effect, Knowledge};
@@ -22,25 +24,34 @@ const HELPERS: [(&str, &str); 1] = [(
     "def is_peft_model(model):\n    from peft import PeftModel\n    return isinstance(model, PeftModel)\n",
 )];
 
+/// A package, what it exports from an inner module, and what that is built on.
+const MAX_DISTANCE: u32 = 3;
+
 /// Runs functions of one release.
 pub(super) struct LibraryHost {
     modules: Modules,
+    /// A module is loaded when it is at most this many imports away from the function's own.
+    max_distance: u32,
 }
 
 impl LibraryHost {
     /// The release's modules, with what is assumed of the environment written at their end.
-    pub fn new(library: &Library<'_>) -> Self {
+    pub fn new(library: &Library<'_>, surface: &Surface) -> Self {
         let files = library.scopes().filter_map(|(name, scope)| {
             let python = &library.modules.get(name)?.python;
             let text = format!("{}\n{}", python.text(), assumptions(scope));
             Some((python.path().to_string_lossy().into_owned(), text))
         });
-        Self { modules: Modules::parse(files) }
+        // In a library that is too large to be mined whole, three imports lead to a thousand modules.
+        let max_distance = if surface.is_narrow() { 1 } else { MAX_DISTANCE };
+        Self { modules: Modules::parse(files), max_distance }
     }
 
     /// Evaluates a function or method with unknown parameters.
     pub fn run(&self, module: &str, qualified: &str) -> Option<Trace> {
-        eval::run_function(&self.modules.get(module)?.python, qualified, self)
+        let python = &self.modules.get(module)?.python;
+        let near = Near { host: self, distance: Mutex::new(HashMap::from([(python.file(), 0)])) };
+        eval::run_function(python, qualified, &near)
     }
 
     /// Evaluates `__post_init__` of a class; the fields are attributes of the parameter `self`.
@@ -49,10 +60,23 @@ impl LibraryHost {
     }
 }
 
-impl Host for LibraryHost {
+/// The modules around a function: in some libraries every module leads to every other, and loading them all takes far longer
+/// than the function.
+struct Near<'h> {
+    host: &'h LibraryHost,
+    /// Imports between the function's module and each that was loaded.
+    distance: Mutex<HashMap<FileId, u32>>,
+}
+
+impl Host for Near<'_> {
     fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>> {
-        let importer = self.modules.name_of(importer)?;
-        Some(Arc::clone(&self.modules.get(&self.modules.absolute(importer, dotted, level))?.python))
+        let modules = &self.host.modules;
+        let module = &modules.get(&modules.absolute(modules.name_of(importer)?, dotted, level))?.python;
+        let mut distance = self.distance.lock().ok()?;
+        let next = distance.get(&importer).map_or(0, |distance| distance + 1);
+        let known = distance.entry(module.file()).or_insert(next);
+        *known = next.min(*known);
+        (*known <= self.host.max_distance).then(|| Arc::clone(module))
     }
 
     fn call(&self, callee: &str) -> Option<Summary> {

@@ -10,6 +10,7 @@
 //! - [`definition`]: classes, dataclasses and functions with their parameters;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
 //! - [`forward`]: what a constructor hands on to a base class of another package;
+//! - [`surface`]: which part of a large library is mined;
 //! - [`combine`]: one release after another folded into facts that hold for intervals;
 //! - [`render`]: the text of the stored form, the same on every run.
 
@@ -22,6 +23,7 @@ mod host;
 mod library;
 mod render;
 mod scope;
+mod surface;
 mod wheel;
 
 use std::path::PathBuf;
@@ -70,20 +72,29 @@ pub struct Options<'a> {
 /// Mines wheels, or `site-packages` folders that hold an installed copy, in any order.
 pub fn mine(options: &Options<'_>, wheels: &[PathBuf]) -> Result<Package, MineError> {
     let index = options.index.map(wheel::Index::parse).transpose()?.unwrap_or_default();
-    let mined: Result<Vec<_>, _> = wheels.par_iter().map(|path| mine_one(options, &index, path)).collect();
+    let surface = if options.only.is_empty() { surface::Surface::of(options.package) } else { Default::default() };
+    let mined: Result<Vec<_>, _> = wheels.par_iter().map(|path| mine_one(options, &surface, &index, path)).collect();
     Ok(combine::combine(options.package, !options.only.is_empty(), mined?))
 }
 
-fn mine_one(options: &Options<'_>, index: &wheel::Index, path: &std::path::Path) -> Result<combine::Mined, MineError> {
-    let wheel = wheel::read(options.package, path)?;
+fn mine_one(
+    options: &Options<'_>,
+    surface: &surface::Surface,
+    index: &wheel::Index,
+    path: &std::path::Path,
+) -> Result<combine::Mined, MineError> {
+    let wheel = wheel::read(options.package, surface, path)?;
     let library = library::Library::new(&wheel.modules);
-    let mut definitions = definition::definitions(&library, options.only);
+    let wanted = |full: &str, short: &str| {
+        surface.keeps(full) && (options.only.is_empty() || options.only.iter().any(|one| one == short))
+    };
+    let mut definitions = definition::definitions(&library, &wanted);
     // A package that is mined in part is asked for its fields; conditions need the classes around them.
     if options.only.is_empty() {
-        behaviour::describe(&library, &mut definitions);
+        behaviour::describe(&library, surface, &mut definitions);
     }
     let mut release = index.complete(wheel.release);
-    if !options.only.is_empty() {
+    if surface.is_narrow() || !options.only.is_empty() {
         // What an extra needs is most of the metadata of transformers, and is for a package that is mined whole.
         release.requires.retain(|requirement| !requirement.contains("extra =="));
     }

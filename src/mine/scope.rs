@@ -155,6 +155,10 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             (Expr::Name(_), Expr::Name(other)) => self.target(target, Binding::Alias(other.id.as_str())),
+            (_, Expr::Call(call)) => {
+                self.define_lazy(call);
+                self.target(target, Binding::Value);
+            }
             _ => self.target(target, Binding::Value),
         }
     }
@@ -173,8 +177,23 @@ impl<'a> Reader<'a, '_> {
     fn lazy(&mut self, dict: &ast::ExprDict) {
         for item in &dict.items {
             let (Some(Expr::StringLiteral(key)), Expr::List(names)) = (&item.key, &item.value) else { continue };
-            self.lazy_names(key.value.to_str(), &names.elts);
+            let key = key.value.to_str();
+            // A module that only exists under this name because the lazy loader says so.
+            if names.elts.is_empty() && self.modules.get(&self.modules.absolute(self.module, key, 1)).is_none() {
+                self.bind(key, Binding::Value);
+            }
+            self.lazy_names(key, &names.elts);
         }
+    }
+
+    /// `define_import_structure(Path(__file__).parent / "models", prefix="models")`: what the modules below say of themselves.
+    fn define_lazy(&mut self, call: &ast::ExprCall) {
+        let is_called = matches!(&*call.func, Expr::Name(name) if name.id.as_str() == "define_import_structure");
+        let prefix = call.arguments.find_keyword("prefix").filter(|_| is_called).map(|keyword| &keyword.value);
+        let Some(Expr::StringLiteral(prefix)) = prefix else { return };
+        let parent = format!("{}.{}", self.module, prefix.value.to_str());
+        let modules = self.modules;
+        modules.outlined_below(&parent).for_each(|name| self.bind(name, Binding::Value));
     }
 
     fn lazy_names(&mut self, module: &str, names: &[Expr]) {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::MineError;
+use super::surface::Surface;
 use crate::knowledge::Release;
 use crate::source::{FileId, Sources};
 use crate::syntax::python::PythonModule;
@@ -25,6 +26,14 @@ pub(super) struct Wheel {
 pub(super) struct Modules {
     by_name: BTreeMap<String, Module>,
     by_file: BTreeMap<FileId, String>,
+    outlined: Vec<Outline>,
+}
+
+/// A module of which only this is known.
+struct Outline {
+    module: String,
+    /// The names in its `__all__`.
+    names: Vec<String>,
 }
 
 /// A parsed module.
@@ -50,6 +59,13 @@ impl Modules {
             modules.by_name.insert(name, Module { python, is_package });
         }
         modules
+    }
+
+    /// The public names of the modules below `parent` that were read in outline.
+    pub fn outlined_below<'a>(&'a self, parent: &'a str) -> impl Iterator<Item = &'a str> {
+        let is_below = move |module: &str| module.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'));
+        let modules = self.outlined.iter().filter(move |outline| is_below(&outline.module));
+        modules.flat_map(|outline| outline.names.iter().map(String::as_str))
     }
 
     /// A module.
@@ -118,7 +134,7 @@ impl Index {
 }
 
 /// Reads a wheel, or the copy of `package` installed in a `site-packages` folder.
-pub(super) fn read(package: &str, path: &Path) -> Result<Wheel, MineError> {
+pub(super) fn read(package: &str, surface: &Surface, path: &Path) -> Result<Wheel, MineError> {
     let import_name = package.replace('-', "_").to_lowercase();
     let failed = |source| MineError::Read { path: path.to_path_buf(), source };
     let files =
@@ -128,7 +144,27 @@ pub(super) fn read(package: &str, path: &Path) -> Result<Wheel, MineError> {
     if files.modules.is_empty() {
         return Err(content(&format!("holds no package `{import_name}`")));
     }
-    Ok(Wheel { release, modules: Modules::parse(files.modules) })
+    let (outlined, whole): (Vec<_>, Vec<_>) =
+        files.modules.into_iter().partition(|(path, _)| surface.outlines(&dotted(path)));
+    let mut modules = Modules::parse(whole);
+    modules.outlined =
+        outlined.iter().map(|(path, text)| Outline { module: dotted(path), names: public_names(path, text) }).collect();
+    Ok(Wheel { release, modules })
+}
+
+/// The dotted name of a module by its path.
+fn dotted(path: &str) -> String {
+    let stem = path.strip_suffix(".py").unwrap_or(path);
+    stem.strip_suffix("/__init__").unwrap_or(stem).replace('/', ".")
+}
+
+/// What transformers' `define_import_structure` finds in a module: the names in a literal `__all__`.
+fn public_names(path: &str, text: &str) -> Vec<String> {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let is_skipped = name == "__init__.py" || name.starts_with("convert_") || name.starts_with("modular_");
+    let list = text.split_once("\n__all__ = [").and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list);
+    let Some(list) = list.filter(|_| !is_skipped) else { return Vec::new() };
+    list.split(['"', '\'']).skip(1).step_by(2).map(str::to_owned).collect()
 }
 
 #[derive(Default)]

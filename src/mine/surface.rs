@@ -1,0 +1,95 @@
+//! Which part of a large library is mined: `schemas/surface.json`.
+//!
+//! A library that is not named there is mined whole.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+const SURFACES: &str = include_str!("../../schemas/surface.json");
+
+/// The part of one library that is mined. Lists hold patterns: `*` stands for any letters, a leading `!` takes back what an
+/// earlier pattern said, an empty list is everything.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Surface {
+    /// Callables that are kept, by full name of the definition; those they derive from are kept, too.
+    #[serde(default)]
+    kept: Vec<String>,
+    /// Callables whose conditions are read.
+    #[serde(default)]
+    asked: Vec<String>,
+    /// Modules of which only the names in `__all__` count. Here an empty list is nothing.
+    #[serde(default)]
+    outlined: Vec<String>,
+}
+
+impl Surface {
+    /// The part of a package.
+    pub fn of(package: &str) -> Self {
+        let mut all: BTreeMap<String, Self> = serde_json::from_str(SURFACES).unwrap_or_default();
+        all.remove(package).unwrap_or_default()
+    }
+
+    /// Whether only some callables are kept.
+    pub fn is_narrow(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// Whether a callable is kept.
+    pub fn keeps(&self, definition: &str) -> bool {
+        self.kept.is_empty() || decide(&self.kept, definition)
+    }
+
+    /// Whether the conditions of a callable are read.
+    pub fn asks(&self, definition: &str) -> bool {
+        self.asked.is_empty() || decide(&self.asked, definition)
+    }
+
+    /// Whether a module is read in outline.
+    pub fn outlines(&self, module: &str) -> bool {
+        decide(&self.outlined, module)
+    }
+}
+
+/// What the last pattern that fits says.
+fn decide(patterns: &[String], name: &str) -> bool {
+    patterns.iter().rev().find_map(|pattern| match pattern.strip_prefix('!') {
+        Some(pattern) => fits(pattern, name).then_some(false),
+        None => fits(pattern, name).then_some(true),
+    }) == Some(true)
+}
+
+fn fits(pattern: &str, name: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == name,
+        Some((start, rest)) => name.strip_prefix(start).is_some_and(|left| {
+            let ends = left.char_indices().map(|(at, _)| at).chain([left.len()]);
+            ends.into_iter().any(|at| fits(rest, &left[at..]))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_pattern_that_fits_decides() {
+        let patterns = ["p.models.*", "!p.models.auto.*"].map(str::to_owned);
+        for (name, expected) in
+            [("p.models.llama", true), ("p.models.auto.factory", false), ("p.models", false), ("p.trainer", false)]
+        {
+            assert_eq!(decide(&patterns, name), expected, "{name}");
+        }
+        assert!(fits("p.*.config.*Config", "p.tuners.lora.config.LoraConfig"));
+        assert!(!fits("p.*.config.*Config", "p.tuners.lora.layer.LoraLayer"));
+    }
+
+    #[test]
+    fn the_bundled_surfaces_are_valid() {
+        let all: BTreeMap<String, Surface> = serde_json::from_str(SURFACES).expect("the file is valid");
+        assert!(all.contains_key("transformers"));
+        assert!(Surface::of("trl").keeps("trl.anything") && Surface::of("trl").asks("trl.anything"));
+    }
+}
