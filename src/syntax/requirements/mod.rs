@@ -223,8 +223,9 @@ fn read_line(line: &Embedded<'_>, line_span: Span, file: &mut RequirementsFile) 
     if text[range.clone()].starts_with('-') {
         return read_option(line, range, line_span, file);
     }
-    // Options of one requirement follow it after a blank: ` --hash=...`.
-    let options = text.find(" --").or_else(|| text.find("\t--")).filter(|at| *at > range.start).unwrap_or(text.len());
+    // Options of one requirement follow it after a blank: ` --hash=...`, ` -C key=value`.
+    let is_option = |at: &usize| *at > range.start && text[..*at].ends_with([' ', '\t']);
+    let options = text.match_indices('-').map(|(at, _)| at).find(is_option).unwrap_or(text.len());
     let hashes = hashes(line, options);
     read_requirement(&text[..options], &locate, line_span, false, hashes, file);
 }

@@ -143,6 +143,10 @@ fn files() {
             "trl ==1 |trl==1 #sha256:aa #sha256:bb |trl==1 \\\\\\n  --hash=sha256:aa \\\\\\n  --hash sha256:bb\\n\npeft |peft |peft",
         ),
         (
+            "trl>=1 -C cmake.args=\"-DA=ON\"\npeft",
+            "trl >=1 |trl>=1 |trl>=1 -C cmake.args=\\\"-DA=ON\\\"\\n\npeft |peft |peft",
+        ),
+        (
             "-r base.txt\n-rb.txt\n--requirement=c.txt\n-c d.txt",
             "include base.txt false\ninclude b.txt false\ninclude c.txt false\ninclude d.txt true",
         ),
