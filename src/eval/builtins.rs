@@ -241,6 +241,10 @@ impl Interpreter<'_> {
                 Some(Value::Object(object))
             }
             "fire.Fire" | "typer.run" | "tyro.cli" | "simple_parsing.parse" => self.run_command(args, site),
+            "transformers.utils.versions.require_version" => {
+                self.require(&args.text(0, "requirement")?);
+                None
+            }
             "importlib.metadata.version" | "importlib_metadata.version" => {
                 let package = args.text(0, "distribution_name")?;
                 Some(Value::Symbol(Arc::new(Symbol { root: Root::Release(package), path: Vec::new() })))

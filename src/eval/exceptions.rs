@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
+use pep440_rs::Operator;
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
 use super::expressions::FStringPart;
 use super::interpreter::Interpreter;
 use super::statements::short_name;
 use super::store::Writes;
-use super::truth::join_paths;
-use super::{Cond, Const, RaiseEvent, Value};
+use super::truth::{compare, join_paths};
+use super::{Cond, Const, Order, RaiseEvent, Root, Symbol, Value};
+use crate::source::Span;
+use crate::syntax::requirements;
 
 impl Interpreter<'_> {
     pub(super) fn with(&mut self, items: &[ast::WithItem], body: &[Stmt]) {
@@ -134,6 +137,28 @@ impl Interpreter<'_> {
         }
         if !self.lenient {
             self.path = self.assume(&test);
+        }
+    }
+
+    /// Goes on only with the releases that a requirement (`trl>=0.8.6,<=0.9.6`) admits.
+    pub(super) fn require(&mut self, requirement: &str) {
+        let nowhere = Span::new(self.frame.module.file(), 0, 0);
+        let Ok(read) = requirements::parse_requirement(requirement, nowhere) else { return };
+        let package = Value::Symbol(Arc::new(Symbol { root: Root::Release(read.name.into()), path: Vec::new() }));
+        for specifier in read.specifiers.iter().flat_map(|specifiers| specifiers.parsed.iter()) {
+            let orders: &[Order] = match specifier.operator() {
+                Operator::LessThan => &[Order::Less],
+                Operator::LessThanEqual => &[Order::LessOrEqual],
+                Operator::GreaterThan => &[Order::Greater],
+                Operator::GreaterThanEqual => &[Order::GreaterOrEqual],
+                Operator::Equal => &[Order::GreaterOrEqual, Order::LessOrEqual],
+                _ => &[],
+            };
+            let version = Value::str(&specifier.version().to_string());
+            for order in orders {
+                let holds = compare(&package, *order, &version);
+                self.path = self.assume(&holds);
+            }
         }
     }
 

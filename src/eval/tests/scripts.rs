@@ -288,6 +288,10 @@ fn what_may_be_installed() {
             "1 @ not (trl.__version__ >= \"1.0\")",
         ),
         (
+            "from transformers.utils.versions import require_version\nrequire_version('trl>=0.8.6,<=0.9.6', 'Fix it')\nf(1)",
+            "1 @ trl.__version__ <= \"0.9.6\" and trl.__version__ >= \"0.8.6\"",
+        ),
+        (
             "import trl\nif hasattr(trl, 'X'):\n  f(1)\nelse:\n  f(2)",
             "1 @ hasattr(trl, \"X\"); 2 @ not hasattr(trl, \"X\")",
         ),
