@@ -55,6 +55,7 @@ mod tests {
     use crate::mine::behaviour::describe;
     use crate::mine::definition::definitions;
     use crate::mine::library::Library;
+    use crate::mine::surface::Surface;
     use crate::mine::wheel::Modules;
 
     fn forwards(init: &str) -> Vec<(String, String)> {
@@ -64,8 +65,8 @@ mod tests {
         );
         let modules = Modules::parse([("p/__init__.py".to_owned(), text)]);
         let library = Library::new(&modules);
-        let mut found = definitions(&library, &[]);
-        describe(&library, &mut found);
+        let mut found = definitions(&library, &|_, _| true);
+        describe(&library, &Surface::default(), &mut found);
         found["p.T"].forwards.iter().map(|one| (one.parameter.clone(), one.value.clone())).collect()
     }
 

@@ -121,8 +121,14 @@ fn check(versions: Versions<'_>, module: &str, imports: &[&ImportEvent]) -> Opti
     let (first, first_name, lacking) = reported.next()?;
     let rest: Vec<&Missing<'_>> = reported.collect();
 
-    let names = std::iter::once(*first_name).chain(rest.iter().map(|(_, name, _)| *name));
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    let mut names = vec![format!("`{first_name}`")];
+    for (_, name, _) in &rest {
+        // Cells of a notebook import the same name again and again.
+        let name = format!("`{name}`");
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     let releases = match worst {
         Reach::InEffect => versions.release(in_effect),
         _ => versions.releases(&(lacking & &versions.allowed())),

@@ -5,7 +5,7 @@ use super::declare::declare_rule;
 use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, by_reach, report_unfit};
 use super::report::objects;
-use super::training_arguments::{TrainingArgumentsForTrlTrainer, plain_arguments};
+use super::training_arguments::{TrainingArgumentsForTrlTrainer, missing_attribute};
 use super::versions::enumerate;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix};
@@ -85,7 +85,7 @@ impl Rule for MovedArgument {
             finding.help = Some(format!("set it in `{config}`"));
             finding.fixes.extend(moved(analysis, call, &group, config));
             // Where these come with plain `TrainingArguments`, the cause is that the trainer's own configuration is missing.
-            if plain_arguments(call).is_some() {
+            if call.in_effect().is_some_and(|release| missing_attribute(call, release).is_some()) {
                 finding.follows =
                     call.argument("args").map(|args| (TrainingArgumentsForTrlTrainer::META.name, args.span));
             }

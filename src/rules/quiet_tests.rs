@@ -99,3 +99,37 @@ DPOTrainer(args.model, peft_config=LoraConfig())
 ";
     assert_eq!(codes(&[(REQUIREMENTS, "trl==0.27.0\n"), (SCRIPT, script)]), [""; 0]);
 }
+
+#[test]
+fn a_release_that_does_not_take_the_arguments_does_not_come_to_its_checks() {
+    let script = "from peft import LoraConfig\nfrom transformers import AutoModelForCausalLM\nfrom trl import DPOTrainer\n\
+        model = AutoModelForCausalLM.from_pretrained('a')\nother = AutoModelForCausalLM.from_pretrained('b')\n\
+        DPOTrainer(model, other, peft_config=LoraConfig(), force_use_ref_model=True)\n";
+    let found = codes(&[(REQUIREMENTS, "trl<0.9\n"), (SCRIPT, script)]);
+    assert!(!found.contains(&"DPL001"), "{found:?}");
+}
+
+#[test]
+fn a_name_that_is_missing_twice_is_said_once() {
+    let script = "from trl import PPOTrainer\nfrom trl import PPOConfig, PPOTrainer\n";
+    let (_, found) = lint(&[(REQUIREMENTS, "trl==1.16.0\n"), (SCRIPT, script)]);
+    let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(messages, ["`trl` of trl 1.16.0 has no `PPOTrainer` and `PPOConfig`"]);
+    assert_eq!(found[0].related.len(), 3, "each place is shown, and the declaration");
+}
+
+#[test]
+fn settings_of_one_call_are_one_finding() {
+    let script = "from trl import DPOConfig, DPOTrainer\n\
+        DPOTrainer(model='a', args=DPOConfig('out'), train_dataset=data, beta=1, max_length=2, tokenizer=tokenizer)\n";
+    let (_, found) = lint(&[(REQUIREMENTS, "trl==1.16.0\n"), (SCRIPT, script)]);
+    let messages: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            "`DPOTrainer` of trl 1.16.0 takes `beta` and `max_length` as part of `DPOConfig`",
+            "`DPOTrainer` of trl 1.16.0 takes `processing_class`, not `tokenizer` any more"
+        ]
+    );
+    assert_eq!(found[0].versions[0].affected, ["0.13.0 - 1.16.0"]);
+}

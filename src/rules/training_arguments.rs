@@ -100,7 +100,7 @@ impl Rule for TrainingArgumentsForTrlTrainer {
 }
 
 /// The `TrainingArguments` that a call gets, if it gets these and no configuration of the trainer's own.
-pub(super) fn plain_arguments(call: &Call<'_>) -> Option<Arc<Object>> {
+fn plain_arguments(call: &Call<'_>) -> Option<Arc<Object>> {
     let given = objects(&call.argument("args")?.value.value);
     given.into_iter().find(|object| &*object.callee == "transformers.TrainingArguments")
 }
