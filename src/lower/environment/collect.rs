@@ -31,8 +31,9 @@ pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
     if let Some(python) = request.python {
         given.extend(installed::read(request.file_system, python, &mut collector.problems));
     }
+    let own = collector.own();
     let Collector { repositories, problems, missing, .. } = collector;
-    Environments { knowledge: request.knowledge, joined, repositories, given, problems, missing }
+    Environments { knowledge: request.knowledge, joined, repositories, own, given, problems, missing }
 }
 
 struct Collector<'r, 'a> {
@@ -175,6 +176,22 @@ impl<'r, 'a> Collector<'r, 'a> {
     fn script(&self, folder: &Path, written: &str) -> Option<PathBuf> {
         let candidates = folder.ancestors().map(|folder| normal(&folder.join(written)));
         candidates.into_iter().find(|path| self.request.files.binary_search(path).is_ok())
+    }
+
+    /// Packages whose source the project is, with the folder that holds it: `trl/trl/__init__.py` next to `trl/setup.py`.
+    fn own(&self) -> Vec<(String, PathBuf)> {
+        let disk = self.request.file_system;
+        let tops: BTreeSet<&PathBuf> = self.repositories.iter().chain([&self.top]).collect();
+        let holds = |top: &Path, package: &str| {
+            let is_package = |folder: PathBuf| disk.is_file(&folder.join(package).join("__init__.py"));
+            let is_built = ["setup.py", "pyproject.toml"].iter().any(|name| disk.is_file(&top.join(name)));
+            is_built && (is_package(top.to_path_buf()) || is_package(top.join("src")))
+        };
+        let packages = self.request.knowledge.packages().map(crate::knowledge::Package::name);
+        let all = packages.flat_map(|package| tops.iter().map(move |top| (package, top)));
+        all.filter(|(package, top)| holds(top, package))
+            .map(|(package, top)| (package.to_owned(), top.to_path_buf()))
+            .collect()
     }
 
     /// What `--target` asks for.

@@ -45,6 +45,8 @@ pub struct Environments<'a> {
     joined: Vec<Joined>,
     /// Folders with a `.git` entry: nothing outside the nearest governs a script.
     repositories: BTreeSet<PathBuf>,
+    /// Packages whose source the project is, and where: which release that is, no file says.
+    own: Vec<(String, PathBuf)>,
     /// `--target` and `--python`, which hold for every script.
     given: Vec<Declaration>,
     /// Input that could not be read.
@@ -81,7 +83,10 @@ impl<'a> Environments<'a> {
         let names: BTreeSet<&str> = governing.packages.keys().copied().chain(given).chain(known).collect();
         for name in names {
             let governing = governing.of(name, &self.given);
-            packages.insert(name.to_owned(), resolve(name, &governing, &pythons, self.knowledge.package(name)));
+            let is_own = self.own.iter().any(|(package, folder)| package == name && script.starts_with(folder));
+            // Where nothing is declared, the project's own source counts, not a release.
+            let known = self.knowledge.package(name).filter(|_| !is_own || !governing.is_empty());
+            packages.insert(name.to_owned(), resolve(name, &governing, &pythons, known));
         }
         Environment { packages, python }
     }

@@ -27,6 +27,13 @@ pub(super) struct Governing<'a> {
     pub(super) others: Vec<&'a Declaration>,
 }
 
+impl Governing<'_> {
+    /// Whether no declaration decides.
+    pub(super) fn is_empty(&self) -> bool {
+        self.deciding.iter().all(|one| one.declarations.is_empty())
+    }
+}
+
 /// Puts declarations together with the known releases.
 ///
 /// The strongest evidence decides. Within it everything is joined; installations that contradict each other are

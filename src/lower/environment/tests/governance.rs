@@ -39,6 +39,24 @@ fn nothing_outside_the_repository_governs() {
 }
 
 #[test]
+fn the_source_of_a_package_is_no_release_of_it() {
+    let files =
+        &[("examples/dpo.py", ""), ("setup.py", ""), ("examples/requirements.txt", "peft\n"), ("notebooks/a.py", "")];
+    let own = Project { files, unlisted: &[("trl/__init__.py", "")], ..Project::default() };
+    let in_effect = |project: &Project<'_>, script: &str| {
+        let asked = |environment: &crate::model::Environment, _: &_| {
+            environment.package("trl").and_then(|facts| facts.in_effect.clone())
+        };
+        project.ask(script, asked).0.map(|version| version.to_string())
+    };
+    assert_eq!(in_effect(&own, "examples/dpo.py"), None);
+    assert_eq!(in_effect(&Project { targets: &["trl==0.12.2"], ..own }, "notebooks/a.py").as_deref(), Some("0.12.2"));
+    // A folder that is only called so.
+    let other = Project { files, unlisted: &[("trl/train.py", "")], ..Project::default() };
+    assert_eq!(in_effect(&other, "examples/dpo.py").as_deref(), Some("1.16.0"));
+}
+
+#[test]
 fn declarations_of_one_folder_join() {
     for (files, expected) in [
         (
