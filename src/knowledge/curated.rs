@@ -20,6 +20,7 @@ pub struct Curated {
     adapter_references: Vec<AdapterReference>,
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
+    passing_on: Vec<PassingOn>,
     models: Vec<ModelSize>,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
@@ -88,6 +89,44 @@ struct BaseChanging {
     harmless: Vec<serde_json::Value>,
     #[serde(rename = "source")]
     _source: String,
+}
+
+/// Callables with `**kwargs`, which take some keywords for themselves and pass the rest on to something that refuses them.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PassingOn {
+    /// `*` stands for any letters inside one component. All are of one package.
+    callables: Vec<String>,
+    arguments: Vec<OwnArgument>,
+}
+
+/// An argument that some releases of a callable take for themselves.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OwnArgument {
+    /// Its name.
+    pub argument: String,
+    /// The releases that take it.
+    pub releases: String,
+    /// Those of them that warn about it.
+    #[serde(default)]
+    pub deprecated: String,
+    /// What says the same in other releases.
+    pub instead: Option<Instead>,
+    /// Where this was read.
+    pub source: String,
+}
+
+/// Another way to write an argument.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Instead {
+    /// The other name.
+    pub argument: String,
+    /// What stands for `True`, as Python; absent: the value stays as it is.
+    pub value: Option<String>,
+    /// What this value needs to be imported: `transformers.BitsAndBytesConfig`.
+    pub import: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -271,6 +310,18 @@ impl Curated {
     /// Arguments of an adapter's configuration that may change the base model, each with the values that do not.
     pub fn base_changing(&self) -> impl Iterator<Item = (&str, &[serde_json::Value])> {
         self.base_changing.iter().map(|entry| (entry.argument.as_str(), entry.harmless.as_slice()))
+    }
+
+    /// The arguments that some releases of a callable take for themselves and others pass on to something that refuses them.
+    pub fn own_arguments<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a OwnArgument> {
+        let entries = self.passing_on.iter();
+        let of = move |entry: &&PassingOn| entry.callables.iter().any(|pattern| matches(pattern, callee));
+        entries.filter(of).flat_map(|entry| &entry.arguments)
+    }
+
+    /// Whether [`Self::own_arguments`] has any for this callable.
+    pub fn passes_arguments_on(&self, callee: &str) -> bool {
+        self.own_arguments(callee).next().is_some()
     }
 
     /// How many parameters a well-known model has, as its own card says.

@@ -70,9 +70,10 @@ fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Send + Syn
     }
 }
 
-/// Every call in a script of something that a known package defines.
+/// Every call in a script of something that a known package defines, or whose arguments are known otherwise.
 fn calls(script: &Script, knowledge: &Knowledge) -> Vec<LibraryCall> {
-    let known = script.trace.calls.iter().enumerate().filter(|(_, call)| defines(&call.object.callee, knowledge));
+    let is_known = |callee: &str| defines(callee, knowledge) || knowledge.curated().passes_arguments_on(callee);
+    let known = script.trace.calls.iter().enumerate().filter(|(_, call)| is_known(&call.object.callee));
     let call = |(index, call): (usize, &CallEvent)| LibraryCall {
         trains: is_trainer(&call.object.callee, knowledge),
         script: script.path.clone(),

@@ -272,20 +272,31 @@ impl<'a> Call<'a> {
         outcome
     }
 
+    /// Releases, among `releases`, in which a condition over flags holds whenever the call is reached.
+    pub(crate) fn holds(&self, condition: &Cond, releases: &ReleaseSet) -> Outcome {
+        let mut outcome = Outcome::default();
+        let holds_in = |release| self.holds_in(&self.fix_releases(condition, release), release);
+        releases.iter().for_each(|release| outcome.merge(holds_in(release)));
+        outcome
+    }
+
     fn when_in(&self, condition: &str, release: usize) -> Outcome {
+        self.condition(condition, release).map_or_else(Outcome::default, |holds| self.holds_in(&holds, release))
+    }
+
+    fn holds_in(&self, holds: &Cond, release: usize) -> Outcome {
         let only: ReleaseSet = [release].into_iter().collect();
         let mut outcome = Outcome::default();
-        let Some(holds) = self.condition(condition, release) else { return outcome };
-        if holds == Cond::FALSE {
+        if *holds == Cond::FALSE {
             return outcome;
         }
         let path = self.fix_releases(&self.run.call().when, release);
-        outcome.flags = flags_of(&holds).collect();
+        outcome.flags = flags_of(holds).collect();
         let mut started = false;
         for (index, variant) in self.run.variants.iter().enumerate() {
             started |= variant.origin.is_some();
-            let known = self.assignment(variant, &path, &holds, release);
-            match self.decide(&path, &holds, &known) {
+            let known = self.assignment(variant, &path, holds, release);
+            match self.decide(&path, holds, &known) {
                 Decision::Certain => {
                     outcome.certain = only.clone();
                     outcome.variants.push(index);
@@ -299,7 +310,7 @@ impl<'a> Call<'a> {
         }
         if outcome.certain.is_empty() && !started {
             // Nothing starts the script: its users do, with flags of their own.
-            match self.decide(&path, &holds, &Assignment::new()) {
+            match self.decide(&path, holds, &Assignment::new()) {
                 Decision::OnFlags(condition) => {
                     outcome.conditional = only;
                     outcome.condition = Some(condition);

@@ -8,6 +8,7 @@ mod declare;
 #[cfg(test)]
 mod examples;
 mod force_use_ref_model;
+mod from_pretrained_argument;
 mod guards;
 mod import_missing;
 mod invalid_choice;
@@ -111,6 +112,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &removed_argument::RemovedArgument,
         &import_missing::ImportMissing,
         &constructor_raises::ConstructorRaises,
+        &from_pretrained_argument::FromPretrainedArgument,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
     ]

@@ -133,3 +133,43 @@ fn settings_of_one_call_are_one_finding() {
     );
     assert_eq!(found[0].versions[0].affected, ["0.13.0 - 1.16.0"]);
 }
+
+#[test]
+fn what_from_pretrained_takes_is_no_finding() {
+    let call = |arguments: &str| {
+        format!(
+            "from transformers import AutoModelForCausalLM\nAutoModelForCausalLM.from_pretrained('gpt2', {arguments})\n"
+        )
+    };
+    for (requirements, arguments, expected) in [
+        ("transformers==5.3.0", "load_in_8bit=False", 1),
+        ("transformers==5.3.0", "dtype='auto', torch_dtype='auto', attn_implementation='sdpa', token=None", 0),
+        ("transformers==4.57.6", "load_in_8bit=True, use_auth_token=True", 0),
+        ("transformers==4.57.6", "use_flash_attention_2=True", 1),
+        ("transformers==4.40.0", "use_flash_attention_2=True, load_in_4bit=True", 0),
+        ("transformers==4.40.0", "dtype='auto'", 1),
+        // No floor asks for a release that old.
+        ("transformers", "dtype='auto'", 0),
+        ("transformers>=4.40", "dtype='auto'", 1),
+        ("transformers>=4.40", "some_attribute_of_the_configuration=1", 0),
+    ] {
+        let found = codes(&[(REQUIREMENTS, requirements), (SCRIPT, &call(arguments))]);
+        let found: Vec<_> = found.into_iter().filter(|code| *code == "DPL114").collect();
+        assert_eq!(found.len(), expected, "{requirements} {arguments}");
+    }
+    // Nothing is known of what these call, or a human has thought of it.
+    for script in [
+        "from transformers import AutoTokenizer\nAutoTokenizer.from_pretrained('gpt2', use_auth_token=True)\n",
+        "from unsloth import FastLanguageModel\nFastLanguageModel.from_pretrained('gpt2', load_in_4bit=True)\n",
+        "import transformers\nfrom packaging import version\nfrom transformers import AutoModel\n\
+         old = version.parse(transformers.__version__) < version.parse('5.0.0')\n\
+         model = AutoModel.from_pretrained('gpt2', load_in_8bit=True) if old else AutoModel.from_pretrained('gpt2')\n",
+        "from transformers import AutoModel\ntry:\n    model = AutoModel.from_pretrained('gpt2', use_auth_token=True)\n\
+         except TypeError:\n    model = AutoModel.from_pretrained('gpt2', token=True)\n",
+        "from transformers import LlamaForCausalLM\nclass Mine(LlamaForCausalLM):\n    def __init__(self, config, dtype2=0):\n        \
+         super().__init__(config)\nMine.from_pretrained('gpt2', use_auth_token=True)\n",
+        "from transformers import AutoModel\ndef load(**kwargs):\n    return AutoModel.from_pretrained('gpt2', **kwargs)\n",
+    ] {
+        assert_eq!(codes(&[(REQUIREMENTS, "transformers==5.3.0"), (SCRIPT, script)]), [""; 0], "{script}");
+    }
+}

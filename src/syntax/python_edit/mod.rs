@@ -6,6 +6,7 @@
 //! per line, a trailing comma stays or stays away, new lines end as the file's lines do.
 
 mod arguments;
+mod bring;
 mod comma;
 mod imports;
 mod layout;
@@ -19,6 +20,7 @@ use std::ops::Range;
 use super::{Edit, python::PythonModule};
 
 pub use arguments::{insert_keyword, insert_keywords, remove_argument, remove_arguments, rename_argument, set_value};
+pub use bring::bring;
 pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};
 
 /// Why an edit cannot be made.

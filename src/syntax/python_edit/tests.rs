@@ -244,6 +244,31 @@ fn rename_an_argument() {
 }
 
 /// Sets the marked value to `None` and removes what served it alone.
+#[test]
+fn a_name_is_brought_into_a_module() {
+    let full = "transformers.BitsAndBytesConfig";
+    for (before, after) in [
+        ("from transformers import A\n«f()»\n", "from transformers import A, BitsAndBytesConfig\nf()\n"),
+        (
+            "from transformers import (\n    A,\n    B,  # b\n)\n«f()»\n",
+            "from transformers import (\n    A,\n    B,\n    BitsAndBytesConfig,  # b\n)\nf()\n",
+        ),
+    ] {
+        check(before, after, |module, _| bring(module, full).map(|(_, edits)| edits).ok_or(EditError::NotFound));
+    }
+    for (text, spelled) in [
+        ("import transformers\n", Some("transformers.BitsAndBytesConfig")),
+        ("import transformers as t\n", Some("t.BitsAndBytesConfig")),
+        ("from transformers import BitsAndBytesConfig as B\n", Some("B")),
+        ("from transformers import *\n", None),
+        ("def f():\n    from transformers import A\n", None),
+        ("from .transformers import A\n", None),
+    ] {
+        let (_, module) = parse("train.py", text);
+        assert_eq!(bring(&module, full), spelled.map(|spelled| (spelled.to_owned(), Vec::new())), "{text}");
+    }
+}
+
 #[track_caller]
 fn check_unused(before: &str, after: &str) {
     check(before, after, |module, spans| {
