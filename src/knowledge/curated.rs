@@ -20,6 +20,7 @@ pub struct Curated {
     adapter_references: Vec<AdapterReference>,
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
+    adapter_wakers: Vec<AdapterWaker>,
     passing_on: Vec<PassingOn>,
     models: Vec<ModelSize>,
     #[serde(skip)]
@@ -89,6 +90,32 @@ struct BaseChanging {
     harmless: Vec<serde_json::Value>,
     #[serde(rename = "source")]
     _source: String,
+}
+
+/// A trainer that adds an adapter to a `PeftModel`, and by that may make the one that is there trainable.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdapterWaker {
+    /// The class, wherever it lives in the release.
+    pub trainer: String,
+    /// Its package.
+    pub package: String,
+    /// The releases that do so.
+    pub releases: String,
+    /// The releases of the other package with which an adapter that was frozen stays frozen all the same.
+    pub frozen: Interval,
+    /// Where this was read.
+    pub source: String,
+}
+
+/// Releases of a package.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Interval {
+    /// Its name.
+    pub package: String,
+    /// As intervals.
+    pub releases: String,
 }
 
 /// Callables with `**kwargs`, which take some keywords for themselves and pass the rest on to something that refuses them.
@@ -305,6 +332,11 @@ impl Curated {
     pub fn base_is_reference(&self, package: &str, trainer: &str) -> Option<&str> {
         let entry = self.base_references.iter().find(|entry| entry.package == package && entry.trainer == trainer)?;
         Some(&entry.releases)
+    }
+
+    /// How a trainer of this class name may make a frozen adapter trainable.
+    pub fn adapter_waker(&self, package: &str, trainer: &str) -> Option<&AdapterWaker> {
+        self.adapter_wakers.iter().find(|entry| entry.package == package && entry.trainer == trainer)
     }
 
     /// Arguments of an adapter's configuration that may change the base model, each with the values that do not.

@@ -1,6 +1,8 @@
 //! One file per rule. A rule reads what the lowering layer found and what is known of the libraries, and says what is wrong.
 
 mod adapter_reference_drift;
+#[cfg(test)]
+mod adapter_tests;
 mod ask;
 mod bind;
 mod constructor_raises;
@@ -20,6 +22,7 @@ mod misfit_tests;
 mod moved_argument;
 mod no_train_dataset;
 mod option;
+mod peft_adapter_not_trainable;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
 #[cfg(test)]
@@ -99,6 +102,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &ref_model_with_peft_config::RefModelWithPeftConfig,
         &ref_model_is_model::RefModelIsModel,
         &peft_model_with_peft_config::PeftModelWithPeftConfig,
+        &peft_adapter_not_trainable::PeftAdapterNotTrainable,
         &sync_ref_model_with_peft::SyncRefModelWithPeft,
         &redundant_reference_model::RedundantReferenceModel,
         &force_use_ref_model::ForceUseRefModel,

@@ -1,0 +1,91 @@
+//! Adapters: what is reported, and what stays silent because something else may have been thought of.
+
+use super::testing::lint;
+
+/// How often a code is found in a script.
+fn count(requirements: &str, script: &str, code: &str) -> usize {
+    let (_, found) = lint(&[("requirements.txt", requirements), ("train.py", script)]);
+    found.iter().filter(|finding| finding.code == code).count()
+}
+
+const FROZEN: &str = "\
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+from trl import SFTTrainer
+model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained('gpt2'), 'adapter')
+model.print_trainable_parameters()
+trainer = SFTTrainer(model=model, train_dataset=data)
+trainer.train()
+";
+
+#[test]
+fn a_frozen_adapter_is_reported_where_nothing_wakes_it() {
+    let loaded = "PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained('gpt2'), 'adapter')";
+    let auto = "AutoPeftModelForCausalLM.from_pretrained('adapter')";
+    for (from, to, expected) in [
+        ("", "", 1),
+        ("'adapter')", "'adapter', is_trainable=False)", 1),
+        (loaded, auto, 1),
+        (
+            "model.print",
+            "for name, one in model.named_parameters():\n    print(name, one.requires_grad)\nmodel.print",
+            1,
+        ),
+        ("'adapter')", "'adapter', is_trainable=True)", 0),
+        ("'adapter')", "'adapter', 'default', True)", 0),
+        ("'adapter')", "'adapter', **options)", 0),
+        ("'adapter')", "'adapter', is_trainable=train)", 0),
+        ("trainer.train()", "trainer.evaluate()", 0),
+        ("trainer.train()", "trainer.train(resume_from_checkpoint='out/1')", 0),
+        ("train_dataset=data", "train_dataset=data, peft_config=config", 0),
+        ("train_dataset=data", "train_dataset=data, **more", 0),
+        ("model.print", "model.set_adapter('default')\nmodel.print", 0),
+        ("model.print", "model.base_model.model.lm_head.requires_grad_(True)\nmodel.print", 0),
+        ("model.print", "for one in model.parameters():\n    one.requires_grad = 'lora' in one\nmodel.print", 0),
+        ("model.print", "from elsewhere import wake\nwake(model)\nmodel.print", 0),
+        ("model.print", "from elsewhere import *\nwake(model)\nmodel.print", 0),
+        ("model.print", "model = model.merge_and_unload()\nmodel.print", 0),
+        (
+            "trainer = SFT",
+            "class Mine(SFTTrainer):\n    pass\ntrainer = Mine(model=model)\ntrainer.train()\nother = SFT",
+            0,
+        ),
+    ] {
+        let script = FROZEN.replace("import PeftModel", "import AutoPeftModelForCausalLM, PeftModel").replace(from, to);
+        let script = if from.is_empty() { FROZEN.to_owned() } else { script };
+        assert_eq!(count("trl==0.24.0", &script, "DPL004"), expected, "{to}");
+    }
+}
+
+#[test]
+fn an_adapter_that_is_frozen_under_a_flag_only_is_not_reported() {
+    let script = "\
+import argparse
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM
+from trl import SFTTrainer
+parser = argparse.ArgumentParser()
+parser.add_argument('--adapter')
+args = parser.parse_args()
+model = AutoModelForCausalLM.from_pretrained('gpt2')
+if args.adapter:
+    model = PeftModel.from_pretrained(model, args.adapter)
+else:
+    model = get_peft_model(model, LoraConfig())
+SFTTrainer(model=model, train_dataset=data).train()
+";
+    assert_eq!(count("trl==0.24.0", script, "DPL004"), 0);
+    let run = ("run.sh", "python train.py --adapter out/adapter\n");
+    let (_, found) = lint(&[("requirements.txt", "trl==0.24.0"), ("train.py", script), run]);
+    assert_eq!(found.iter().map(|finding| finding.code).collect::<Vec<_>>(), ["DPL004"]);
+}
+
+#[test]
+fn a_trainer_that_adds_an_adapter_may_wake_the_first_one() {
+    let script = FROZEN.replace("SFTTrainer", "DPOTrainer");
+    for (requirements, expected) in
+        [("trl==0.28.0\npeft==0.17.1", 1), ("trl==0.29.0\npeft==0.17.1", 0), ("trl==0.29.0\npeft==0.18.0", 1)]
+    {
+        assert_eq!(count(requirements, &script, "DPL004"), expected, "{requirements}");
+    }
+}
