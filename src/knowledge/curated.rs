@@ -21,6 +21,8 @@ pub struct Curated {
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
     adapter_wakers: Vec<AdapterWaker>,
+    head_refusals: Vec<HeadRefusal>,
+    target_words: Vec<TargetWord>,
     passing_on: Vec<PassingOn>,
     models: Vec<ModelSize>,
     #[serde(skip)]
@@ -104,6 +106,36 @@ pub struct AdapterWaker {
     pub releases: String,
     /// The releases of the other package with which an adapter that was frozen stays frozen all the same.
     pub frozen: Interval,
+    /// Where this was read.
+    pub source: String,
+}
+
+/// A trainer that refuses an adapter on the head of the model.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadRefusal {
+    /// The class, wherever it lives in the release.
+    pub trainer: String,
+    /// Its package.
+    pub package: String,
+    /// The releases that refuse it.
+    pub releases: String,
+    /// Under this condition over the parameters.
+    pub when: String,
+    /// Where this was read.
+    pub source: String,
+}
+
+/// A word that stands for modules where an adapter's configuration wants their names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetWord {
+    /// The word.
+    pub word: String,
+    /// The package that knows it.
+    pub package: String,
+    /// In these releases.
+    pub releases: String,
     /// Where this was read.
     pub source: String,
 }
@@ -337,6 +369,16 @@ impl Curated {
     /// How a trainer of this class name may make a frozen adapter trainable.
     pub fn adapter_waker(&self, package: &str, trainer: &str) -> Option<&AdapterWaker> {
         self.adapter_wakers.iter().find(|entry| entry.package == package && entry.trainer == trainer)
+    }
+
+    /// When a trainer of this class name refuses an adapter on the head of the model.
+    pub fn head_refusals<'a>(&'a self, package: &'a str, trainer: &'a str) -> impl Iterator<Item = &'a HeadRefusal> {
+        self.head_refusals.iter().filter(move |entry| entry.package == package && entry.trainer == trainer)
+    }
+
+    /// The word that stands for modules in the configurations of a package.
+    pub fn target_word(&self, package: &str) -> Option<&TargetWord> {
+        self.target_words.iter().find(|entry| entry.package == package)
     }
 
     /// Arguments of an adapter's configuration that may change the base model, each with the values that do not.

@@ -12,7 +12,9 @@ mod release_set;
 mod stored;
 
 pub use bundled::Knowledge;
-pub use curated::{AdapterReference, AdapterWaker, Curated, Effect, Instead, OwnArgument, ParserName};
+pub use curated::{
+    AdapterReference, AdapterWaker, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, TargetWord,
+};
 pub use package::{Package, write_intervals};
 pub use query::{Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;

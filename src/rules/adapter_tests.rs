@@ -89,3 +89,60 @@ fn a_trainer_that_adds_an_adapter_may_wake_the_first_one() {
         assert_eq!(count(requirements, &script, "DPL004"), expected, "{requirements}");
     }
 }
+
+#[test]
+fn an_adapter_on_the_head_is_refused_by_some_releases() {
+    let script = |modules: &str, given: &str| {
+        format!(
+            "from peft import LoraConfig, get_peft_model\nfrom transformers import AutoModelForCausalLM\n\
+             from trl import SFTTrainer, DPOConfig, DPOTrainer\nadapter = LoraConfig({modules})\n\
+             model = AutoModelForCausalLM.from_pretrained('gpt2')\n{given}\n"
+        )
+    };
+    let head = "target_modules=['q_proj', 'lm_head']";
+    let given = "SFTTrainer(model, peft_config=adapter, train_dataset=data)";
+    for (requirements, modules, given, expected) in [
+        ("trl==1.16.0", head, given, 1),
+        ("trl==1.14.2", head, given, 0),
+        ("trl==1.16.0", head, "SFTTrainer(get_peft_model(model, adapter), train_dataset=data)", 1),
+        ("trl==1.14.2", head, "DPOTrainer(model, args=DPOConfig(use_liger_kernel=True), peft_config=adapter)", 1),
+        ("trl==1.14.2", head, "DPOTrainer(model, args=DPOConfig(), peft_config=adapter)", 0),
+        ("trl==1.16.0", "target_modules=['q_proj', 'lm_head'], modules_to_save=['lm_head']", given, 0),
+        ("trl==1.16.0", "target_modules=['q_proj', 'lm_head'], exclude_modules=leave", given, 0),
+        ("trl==1.16.0", "target_modules=modules", given, 0),
+        ("trl==1.16.0", head, "import random\nSFTTrainer(model, peft_config=adapter if random.random() else None)", 0),
+    ] {
+        assert_eq!(
+            count(requirements, &script(modules, given), "DPL006"),
+            expected,
+            "{requirements} {modules} {given}"
+        );
+    }
+}
+
+#[test]
+fn modules_that_may_exist_are_no_typo() {
+    for (requirements, modules, expected) in [
+        ("peft==0.18.0", "'all_linear'", 1),
+        ("peft==0.18.0", "'ALL-LINEAR'", 0),
+        ("peft==0.7.1", "'all-linear'", 1),
+        ("peft>=0.7", "'all-linear'", 1),
+        ("peft", "'all-linear'", 0),
+        ("peft==0.18.0", "'linear'", 0),
+        ("peft==0.18.0", "r'.*\\.(q|v)_proj'", 0),
+        ("peft==0.18.0", "['.*q_proj', 'v_proj']", 1),
+        ("peft==0.18.0", "['attn.qkv', 'blocks.0.fc1', 'linear']", 0),
+        ("peft==0.18.0", "[]", 1),
+        ("peft==0.18.0", "[], target_parameters=['experts.gate_up_proj']", 0),
+        ("peft==0.18.0", "None", 0),
+        ("peft==0.18.0", "'all' if everything else ['q_proj']", 0),
+    ] {
+        let script = format!("from peft import LoraConfig\nLoraConfig(r=8, target_modules={modules})\n");
+        assert_eq!(count(requirements, &script, "DPL007"), expected, "{requirements} {modules}");
+    }
+    let filled = "from peft import LoraConfig\nnames = []\nfor name in model:\n    names.append(name)\n\
+                  LoraConfig(target_modules=names)\n";
+    assert_eq!(count("peft==0.18.0", filled, "DPL007"), 0);
+    let own = "from mine import LoraConfig\nLoraConfig(target_modules='all')\n";
+    assert_eq!(count("peft==0.18.0", own, "DPL007"), 0);
+}

@@ -37,7 +37,7 @@ impl Outcome {
     }
 
     /// Adds what another condition says about other releases, or about the same ones.
-    fn merge(&mut self, other: Self) {
+    pub(super) fn merge(&mut self, other: Self) {
         self.certain = &self.certain | &other.certain;
         self.conditional = &(&self.conditional | &other.conditional) - &self.certain;
         self.condition = self.condition.take().or(other.condition);

@@ -14,6 +14,7 @@ mod from_pretrained_argument;
 mod guards;
 mod import_missing;
 mod invalid_choice;
+mod lora_on_lm_head;
 mod memory;
 mod misfit;
 mod misfit_settings;
@@ -41,6 +42,7 @@ mod report;
 #[cfg(test)]
 mod settings_tests;
 mod sync_ref_model_with_peft;
+mod target_modules_typo;
 #[cfg(test)]
 mod testing;
 mod training_arguments;
@@ -104,6 +106,8 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &peft_model_with_peft_config::PeftModelWithPeftConfig,
         &peft_adapter_not_trainable::PeftAdapterNotTrainable,
         &sync_ref_model_with_peft::SyncRefModelWithPeft,
+        &lora_on_lm_head::LoraOnLmHead,
+        &target_modules_typo::TargetModulesTypo,
         &redundant_reference_model::RedundantReferenceModel,
         &force_use_ref_model::ForceUseRefModel,
         &adapter_reference_drift::AdapterReferenceDrift,
