@@ -174,6 +174,7 @@ impl Interpreter<'_> {
             owner: owner(),
             default: Value::Unknown,
             bare: None,
+            converter: None,
             declared: None,
         });
         self.flags.insert(key, id);
@@ -235,6 +236,8 @@ impl Interpreter<'_> {
         };
         let required = matches!(args.keyword("required"), Some(Value::Const(Const::Bool(true))))
             || spelled.iter().all(|option| !option.starts_with('-'));
+        let converter = args.list.iter().find(|argument| argument.name.as_deref() == Some("type"));
+        let converter = converter.map(|argument| argument.value.clone());
         let given = args.keyword("default").cloned();
         let Some(flag) = self.trace.flags.get_mut(id.0 as usize) else { return };
         let mut options: Vec<String> =
@@ -252,11 +255,13 @@ impl Interpreter<'_> {
             if !identical(&flag.default, &default) {
                 flag.default = Value::Unknown;
             }
+            flag.converter = None;
             return;
         }
         flag.options = options;
         flag.bare = bare;
         flag.default = default;
+        flag.converter = converter;
         flag.declared = Some(site.span);
     }
 

@@ -166,6 +166,8 @@ pub struct Flag {
     pub default: Value,
     /// `action="store_true"`, `store_false`: the value that the bare flag stands for.
     pub bare: Option<super::Const>,
+    /// What converts the word on a command line, as `add_argument(type=...)` says.
+    pub converter: Option<Traced>,
     /// The declaration, when it is in the project.
     pub declared: Option<Span>,
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Request, Script};
-use crate::eval::{Const, Flag, FlagId, FlagOwner, ParserKind};
+use crate::eval::{Const, Flag, FlagId, FlagOwner, ParserKind, Traced, Value};
 use crate::model::Setting;
 use crate::source::{SourceFile, Span};
 use crate::syntax::{Document, Format, Node, NodeKind, Scalar};
@@ -87,6 +87,9 @@ fn constant(node: &Node) -> Option<Const> {
 
 /// The value of a word on a command line as the parser converts it; `None` when that cannot be told.
 pub(super) fn converted(flag: &Flag, kind: ParserKind, word: &str) -> Option<Const> {
+    if reads_any_word_as_true(flag, kind) {
+        return Some(Const::Bool(!word.is_empty()));
+    }
     let lower = word.to_ascii_lowercase();
     let truth = match lower.as_str() {
         "true" | "t" | "yes" | "y" | "1" => Some(true),
@@ -94,13 +97,13 @@ pub(super) fn converted(flag: &Flag, kind: ParserKind, word: &str) -> Option<Con
         _ => None,
     };
     let default = match &flag.default {
-        crate::eval::Value::Const(constant) => Some(constant),
+        Value::Const(constant) => Some(constant),
         _ => None,
     };
     let hugging_face = matches!(kind, ParserKind::HfArgumentParser | ParserKind::TrlParser);
     match default {
         Some(Const::Bool(_)) if hugging_face => truth.map(Const::Bool),
-        // `type=bool` makes every word but the empty one true, `type=str2bool` reads the word: only `True` is the same to both.
+        // A converter of the project may read the word, or may not: only `True` is the same to both.
         Some(Const::Bool(_)) => truth.filter(|value| *value).map(Const::Bool),
         Some(Const::Int(_) | Const::Float(_)) => number(word),
         Some(Const::Str(_)) => Some(Const::Str(word.into())),
@@ -108,6 +111,13 @@ pub(super) fn converted(flag: &Flag, kind: ParserKind, word: &str) -> Option<Con
         _ if matches!(flag.owner, FlagOwner::External(_)) => number(word).or_else(|| Some(Const::Str(word.into()))),
         _ => Some(Const::Str(word.into())),
     }
+}
+
+/// Whether the flag is declared with `type=bool`: `bool` calls every word but the empty one true. The parsers of click and typer mean
+/// something else by it.
+pub fn reads_any_word_as_true(flag: &Flag, kind: ParserKind) -> bool {
+    let is_bool = |given: &Traced| matches!(&given.value, Value::External(path) if &**path == "builtins.bool");
+    kind != ParserKind::Function && flag.converter.as_ref().is_some_and(is_bool)
 }
 
 fn number(word: &str) -> Option<Const> {

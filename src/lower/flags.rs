@@ -26,6 +26,7 @@ pub(super) fn complete(trace: &mut Trace, knowledge: &Knowledge) {
                         owner: FlagOwner::External(Arc::clone(&class)),
                         default: Value::Unknown,
                         bare: None,
+                        converter: None,
                         declared: None,
                     });
                 }

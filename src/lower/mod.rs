@@ -26,6 +26,7 @@ use crate::model::{Environment, LibraryCall, Variant};
 use crate::source::{FileId, FileSystem, Sources};
 use crate::syntax::python::PythonModule;
 
+pub use config::reads_any_word_as_true;
 pub use environment::Environments;
 pub use written::{Change, Rewrite, Written};
 

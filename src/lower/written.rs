@@ -7,7 +7,7 @@ use super::launch::Launch;
 use crate::eval::Const;
 use crate::model::{Setting, Variant};
 use crate::source::{SourceFile, Span};
-use crate::syntax::{Edit, Entry, Format, edit, shell};
+use crate::syntax::{Edit, Entry, Format, NodeKind, Scalar, edit, shell};
 
 /// The files of a project that give settings to its scripts.
 #[derive(Debug, Default)]
@@ -78,6 +78,14 @@ impl Written {
             }
         };
         Some(Rewrite { title, edits: vec![edit], value: setting.value.clone() })
+    }
+
+    /// The word that a launch line gives to a flag, as written.
+    pub fn word(&self, variant: &Variant, setting: &Setting) -> Option<&str> {
+        match &self.flag_on_launch_line(variant, setting)?.1.value.kind {
+            NodeKind::Scalar(Scalar::Str(word)) => Some(word),
+            _ => None,
+        }
     }
 
     fn flag_on_launch_line(&self, variant: &Variant, setting: &Setting) -> Option<(&SourceFile, &Entry)> {

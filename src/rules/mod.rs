@@ -3,6 +3,7 @@
 mod adapter_reference_drift;
 #[cfg(test)]
 mod adapter_tests;
+mod argparse_type_bool;
 mod ask;
 mod bind;
 mod constructor_raises;
@@ -123,6 +124,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &from_pretrained_argument::FromPretrainedArgument,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
+        &argparse_type_bool::ArgparseTypeBool,
     ]
 }
 

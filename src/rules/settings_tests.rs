@@ -1,7 +1,7 @@
 //! Fixes stand where the deciding value is written: in the argument file, on the launch line, else in the script.
 
 use super::testing::lint;
-use crate::diagnostic::{Applicability, Fix};
+use crate::diagnostic::{Applicability, Fix, Severity};
 use crate::syntax::edit;
 
 const SCRIPT: &str = "\
@@ -296,5 +296,38 @@ fn a_flag_goes_in_every_way_a_command_may_be_written() {
     ] {
         let files = [("requirements.txt", "trl==0.24.0"), ("dpo.py", SCRIPT), (path, before)];
         check(BOTH, &files, path, after, Applicability::Unsafe);
+    }
+}
+
+#[test]
+fn a_word_for_no_on_a_launch_line_is_an_error_where_bool_reads_it() {
+    let script = |declared: &str| {
+        format!(
+            "import argparse\nimport click\nfrom dataclasses import dataclass\nfrom transformers import HfArgumentParser\n\
+             from trl import DPOTrainer\ndef str2bool(word):\n    return word == 'True'\n\
+             parser = argparse.ArgumentParser()\n{declared}\nargs = parser.parse_args()\n\
+             DPOTrainer(model='gpt2', train_dataset=args.x)\n"
+        )
+    };
+    for (declared, run, expected) in [
+        ("parser.add_argument('--x', type=bool, default=True)", "python dpo.py --x False\n", Some(Severity::Error)),
+        ("parser.add_argument('--x', type=bool)", "python dpo.py \\\n  --x=0\n", Some(Severity::Error)),
+        ("parser.add_argument('--x', type=bool)", "python dpo.py --x True\n", Some(Severity::Warning)),
+        ("parser.add_argument('--x', type=bool)", "python other.py --x False\n", Some(Severity::Warning)),
+        ("parser.add_argument('--x', type=str2bool)", "python dpo.py --x False\n", None),
+        ("parser.add_argument('--x', action='store_true')", "python dpo.py --x\n", None),
+        ("parser.add_argument('--x', type=eval, choices=[True, False])", "python dpo.py --x False\n", None),
+        ("@dataclass\nclass A:\n    x: bool = True\nparser = HfArgumentParser(A)", "python dpo.py --x False\n", None),
+        ("bool = str2bool\nparser.add_argument('--x', type=bool)", "python dpo.py --x False\n", None),
+        (
+            "@click.command()\n@click.option('--x', type=bool)\ndef main(x):\n    DPOTrainer(model='gpt2')",
+            "python dpo.py --x False\n",
+            None,
+        ),
+    ] {
+        let files = [("dpo.py", &*script(declared)), ("run.sh", run)];
+        let (_, found) = lint(&files);
+        let found: Vec<_> = found.iter().filter(|one| one.code == "DPL802").map(|one| one.severity).collect();
+        assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{declared} {run}");
     }
 }
