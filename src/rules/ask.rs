@@ -211,6 +211,14 @@ impl<'a> Call<'a> {
         self.guards.get(release).map(|guards| guards.get_or_init(read)).into_iter().flatten().copied()
     }
 
+    /// The warnings that the callee's own constructor certainly gives in a release.
+    pub(super) fn warned(&self, release: usize) -> Vec<(&'a Guard, Outcome)> {
+        let definition = self.definition(release).filter(|_| self.is_about_callee());
+        let warnings = definition.into_iter().flat_map(|definition| self.package.warnings(definition, release));
+        let given = warnings.map(|warning| (warning, self.when_in(&warning.when, release)));
+        given.filter(|(_, outcome)| !outcome.certain.is_empty()).collect()
+    }
+
     /// See [`Versions::near`](super::versions::Versions::near).
     pub(crate) fn near(&self) -> ReleaseSet {
         self.versions().near()

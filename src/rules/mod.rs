@@ -8,6 +8,7 @@ mod ask;
 mod bind;
 mod constructor_raises;
 mod declare;
+mod deprecated_argument;
 #[cfg(test)]
 mod examples;
 mod force_use_ref_model;
@@ -122,6 +123,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &import_missing::ImportMissing,
         &constructor_raises::ConstructorRaises,
         &from_pretrained_argument::FromPretrainedArgument,
+        &deprecated_argument::DeprecatedArgument,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
         &argparse_type_bool::ArgparseTypeBool,

@@ -173,3 +173,28 @@ fn what_from_pretrained_takes_is_no_finding() {
         assert_eq!(codes(&[(REQUIREMENTS, "transformers==5.3.0"), (SCRIPT, script)]), [""; 0], "{script}");
     }
 }
+
+#[test]
+fn what_is_deprecated_is_named_where_it_is_passed() {
+    let config = |argument: &str| format!("from trl import SFTConfig\nSFTConfig(output_dir='out', {argument})\n");
+    let model =
+        |argument: &str| format!("from transformers import AutoModel\nAutoModel.from_pretrained('gpt2', {argument})\n");
+    for (requirements, script, expected) in [
+        ("trl==0.19.1", config("max_seq_length=512"), vec!["DPL115"]),
+        ("trl==0.19.1", config("max_seq_length=None"), vec![]),
+        ("trl==0.19.1", config("max_length=512"), vec![]),
+        // A release that does not take it at all has another finding.
+        ("trl==0.20.0", config("max_seq_length=512"), vec!["DPL110"]),
+        ("trl==1.16.0", config("loss_type='chunked_nll'"), vec!["DPL115"]),
+        ("trl==1.16.0", config("loss_type='nll'"), vec![]),
+        // The default is nobody's mistake.
+        ("trl==1.6.0", config("packing=False"), vec![]),
+        ("transformers==4.56.0", model("torch_dtype='auto'"), vec!["DPL115"]),
+        ("transformers==4.55.4", model("torch_dtype='auto'"), vec![]),
+        ("transformers==4.56.0", model("dtype='auto'"), vec![]),
+    ] {
+        assert_eq!(codes(&[(REQUIREMENTS, requirements), (SCRIPT, &script)]), expected, "{requirements} {script}");
+    }
+    let (_, found) = lint(&[(REQUIREMENTS, "trl==0.19.1"), (SCRIPT, &config("max_seq_length=512"))]);
+    assert!(found[0].notes.iter().any(|note| note == "trl 0.20.0 takes it no more"), "{:?}", found[0].notes);
+}
