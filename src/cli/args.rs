@@ -25,6 +25,8 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Check files and folders (the default command)
     Check(Box<CheckArgs>),
+    /// Rewrite code, argument files, launch lines and declarations for other releases
+    Migrate(Box<MigrateArgs>),
     /// Say which releases each script gets, and how that is known
     Versions(Box<VersionsArgs>),
     /// Show the page of a rule
@@ -144,6 +146,20 @@ pub(super) struct ProjectArgs {
     /// The name of the file that standard input stands for
     #[arg(long, value_name = "PATH", help_heading = "Files")]
     pub stdin_filename: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit codes: 0 nothing to do; 1 there is something to change, or something is left to do by hand; \
+2 dpo-lint could not do its job")]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// The release to get to: trl==1.16 is the newest of its series (repeatable)
+    #[arg(long, required = true, value_name = "PACKAGE==VERSION", help_heading = "Migrating")]
+    pub to: Vec<Target>,
+    /// Make the changes instead of showing them
+    #[arg(long, help_heading = "Migrating")]
+    pub write: bool,
 }
 
 #[derive(Debug, Args)]

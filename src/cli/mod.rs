@@ -5,6 +5,7 @@ mod check;
 mod config_error;
 mod fix;
 mod learn;
+mod migrate;
 mod pages;
 mod plan;
 mod progress;
@@ -86,6 +87,7 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match cli.command {
         None => check::run(&cli.check, &cli.global, terminal),
         Some(Command::Check(check)) => check::run(&check, &cli.global, terminal),
+        Some(Command::Migrate(migrate)) => migrate::run(&migrate, &cli.global, terminal),
         Some(Command::Versions(versions)) => versions::run(&versions, &cli.global, terminal),
         Some(Command::Learn(learn)) => learn::run(&learn, terminal),
         Some(Command::Explain { rule }) => pages::explain(&rule, terminal),

@@ -11,6 +11,7 @@ use crate::diagnostic::Problem;
 use crate::engine::collect::{self, Options, Project};
 use crate::engine::config;
 use crate::engine::driver::{self, Job, Report};
+use crate::engine::migrate::{self, Goal, Migrated};
 use crate::engine::settings::{Overrides, Settings};
 use crate::knowledge::Knowledge;
 use crate::source::{FileSystem, OsFileSystem, Overlay, Sources};
@@ -123,9 +124,27 @@ impl Plan {
     }
 
     fn check_one(&self, planned: &Planned, file_system: &dyn FileSystem, sources: &Sources) -> Report {
+        let report = self.with_job(planned, file_system, sources, driver::check);
+        Report { looked_at: planned.looked_at, ..report }
+    }
+
+    /// Takes every project to other releases, in memory.
+    pub fn migrate(&self, goals: &[Goal], file_system: &dyn FileSystem) -> Vec<Migrated> {
+        let sources = Sources::default();
+        let migrated = |planned| self.with_job(planned, file_system, &sources, |job| migrate::migrate(job, goals));
+        self.projects.iter().map(migrated).collect()
+    }
+
+    fn with_job<T>(
+        &self,
+        planned: &Planned,
+        file_system: &dyn FileSystem,
+        sources: &Sources,
+        work: impl FnOnce(&Job<'_>) -> T,
+    ) -> T {
         let is_excluded = |path: &Path| planned.excluded.iter().any(|excluded| path.starts_with(excluded));
         let is_given = |path: &Path| planned.project.is_given(path) && !is_excluded(path);
-        let report = driver::check(&Job {
+        work(&Job {
             file_system,
             sources,
             knowledge: Knowledge::bundled(),
@@ -134,8 +153,7 @@ impl Plan {
             commented: &planned.commented,
             folder: &self.folder,
             is_given: &is_given,
-        });
-        Report { looked_at: planned.looked_at, ..report }
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use crate::rules;
 use crate::source::{FileSystem, Sources};
 
 /// What to check.
+#[derive(Clone, Copy)]
 pub struct Job<'a> {
     /// The disk.
     pub file_system: &'a dyn FileSystem,
@@ -130,7 +131,8 @@ pub fn sole_file(fix: &Fix, sources: &Sources) -> Option<PathBuf> {
     is_sole.then(|| sources.get(first).path().to_path_buf())
 }
 
-fn analyse(job: &Job<'_>) -> Analysis {
+/// What the lowering layer finds in a project.
+pub fn analyse(job: &Job<'_>) -> Analysis {
     lower::analyse(&Request {
         file_system: job.file_system,
         sources: job.sources,

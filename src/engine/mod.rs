@@ -7,6 +7,7 @@ pub mod collect;
 pub mod config;
 pub mod diff;
 pub mod driver;
+pub mod migrate;
 mod needles;
 pub mod repair;
 pub mod settings;

@@ -215,6 +215,17 @@ impl Settings {
         }
     }
 
+    /// The same with every rule at its own severity, and these releases asked for: what a project is rewritten by.
+    pub fn for_migration(&self, targets: &[String]) -> Self {
+        let given = |target: &String| {
+            let package = target.split("==").next();
+            targets.iter().any(|goal| goal.split("==").next() == package)
+        };
+        let kept = self.targets.iter().filter(|target| !given(target)).cloned();
+        let targets = kept.chain(targets.iter().cloned()).collect();
+        Self { enabled: catalogue(), severity: Vec::new(), targets, ..self.clone() }
+    }
+
     /// Whether the rule runs at all.
     pub fn is_enabled(&self, name: &str) -> bool {
         self.enabled.iter().any(|meta| meta.name == name)

@@ -27,7 +27,7 @@ use crate::source::{FileId, FileSystem, Sources};
 use crate::syntax::python::PythonModule;
 
 pub use config::reads_any_word_as_true;
-pub use environment::Environments;
+pub use environment::{Environments, PinError, rewrite_pin};
 pub use written::{Change, Rewrite, Written};
 
 /// What to look at.

@@ -18,6 +18,7 @@ mod import_missing;
 mod invalid_choice;
 mod lora_on_lm_head;
 mod memory;
+mod migration;
 mod misfit;
 mod misfit_settings;
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod unused_reference_model;
 mod versions;
 
 pub use ask::Call;
+pub use migration::{Drift, drifts, reordered};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;

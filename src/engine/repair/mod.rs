@@ -40,11 +40,14 @@ pub struct Options {
     pub threshold: Applicability,
     /// When to stop although there is more to fix.
     pub max_rounds: usize,
+    /// Whether a fix may bring findings that were not there before: what a call is judged by changes step by step when it is
+    /// taken to another release.
+    pub may_reveal: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threshold: Applicability::Safe, max_rounds: 10 }
+        Self { threshold: Applicability::Safe, max_rounds: 10, may_reveal: false }
     }
 }
 
@@ -123,7 +126,14 @@ pub struct Repaired {
 
 /// Applies the fixes of a project. `file_system` is the disk that `first` was found on; it is only read.
 pub fn repair(recheck: &dyn Recheck, file_system: &dyn FileSystem, first: Checked, options: Options) -> Repaired {
-    let mut state = State { recheck, file_system, files: BTreeMap::new(), rejected: BTreeMap::new(), checked: first };
+    let mut state = State {
+        recheck,
+        file_system,
+        may_reveal: options.may_reveal,
+        files: BTreeMap::new(),
+        rejected: BTreeMap::new(),
+        checked: first,
+    };
     let mut applied = Vec::new();
     let mut is_cut_short = false;
     for round in 0.. {
@@ -181,6 +191,8 @@ impl Candidate {
 struct State<'a> {
     recheck: &'a dyn Recheck,
     file_system: &'a dyn FileSystem,
+    /// See [`Options::may_reveal`].
+    may_reveal: bool,
     /// Changed files: as they were on the disk, and as they are now.
     files: BTreeMap<PathBuf, (Arc<str>, Arc<str>)>,
     rejected: BTreeMap<FixKey, RejectedFix>,
@@ -288,18 +300,23 @@ impl State<'_> {
             overlay.insert(path, text.as_bytes());
         }
         let checked = self.recheck.check(&overlay);
-        compare_findings(&self.checked, &checked, fixes)?;
+        compare_findings(&self.checked, &checked, fixes, self.may_reveal)?;
         Ok((texts, checked))
     }
 }
 
 /// Whether the findings that were to go are gone, and no finding as bad as the mildest of them is new.
-fn compare_findings(before: &Checked, after: &Checked, fixes: &[&Candidate]) -> Result<(), Rejection> {
+fn compare_findings(
+    before: &Checked,
+    after: &Checked,
+    fixes: &[&Candidate],
+    may_reveal: bool,
+) -> Result<(), Rejection> {
     let mildest = fixes.iter().map(|fix| fix.severity).min().unwrap_or(Severity::Info);
     let (old, new) = (count(before), count(after));
     for (identity, (amount, severity)) in &new {
         let had = old.get(identity).map_or(0, |(amount, _)| *amount);
-        if *amount > had && *severity >= mildest && !is_left_by(identity.0, fixes) {
+        if *amount > had && *severity >= mildest && !may_reveal && !is_left_by(identity.0, fixes) {
             return Err(Rejection::NewFinding(identity.2.clone()));
         }
     }

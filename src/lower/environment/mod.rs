@@ -14,6 +14,7 @@ mod installed;
 mod kind;
 mod lock;
 mod marker;
+mod pin;
 mod pixi;
 mod poetry;
 mod pyproject;
@@ -27,6 +28,8 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+pub use self::pin::{PinError, rewrite_pin};
 
 use self::govern::Joined;
 use self::marker::Pythons;

@@ -110,6 +110,31 @@ pub fn rename_argument(module: &PythonModule, argument: Span, name: &str) -> Res
     Ok(edits(module, vec![Change::new(key, name)]))
 }
 
+/// Passes positional arguments by name: pairs of the argument and its parameter.
+pub fn name_positional(module: &PythonModule, arguments: &[(Span, &str)]) -> Result<Vec<Edit>, EditError> {
+    let mut changes = Vec::new();
+    for (argument, name) in arguments {
+        let (found, index) = find_item(module, &bytes(module.range(*argument))).ok_or(EditError::NotFound)?;
+        let Items::Call(call) = found else { return Err(EditError::NotFound) };
+        let all = Items::arguments(call);
+        match all.get(index) {
+            Some(ast::ArgOrKeyword::Arg(Expr::Generator(generator))) if !generator.parenthesized => {
+                return Err(EditError::BareGenerator);
+            }
+            Some(ast::ArgOrKeyword::Arg(Expr::Starred(_)) | ast::ArgOrKeyword::Keyword(_)) | None => {
+                return Err(EditError::NotFound);
+            }
+            Some(ast::ArgOrKeyword::Arg(_)) => {}
+        }
+        if found.has_key(name) {
+            return Err(EditError::Duplicate((*name).to_owned()));
+        }
+        let start = found.ranges(module)[index].start;
+        changes.push(Change::new(start..start, format!("{name}=")));
+    }
+    Ok(edits(module, changes))
+}
+
 /// Something with arguments or entries.
 #[derive(Clone, Copy)]
 enum Items<'a> {

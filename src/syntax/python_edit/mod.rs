@@ -8,6 +8,7 @@
 mod arguments;
 mod bring;
 mod comma;
+mod imported;
 mod imports;
 mod layout;
 mod scopes;
@@ -19,8 +20,11 @@ use std::ops::Range;
 
 use super::{Edit, python::PythonModule};
 
-pub use arguments::{insert_keyword, insert_keywords, remove_argument, remove_arguments, rename_argument, set_value};
+pub use arguments::{
+    insert_keyword, insert_keywords, name_positional, remove_argument, remove_arguments, rename_argument, set_value,
+};
 pub use bring::bring;
+pub use imported::{move_imports, replace_class};
 pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};
 
 /// Why an edit cannot be made.

@@ -1,0 +1,71 @@
+//! Declarations: what they ask for is rewritten where it does not let the wanted release in.
+
+use std::collections::BTreeMap;
+
+use super::{Goal, Project};
+use crate::engine::driver::{self, Job};
+use crate::engine::repair::AppliedFix;
+use crate::lower::{PinError, rewrite_pin};
+use crate::source::{FileId, Sources, Span};
+use crate::syntax::{Edit, edit};
+
+/// A declaration that was left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPin {
+    /// Path and line.
+    pub place: (std::path::PathBuf, usize),
+    /// `trl==0.9.6`
+    pub requirement: String,
+    /// Why.
+    pub why: PinError,
+}
+
+/// Rewrites the declarations of the scripts that were asked about; returns those that have to be changed by hand.
+pub(super) fn rewrite(job: &Job<'_>, goals: &[Goal], project: &mut Project) -> Vec<KeptPin> {
+    let overlay = project.overlay(job.file_system);
+    let sources = Sources::default();
+    let report = driver::check(&Job { file_system: &overlay, sources: &sources, ..*job });
+    let mut edits: BTreeMap<FileId, Vec<Edit>> = BTreeMap::new();
+    let mut kept: Vec<KeptPin> = Vec::new();
+    for goal in goals {
+        let facts = report.environments.iter().filter_map(|(_, environment)| environment.package(goal.package()));
+        for declaration in facts.flat_map(|facts| &facts.declarations) {
+            let Some(span) = declaration.origin.span() else { continue };
+            let source = sources.get(span.file);
+            match rewrite_pin(&source, span, declaration, goal.version()) {
+                Ok(new) => edits.entry(span.file).or_default().extend(new),
+                Err(why) => {
+                    let place = (source.path().to_path_buf(), source.position(span.start).line);
+                    let pin = KeptPin { place, requirement: declaration.requirement(), why };
+                    if !kept.contains(&pin) {
+                        kept.push(pin);
+                    }
+                }
+            }
+        }
+    }
+    for (file, mut edits) in edits {
+        edits.sort();
+        edits.dedup();
+        apply(&sources, file, &edits, project);
+    }
+    kept
+}
+
+fn apply(sources: &Sources, file: FileId, edits: &[Edit], project: &mut Project) {
+    let source = sources.get(file);
+    let Ok(after) = edit::apply(source.text(), edits) else { return };
+    let path = source.path().to_path_buf();
+    let title = |edit: &Edit| AppliedFix {
+        rule: "migrate",
+        path: path.clone(),
+        title: format!("ask for `{}` instead of `{}`", edit.text, slice(sources, edit.span)),
+    };
+    project.applied.extend(edits.iter().map(title));
+    project.change(path.clone(), source.text().into(), after.into());
+}
+
+fn slice(sources: &Sources, span: Span) -> String {
+    sources.get(span.file).slice(span).to_owned()
+}
+

@@ -1,0 +1,155 @@
+//! What a change of release does to calls that stay valid: parameters in another order, other defaults.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::ask::Call;
+use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
+use crate::eval::{Argument, Cond, Const, Value};
+use crate::knowledge::{Knowledge, Signature};
+use crate::lower::{Analysis, ReleaseHost, Releases};
+use crate::model::Environment;
+use crate::source::Span;
+use crate::syntax::python_edit;
+
+/// A default that is another one with the new release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drift {
+    /// The call that leaves the parameter to its default.
+    pub span: Span,
+    /// `DPOConfig`
+    pub callee: String,
+    /// The parameter.
+    pub parameter: String,
+    /// What it was, as Python writes it.
+    pub before: String,
+    /// What it is.
+    pub after: String,
+}
+
+/// Calls with positional arguments whose parameters stand in another order in the releases that `target` tells: findings with
+/// fixes, to be made while the releases that the calls were written for are in effect.
+pub fn reordered(
+    analysis: &Analysis,
+    calls: &[Call<'_>],
+    target: &dyn Fn(&str) -> Option<usize>,
+) -> Vec<Diagnostic> {
+    let found = calls.iter().filter(|call| call.is_about_callee()).filter_map(|call| {
+        let named = misplaced(call, target(call.package.name())?)?;
+        let module = analysis.modules.get(&named.first()?.0.file)?;
+        let edits = python_edit::name_positional(module, &named).ok()?;
+        let (span, name) = named[0];
+        Some(Diagnostic {
+            rule: "migrate",
+            code: "",
+            severity: Severity::Error,
+            confidence: Confidence::High,
+            message: format!("`{name}` of `{}` stands in another place", call.short_name()),
+            primary: Label { span, message: String::new() },
+            related: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+            versions: Vec::new(),
+            fixes: vec![Fix {
+                title: "pass positional arguments by name".to_owned(),
+                applicability: Applicability::Unsafe,
+                edits,
+            }],
+            follows: None,
+        })
+    });
+    super::report::join(found.collect())
+}
+
+/// The positional arguments from the first one on that would reach another parameter, with the names of those they reach now.
+fn misplaced<'a>(call: &Call<'a>, target: usize) -> Option<Vec<(Span, &'a str)>> {
+    let now = call.signature(call.in_effect()?)?;
+    let then = call.signature(target).or(Some(now))?;
+    let positional: Vec<&Argument> = call.run.arguments().iter().filter(|argument| argument.name.is_none()).collect();
+    if positional.iter().any(|argument| argument.unpacked.is_some() || argument.when != Cond::TRUE) {
+        return None;
+    }
+    let names = now.positional.get(..positional.len())?;
+    let first = names.iter().enumerate().position(|(at, name)| then.positional.get(at) != Some(name))?;
+    let named = positional.iter().zip(names).skip(first);
+    Some(named.map(|(argument, name)| (argument.span, *name)).collect())
+}
+
+/// The defaults of what the calls construct that were others in the environments that the scripts had before.
+pub fn drifts(calls: &[Call<'_>], before: &BTreeMap<PathBuf, Environment>) -> Vec<Drift> {
+    let calls = calls.iter().filter(|call| call.is_about_callee() && !call.run.call().open);
+    calls.flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default()).collect()
+}
+
+fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
+    let Some(release) = call.in_effect() else { return Vec::new() };
+    let Some(signature) = call.signature(release) else { return Vec::new() };
+    let was = Past { knowledge: call.knowledge, environment: before, callee: call.callee() };
+    let given = |name: &str| {
+        let mut positional = signature.positional.iter();
+        call.run.arguments().iter().any(|argument| match &argument.name {
+            Some(given) => **given == *name,
+            None => positional.next() == Some(&name),
+        })
+    };
+    let host = ReleaseHost::new(call.releases_with(release), &call.run.trace.flags);
+    let constant = |text: &str| match crate::eval::expression(text, &host) {
+        Value::Const(constant) => Some(constant),
+        _ => None,
+    };
+    let changed = signature.parameters.iter().filter(|(name, _)| !given(name)).filter_map(|(name, parameter)| {
+        let after = constant(parameter.default.as_deref()?)?;
+        let before = constant(was.default(name)?)?;
+        (!is_same(&before, &after)).then(|| Drift {
+            span: call.run.call().object.span,
+            callee: call.short_name().to_owned(),
+            parameter: (*name).to_owned(),
+            before: before.to_string(),
+            after: after.to_string(),
+        })
+    });
+    changed.collect()
+}
+
+/// Whether two defaults ask for the same thing.
+fn is_same(before: &Const, after: &Const) -> bool {
+    before.equals(after)
+}
+
+/// What a class was in the releases that a script had before.
+struct Past<'a> {
+    knowledge: &'a Knowledge,
+    environment: &'a Environment,
+    callee: &'a str,
+}
+
+impl<'a> Past<'a> {
+    /// The default that a parameter had: of the class itself, else of the trainer it configures, which took the settings before
+    /// there was a class for them, else of the plain training arguments.
+    fn default(&self, parameter: &str) -> Option<&'a str> {
+        let own = self.signature(self.callee);
+        let is_config = self.callee.ends_with("Config");
+        if own.is_some() || !is_config {
+            return default_of(own?, parameter);
+        }
+        let trainer = self.signature(&self.callee.replace("Config", "Trainer"));
+        let plain = self.signature("transformers.TrainingArguments");
+        trainer
+            .and_then(|trainer| default_of(trainer, parameter))
+            .or_else(|| default_of(plain?, parameter))
+    }
+
+    fn signature(&self, name: &str) -> Option<Signature<'a>> {
+        let package = self.knowledge.package(name.split('.').next()?)?;
+        let release = self.environment.in_effect(package)?;
+        let releases = Releases::new(self.knowledge, self.environment, package, release);
+        releases.signature(name).or_else(|| {
+            let (_, short) = name.rsplit_once('.')?;
+            releases.signature(&format!("{}.{short}", package.name()))
+        })
+    }
+}
+
+fn default_of<'a>(signature: Signature<'a>, parameter: &str) -> Option<&'a str> {
+    signature.parameters.get(parameter).and_then(|known| known.default.as_deref())
+}
