@@ -149,8 +149,10 @@ pub(super) struct ProjectArgs {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 nothing to do; 1 there is something to change, or something is left to do by hand; \
-2 dpo-lint could not do its job")]
+#[command(
+    after_help = "Exit codes: 0 nothing to do; 1 there is something to change, or something is left to do by hand; \
+2 dpo-lint could not do its job"
+)]
 pub(super) struct MigrateArgs {
     #[command(flatten)]
     pub project: ProjectArgs,

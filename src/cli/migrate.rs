@@ -28,7 +28,9 @@ pub(super) fn run(args: &MigrateArgs, global: &GlobalArgs, terminal: &mut Termin
     let problems: Vec<_> = plan.problems.iter().chain(migrated.iter().flat_map(|one| &one.problems)).cloned().collect();
     terminal.problems(&problems);
     if !problems.is_empty() {
-        return Err(Failure::Message("nothing was migrated, since the project could not be checked as a whole".to_owned()));
+        return Err(Failure::Message(
+            "nothing was migrated, since the project could not be checked as a whole".to_owned(),
+        ));
     }
     let is_changed = migrated.iter().any(|one| !one.files.is_empty());
     let is_left = migrated.iter().any(|one| !one.left.is_empty() || !one.pins.is_empty());
@@ -80,9 +82,10 @@ fn left(migrated: &Migrated, plan: &Plan) -> Vec<String> {
     let mut lines = Vec::new();
     for finding in &migrated.left {
         let place = shown(finding.primary.span);
-        let why = migrated.rejected.iter().find(|fix| {
-            fix.rule == finding.rule && fix.path == migrated.sources.get(finding.primary.span.file).path()
-        });
+        let why = migrated
+            .rejected
+            .iter()
+            .find(|fix| fix.rule == finding.rule && fix.path == migrated.sources.get(finding.primary.span.file).path());
         let why = why.map(|fix| format!(" ({}: {})", fix.title, fix.reason)).unwrap_or_default();
         let help = finding.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
         lines.push(format!("{place}: {} [{}]{help}{why}", finding.message, finding.rule));

@@ -25,6 +25,7 @@ pub struct Curated {
     target_words: Vec<TargetWord>,
     passing_on: Vec<PassingOn>,
     models: Vec<ModelSize>,
+    rewrites: Vec<Rewrite>,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
 }
@@ -68,6 +69,44 @@ pub struct AdapterReference {
     pub copied_adapter: String,
     /// Where this was read.
     pub source: String,
+}
+
+/// How an argument that a release does not take is said there.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rewrite {
+    /// The package whose releases count.
+    pub package: String,
+    /// Releases in which the new form is right, as intervals.
+    pub releases: String,
+    /// The short name of the callable; `None`: every one that takes the new form.
+    #[serde(default)]
+    pub callable: Option<String>,
+    /// The argument.
+    pub argument: String,
+    /// The value it speaks of, as Python writes it; `None`: any.
+    #[serde(default)]
+    pub value: Option<String>,
+    /// What to pass instead; empty: nothing, as the release does so anyway.
+    pub becomes: Vec<Passed>,
+    /// Whether the program does the same afterwards.
+    #[serde(default)]
+    pub keeps_meaning: bool,
+    /// Where this was read.
+    pub source: String,
+}
+
+/// An argument as it is to be passed.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Passed {
+    /// Its name.
+    pub argument: String,
+    /// Its value as Python; `{value}` is that of the old argument, `{old}` what this argument was before.
+    pub value: String,
+    /// What `{old}` is where the call does not pass this argument.
+    #[serde(default)]
+    pub old: Option<String>,
 }
 
 /// A trainer for which, with an adapter and without a reference, the model with the adapter switched off is the reference in
@@ -396,6 +435,11 @@ impl Curated {
     /// Whether [`Self::own_arguments`] has any for this callable.
     pub fn passes_arguments_on(&self, callee: &str) -> bool {
         self.own_arguments(callee).next().is_some()
+    }
+
+    /// How arguments are said in releases that do not take them.
+    pub fn rewrites(&self) -> impl Iterator<Item = &Rewrite> {
+        self.rewrites.iter()
     }
 
     /// How many parameters a well-known model has, as its own card says.

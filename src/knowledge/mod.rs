@@ -13,7 +13,8 @@ mod stored;
 
 pub use bundled::Knowledge;
 pub use curated::{
-    AdapterReference, AdapterWaker, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, TargetWord,
+    AdapterReference, AdapterWaker, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed, Rewrite,
+    TargetWord,
 };
 pub use package::{Package, write_intervals};
 pub use query::{Resolution, Signature, Takes};

@@ -90,6 +90,30 @@ impl Package {
         self.module(path).is_some_and(|module| module.definitions.contains_key(name))
     }
 
+    /// The module and name under which a release exports what other releases have under this full name; `None` where it has it
+    /// there, too, or nothing of that name, or several things.
+    pub fn relocated(&self, dotted: &str, release: usize) -> Option<(&str, String)> {
+        let (_, name) = dotted.rsplit_once('.')?;
+        if !self.defines(dotted) || self.resolve(dotted, release) != Resolution::NotExported {
+            return None;
+        }
+        let is_public = |module: &&str| !module.split('.').any(|part| part.starts_with('_'));
+        let at = |module: &str| {
+            let facts = self.module(module).filter(|known| self.holds(&known.releases, release))?;
+            let export = facts.definitions.get(name).and_then(|facts| self.at(facts, release))?;
+            Some(export.at.as_str())
+        };
+        let places: Vec<(&str, &str)> =
+            self.modules().filter(is_public).filter_map(|module| Some((module, at(module)?))).collect();
+        let (_, definition) = places.first()?;
+        if places.iter().any(|(_, other)| other != definition) {
+            return None;
+        }
+        let nearest =
+            places.iter().map(|(module, _)| *module).min_by_key(|module| (module.matches('.').count(), *module))?;
+        Some((nearest, name.to_owned()))
+    }
+
     /// The releases in which `name` can be imported from `module`.
     pub fn releases_exporting(&self, module: &str, name: &str) -> ReleaseSet {
         let Some(module) = self.module(module) else { return ReleaseSet::default() };

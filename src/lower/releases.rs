@@ -40,6 +40,13 @@ impl<'a> Releases<'a> {
         }
     }
 
+    /// The module and name under which a release exports what other releases have under this full name; `None` where it has it
+    /// there, too, or nothing of that name, or several things.
+    pub fn relocated(&self, name: &str) -> Option<(&'a str, String)> {
+        let package = self.knowledge.package(name.split('.').next()?)?;
+        package.relocated(name, self.of(package.name())?)
+    }
+
     /// What the callable of this full name accepts.
     pub fn signature(&self, name: &str) -> Option<Signature<'a>> {
         let (package, definition) = self.resolve(name)?;

@@ -47,7 +47,7 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No automatic fix yet.
+    /// No automatic fix: what to use instead is a decision. Names that only moved are reported by `import-moved`.
     ///
     /// ## Versions
     ///
@@ -58,7 +58,8 @@ declare_rule! {
     /// ## References
     ///
     /// - trl issues 4470 and 4482
-    ImportMissing = "import-missing", "DPL111", Error, "a name is imported that the release does not export"
+    ImportMissing = "import-missing", "DPL111", Error, "a name is imported that the release does not export",
+        aliases: ["import-removed"]
 }
 
 impl Rule for ImportMissing {
@@ -67,21 +68,41 @@ impl Rule for ImportMissing {
     }
 
     fn check_script(&self, _: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        // One mistake, one finding: what a file misses of one module is said once.
-        let mut by_module: BTreeMap<(FileId, &str), Vec<&ImportEvent>> = BTreeMap::new();
-        for import in script.trace.imports.iter().filter(|import| is_certain(import)) {
-            let imports = by_module.entry((import.span.file, &import.module)).or_default();
-            if !imports.iter().any(|known| known.span == import.span) {
-                imports.push(import);
-            }
-        }
-        for ((_, module), imports) in by_module {
-            let top = module.split('.').next().unwrap_or_default();
-            if let Some(package) = context.knowledge.package(top) {
-                found.extend(check(Versions::new(package, &script.environment), module, &imports));
-            }
+        let is_gone = |versions: &Versions<'_>, full: &str| relocated(versions, full).is_none();
+        let reported = report_imports(script, context, &Self::META, &is_gone);
+        found.extend(reported.into_iter().map(|(finding, _)| finding));
+    }
+}
+
+/// Where the release in effect has what others have under this full name.
+pub(super) fn relocated<'a>(versions: &Versions<'a>, full: &str) -> Option<&'a str> {
+    versions.package.relocated(full, versions.in_effect()?).map(|(module, _)| module)
+}
+
+/// What a file misses of one module, as one finding: one mistake. Of the names that are missing, those that `select` picks.
+pub(super) fn report_imports<'s>(
+    script: &'s Script,
+    context: &Context<'s>,
+    meta: &RuleMeta,
+    select: &dyn Fn(&Versions<'_>, &str) -> bool,
+) -> Vec<(Diagnostic, Vec<Missing<'s>>)> {
+    let mut by_module: BTreeMap<(FileId, &str), Vec<&ImportEvent>> = BTreeMap::new();
+    for import in script.trace.imports.iter().filter(|import| is_certain(import)) {
+        let imports = by_module.entry((import.span.file, &import.module)).or_default();
+        if !imports.iter().any(|known| known.span == import.span) {
+            imports.push(import);
         }
     }
+    let check = |((_, module), imports): ((FileId, &'s str), Vec<&'s ImportEvent>)| {
+        let package = context.knowledge.package(module.split('.').next().unwrap_or_default())?;
+        let versions = Versions::new(package, &script.environment);
+        let is_selected = |import: &&ImportEvent| {
+            import.name.as_deref().is_some_and(|name| select(&versions, &format!("{module}.{name}")))
+        };
+        let imports: Vec<&ImportEvent> = imports.into_iter().filter(is_selected).collect();
+        check(versions, module, &imports, meta)
+    };
+    by_module.into_iter().filter_map(check).collect()
 }
 
 /// Whether an import happens whenever the file is loaded, and stops it when it fails.
@@ -102,9 +123,14 @@ fn lacking(package: &Package, module: &str, name: &str) -> Option<ReleaseSet> {
 }
 
 /// An import, the name it asks for, and the releases that lack it.
-type Missing<'a> = (&'a ImportEvent, &'a str, ReleaseSet);
+pub(super) type Missing<'a> = (&'a ImportEvent, &'a str, ReleaseSet);
 
-fn check(versions: Versions<'_>, module: &str, imports: &[&ImportEvent]) -> Option<Diagnostic> {
+fn check<'i>(
+    versions: Versions<'_>,
+    module: &str,
+    imports: &[&'i ImportEvent],
+    meta: &RuleMeta,
+) -> Option<(Diagnostic, Vec<Missing<'i>>)> {
     let in_effect = versions.in_effect()?;
     let names =
         imports.iter().filter_map(|import| Some((*import, import.name.as_deref().filter(|name| *name != "*")?)));
@@ -118,7 +144,8 @@ fn check(versions: Versions<'_>, module: &str, imports: &[&ImportEvent]) -> Opti
         .collect();
     let worst = reached.iter().map(|(_, reach)| *reach).max()?;
     let mut reported = reached.iter().filter(|(_, reach)| *reach == worst).map(|(missing, _)| missing);
-    let (first, first_name, lacking) = reported.next()?;
+    let found = reported.next()?;
+    let (first, first_name, lacking) = found;
     let rest: Vec<&Missing<'_>> = reported.collect();
 
     let mut names = vec![format!("`{first_name}`")];
@@ -135,10 +162,11 @@ fn check(versions: Versions<'_>, module: &str, imports: &[&ImportEvent]) -> Opti
     };
     let message = format!("`{module}` of {releases} has no {}", enumerate(&names));
     let label = |import: &ImportEvent, message: &str| Label { span: import.span, message: message.to_owned() };
-    let mut finding = versions.finding(&ImportMissing::META, worst, lacking, message, label(first, "ImportError"));
+    let mut finding = versions.finding(meta, worst, lacking, message, label(first, "ImportError"));
     finding.related.extend(rest.iter().map(|(import, ..)| label(import, "this one too")));
     let having = &versions.package.all() - lacking;
     finding.notes.push(format!("{} has `{first_name}`", versions.releases(&having)));
     versions.explain(&mut finding);
-    Some(finding)
+    let missing = std::iter::once(found.clone()).chain(rest.into_iter().cloned()).collect();
+    Some((finding, missing))
 }

@@ -3,9 +3,11 @@
 use super::ask::Call;
 use super::declare::declare_rule;
 use super::raised::{Raised, Topic, given, report_raised};
+use super::report::Reach;
+use super::rewritten;
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Diagnostic, Fix};
-use crate::eval::{Argument, Const, Value};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
+use crate::eval::{Argument, Cond, Const, Value};
 use crate::lower::Analysis;
 use crate::source::did_you_mean;
 use crate::syntax::python_edit;
@@ -92,7 +94,34 @@ impl Rule for InvalidChoice {
             finding.notes.push(format!("known are {}", super::versions::enumerate(&known)));
             found.push(finding);
         }
+        if call.is_about_callee() {
+            found.extend(renamed_values(analysis, call));
+        }
     }
+}
+
+/// Values that the release in effect knows under another name.
+fn renamed_values(analysis: &Analysis, call: &Call<'_>) -> Vec<Diagnostic> {
+    let Some(release) = call.in_effect() else { return Vec::new() };
+    let found = call.run.arguments().iter().filter(|argument| argument.when == Cond::TRUE).filter_map(|argument| {
+        let rewrite = rewritten::rewrite(call, argument)?;
+        let (name, value) = (argument.name.as_deref()?, rewrite.value.as_deref()?);
+        let [only] = &rewrite.becomes[..] else { return None };
+        let affected = call.package.releases_in(&rewrite.releases);
+        let outcome = call.when("True", &affected);
+        let reach = call.reach_in(&outcome, release);
+        if only.argument != name || reach != Reach::InEffect {
+            return None;
+        }
+        let message = format!("{} knows no `{name}={value}`", call.release(release));
+        let primary = Label { span: argument.span, message: "unknown value".to_owned() };
+        let mut finding = call.finding(&InvalidChoice::META, reach, &affected, message, primary);
+        finding.help = Some(format!("it is called `{}` there", only.value.trim_matches('"')));
+        finding.fixes.extend(rewritten::fix(analysis, call, argument, rewrite));
+        call.explain(&mut finding, &outcome);
+        Some(finding)
+    });
+    found.collect()
 }
 
 /// The argument that has the value, and the value.

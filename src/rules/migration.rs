@@ -29,11 +29,7 @@ pub struct Drift {
 
 /// Calls with positional arguments whose parameters stand in another order in the releases that `target` tells: findings with
 /// fixes, to be made while the releases that the calls were written for are in effect.
-pub fn reordered(
-    analysis: &Analysis,
-    calls: &[Call<'_>],
-    target: &dyn Fn(&str) -> Option<usize>,
-) -> Vec<Diagnostic> {
+pub fn reordered(analysis: &Analysis, calls: &[Call<'_>], target: &dyn Fn(&str) -> Option<usize>) -> Vec<Diagnostic> {
     let found = calls.iter().filter(|call| call.is_about_callee()).filter_map(|call| {
         let named = misplaced(call, target(call.package.name())?)?;
         let module = analysis.modules.get(&named.first()?.0.file)?;
@@ -64,7 +60,10 @@ pub fn reordered(
 /// The positional arguments from the first one on that would reach another parameter, with the names of those they reach now.
 fn misplaced<'a>(call: &Call<'a>, target: usize) -> Option<Vec<(Span, &'a str)>> {
     let now = call.signature(call.in_effect()?)?;
-    let then = call.signature(target).or(Some(now))?;
+    let relocated = call.package.relocated(call.callee(), target);
+    let elsewhere =
+        relocated.and_then(|(module, name)| call.releases_with(target).signature(&format!("{module}.{name}")));
+    let then = call.signature(target).or(elsewhere.as_ref()).unwrap_or(now);
     let positional: Vec<&Argument> = call.run.arguments().iter().filter(|argument| argument.name.is_none()).collect();
     if positional.iter().any(|argument| argument.unpacked.is_some() || argument.when != Cond::TRUE) {
         return None;
@@ -78,7 +77,9 @@ fn misplaced<'a>(call: &Call<'a>, target: usize) -> Option<Vec<(Span, &'a str)>>
 /// The defaults of what the calls construct that were others in the environments that the scripts had before.
 pub fn drifts(calls: &[Call<'_>], before: &BTreeMap<PathBuf, Environment>) -> Vec<Drift> {
     let calls = calls.iter().filter(|call| call.is_about_callee() && !call.run.call().open);
-    calls.flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default()).collect()
+    calls
+        .flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default())
+        .collect()
 }
 
 fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
@@ -134,9 +135,7 @@ impl<'a> Past<'a> {
         }
         let trainer = self.signature(&self.callee.replace("Config", "Trainer"));
         let plain = self.signature("transformers.TrainingArguments");
-        trainer
-            .and_then(|trainer| default_of(trainer, parameter))
-            .or_else(|| default_of(plain?, parameter))
+        trainer.and_then(|trainer| default_of(trainer, parameter)).or_else(|| default_of(plain?, parameter))
     }
 
     fn signature(&self, name: &str) -> Option<Signature<'a>> {

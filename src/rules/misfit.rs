@@ -1,5 +1,7 @@
 //! Keyword arguments that a callable does not take in some release that the project allows, and what became of them.
 
+use std::borrow::Cow;
+
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
 use super::versions::{Reach, Versions, enumerate};
@@ -124,7 +126,17 @@ impl<'a> Receiver<'a> {
     }
 
     fn takes(&self, package: &'a Package, release: usize, keyword: &str) -> Takes<'a> {
-        self.at(package, release).takes(self.callee, keyword)
+        let at = self.at(package, release);
+        match at.takes(self.callee, keyword) {
+            Takes::Unknown => at.takes(&self.name(at), keyword),
+            known => known,
+        }
+    }
+
+    /// The callee's full name in a release: it may live in another module there.
+    fn name(&self, at: Releases<'a>) -> Cow<'a, str> {
+        let relocated = || at.relocated(self.callee).map(|(module, name)| Cow::Owned(format!("{module}.{name}")));
+        if at.resolve(self.callee).is_some() { None } else { relocated() }.unwrap_or(Cow::Borrowed(self.callee))
     }
 
     fn fate(&self, versions: &Versions<'a>, release: usize, keyword: &str, having: &ReleaseSet) -> Fate {
@@ -150,13 +162,14 @@ impl<'a> Receiver<'a> {
         nearest.sort_by_key(|one| one.abs_diff(release));
         for one in nearest {
             let at = self.at(package, one);
-            if let Some(new) = at.parameter(self.callee, keyword).and_then(|parameter| parameter.alias_of.as_deref()) {
+            let callee = self.name(at);
+            if let Some(new) = at.parameter(&callee, keyword).and_then(|parameter| parameter.alias_of.as_deref()) {
                 if is_taken(new) {
                     return Some(new.to_owned());
                 }
                 continue;
             }
-            let Some(signature) = at.signature(self.callee) else { continue };
+            let Some(signature) = at.signature(&callee) else { continue };
             let old = signature.parameters.iter().find(|(_, known)| known.alias_of.as_deref() == Some(keyword));
             if let Some((old, _)) = old.filter(|(old, _)| is_taken(old)) {
                 return Some((*old).to_owned());
@@ -166,7 +179,7 @@ impl<'a> Receiver<'a> {
     }
 
     /// The class of an argument `args` that has `keyword` as a field.
-    fn configuration(&self, package: &'a Package, release: usize, keyword: &str) -> Option<String> {
+    pub(super) fn configuration(&self, package: &'a Package, release: usize, keyword: &str) -> Option<String> {
         let at = self.at(package, release);
         let annotation = at.parameter(self.callee, "args")?.annotation.as_deref()?;
         let (module, _) = self.callee.rsplit_once('.')?;

@@ -163,8 +163,11 @@ fn moved_arguments_follow_the_configuration() {
     let into = |beta: &str| moved(&format!("DPOConfig(output_dir=\"out\", beta={beta}, max_length=512)"));
     assert_eq!(fixes(&script(plain, "0.1")), [(Applicability::Safe, into("0.1"))]);
     assert_eq!(fixes(&script(plain, "beta")), [(Applicability::Unsafe, into("beta"))]);
-    assert_eq!(fixes(&script(plain, "late"))[0].0, Applicability::Display, "it is bound below");
-    assert_eq!(fixes(&script("DPOConfig(output_dir=\"out\", beta=0.3)", "0.1")), [], "it is set already");
+    let stored = |config: &str, beta: &str| moved(&format!("{config}\nargs.beta = {beta}\nargs.max_length = 512"));
+    // It is bound below: the value is taken where it was taken before.
+    assert_eq!(fixes(&script(plain, "late")), [(Applicability::Unsafe, stored(plain, "late"))]);
+    let set = "DPOConfig(output_dir=\"out\", beta=0.3)";
+    assert_eq!(fixes(&script(set, "0.1")), [(Applicability::Unsafe, stored(set, "0.1"))], "it is set already");
     assert_eq!(fixes(&script("make()", "0.1")), [], "nobody knows where it is built");
 }
 

@@ -15,6 +15,7 @@ mod force_use_ref_model;
 mod from_pretrained_argument;
 mod guards;
 mod import_missing;
+mod import_moved;
 mod invalid_choice;
 mod lora_on_lm_head;
 mod memory;
@@ -42,6 +43,7 @@ mod reference_tests;
 mod removed_argument;
 mod renamed_argument;
 mod report;
+mod rewritten;
 #[cfg(test)]
 mod settings_tests;
 mod sync_ref_model_with_peft;
@@ -123,6 +125,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &training_arguments::TrainingArgumentsForTrlTrainer,
         &removed_argument::RemovedArgument,
         &import_missing::ImportMissing,
+        &import_moved::ImportMoved,
         &constructor_raises::ConstructorRaises,
         &from_pretrained_argument::FromPretrainedArgument,
         &deprecated_argument::DeprecatedArgument,

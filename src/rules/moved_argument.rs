@@ -5,7 +5,7 @@ use super::declare::declare_rule;
 use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, by_reach, report_unfit};
 use super::report::objects;
-use super::training_arguments::{TrainingArgumentsForTrlTrainer, missing_attribute};
+use super::training_arguments::{self, TrainingArgumentsForTrlTrainer, missing_attribute, plain_arguments};
 use super::versions::enumerate;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix};
@@ -55,6 +55,8 @@ declare_rule! {
     ///
     /// The arguments are moved into the call that builds the configuration, where the project has one such call. Safe for
     /// constants and for values from a parsed command line; unsafe for other expressions, which may mean something else there.
+    /// Where the call is out of reach (a parser fills the configuration, or another function builds it), the fields are set
+    /// right before the trainer is built; unsafe.
     ///
     /// ## Versions
     ///
@@ -64,7 +66,8 @@ declare_rule! {
     /// ## References
     ///
     /// - trl pull requests 1942 and 2162
-    MovedArgument = "moved-argument", "DPL103", Error, "an argument is passed to a trainer that is a field of its configuration"
+    MovedArgument = "moved-argument", "DPL103", Error, "an argument is passed to a trainer that is a field of its configuration",
+        left_by: ["removed-argument", "training-arguments-for-trl-trainer"]
 }
 
 impl Rule for MovedArgument {
@@ -83,7 +86,11 @@ impl Rule for MovedArgument {
                 _ => "",
             };
             finding.help = Some(format!("set it in `{config}`"));
-            finding.fixes.extend(moved(analysis, call, &group, config));
+            let within = moved(analysis, call, &group, config).filter(|fix| fix.applicability > Applicability::Display);
+            finding.fixes.extend(within.or_else(|| stored(analysis, call, &group, config)));
+            if let Some(given) = plain_arguments(call) {
+                finding.fixes.extend(training_arguments::rebuilt(analysis, call, &given));
+            }
             // Where these come with plain `TrainingArguments`, the cause is that the trainer's own configuration is missing.
             if call.in_effect().is_some_and(|release| missing_attribute(call, release).is_some()) {
                 finding.follows =
@@ -112,6 +119,33 @@ fn moved(analysis: &Analysis, call: &Call<'_>, group: &[&Unfit<'_>], config: &st
     let worst = group.iter().map(|unfit| applicability(unfit, source, object)).min()?;
     let names: Vec<String> = group.iter().map(|unfit| format!("`{}`", unfit.name())).collect();
     Some(Fix { title: format!("move {} into `{config}`", enumerate(&names)), applicability: worst, edits })
+}
+
+/// Sets the fields of a configuration that is built elsewhere, right before the call.
+fn stored(analysis: &Analysis, call: &Call<'_>, group: &[&Unfit<'_>], config: &str) -> Option<Fix> {
+    let args = call.argument("args")?;
+    let given = objects(&args.value.value);
+    let is_ours = |object: &Object| object.callee.rsplit('.').next() == Some(config);
+    if given.is_empty() || !given.iter().all(|object| is_ours(object)) {
+        return None;
+    }
+    let module = analysis.modules.get(&group.first()?.argument.span.file)?;
+    if group.iter().any(|unfit| unfit.argument.span.file != module.file() || unfit.argument.unpacked.is_some()) {
+        return None;
+    }
+    let owner = &module.text()[std::ops::Range::<usize>::from(module.range(args.value.span))];
+    let is_name = owner.chars().all(|letter| letter.is_alphanumeric() || matches!(letter, '_' | '.'));
+    let lines: Vec<String> =
+        group.iter().map(|unfit| format!("{owner}.{} = {}", unfit.name(), text(module, unfit))).collect();
+    if !is_name || args.span.file != module.file() || lines.iter().any(|line| line.contains('\n')) {
+        return None;
+    }
+    let spans: Vec<_> = group.iter().map(|unfit| unfit.argument.span).collect();
+    let mut edits = python_edit::remove_arguments(module, &spans).ok()?;
+    edits.extend(python_edit::insert_before(module, call.run.call().object.span, &lines).ok()?);
+    edits.sort();
+    let names: Vec<String> = group.iter().map(|unfit| format!("`{}`", unfit.name())).collect();
+    Some(Fix { title: format!("set {} in `{owner}`", enumerate(&names)), applicability: Applicability::Unsafe, edits })
 }
 
 fn text<'m>(module: &'m PythonModule, unfit: &Unfit<'_>) -> &'m str {

@@ -5,6 +5,7 @@ use super::declare::declare_rule;
 use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, by_reach, report_unfit};
 use super::misfit_settings::report_settings;
+use super::rewritten;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix};
 use crate::lower::{Analysis, Script};
@@ -29,7 +30,7 @@ declare_rule! {
     /// ```python,bad
     /// from trl import DPOConfig
     ///
-    /// args = DPOConfig(output_dir="out", beta=0.2, generate_during_eval=False)
+    /// args = DPOConfig(output_dir="out", beta=0.2, generate_during_eval=True)
     /// ```
     ///
     /// ```python,unsafe-fixed
@@ -46,7 +47,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// The argument is removed. Unsafe, since what it asked for is then no longer asked for.
+    /// The argument is removed. Unsafe, since what it asked for is then no longer asked for; safe where it asks for what was the
+    /// default. Where the release says the same in another way (`warmup_ratio` became a value of `warmup_steps`), it is said so.
     ///
     /// ## Versions
     ///
@@ -56,7 +58,8 @@ declare_rule! {
     /// ## References
     ///
     /// - trl issue 4928, transformers migration guide of 5.0
-    RemovedArgument = "removed-argument", "DPL110", Error, "an argument is passed that the callable no longer has"
+    RemovedArgument = "removed-argument", "DPL110", Error, "an argument is passed that the callable no longer has",
+        left_by: ["moved-argument", "training-arguments-for-trl-trainer"]
 }
 
 impl Rule for RemovedArgument {
@@ -71,15 +74,31 @@ impl Rule for RemovedArgument {
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let is_ours =
             |unfit: &&Unfit<'_>| unfit.misfit.fate == Fate::Gone && !force_use_ref_model::is_ours(call, unfit.argument);
-        for group in by_reach(call.unfit().iter().filter(is_ours)) {
-            let Some(mut finding) = report_unfit(call, &Self::META, &group) else { continue };
-            finding.fixes.extend(removed(analysis, &group));
+        let ours: Vec<&Unfit<'_>> = call.unfit().iter().filter(is_ours).collect();
+        // What can be said otherwise is mended by itself, and what says nothing new may go without a thought.
+        let (said, rest): (Vec<_>, Vec<_>) = ours
+            .into_iter()
+            .map(|unfit| (unfit, rewritten::rewrite(call, unfit.argument)))
+            .partition(|one| one.1.is_some());
+        for (unfit, rewrite) in said {
+            let Some(mut finding) = report_unfit(call, &Self::META, &[unfit]) else { continue };
+            finding.fixes.extend(rewrite.and_then(|rewrite| rewritten::fix(analysis, call, unfit.argument, rewrite)));
+            finding.help = finding.fixes.first().map(|fix| fix.title.clone());
             found.push(finding);
+        }
+        let (idle, rest): (Vec<_>, Vec<_>) =
+            rest.into_iter().map(|one| one.0).partition(|unfit| rewritten::is_default(call, unfit));
+        for (some, applicability) in [(rest, Applicability::Unsafe), (idle, Applicability::Safe)] {
+            for group in by_reach(some.into_iter()) {
+                let Some(mut finding) = report_unfit(call, &Self::META, &group) else { continue };
+                finding.fixes.extend(removed(analysis, &group, applicability));
+                found.push(finding);
+            }
         }
     }
 }
 
-fn removed(analysis: &Analysis, group: &[&Unfit<'_>]) -> Option<Fix> {
+fn removed(analysis: &Analysis, group: &[&Unfit<'_>], applicability: Applicability) -> Option<Fix> {
     let spans: Vec<_> = group.iter().map(|unfit| unfit.argument.span).collect();
     let module = analysis.modules.get(&spans.first()?.file)?;
     if spans.iter().any(|span| span.file != module.file()) {
@@ -88,5 +107,6 @@ fn removed(analysis: &Analysis, group: &[&Unfit<'_>]) -> Option<Fix> {
     let edits = python_edit::remove_arguments(module, &spans).ok()?;
     let names: Vec<String> = group.iter().map(|unfit| format!("`{}`", unfit.name())).collect();
     let title = format!("remove {}", super::versions::enumerate(&names));
-    Some(Fix { title, applicability: Applicability::Unsafe, edits })
+    let is_sure = group.iter().all(|unfit| unfit.argument.unpacked.is_none());
+    Some(Fix { title, applicability: if is_sure { applicability } else { Applicability::Unsafe }, edits })
 }

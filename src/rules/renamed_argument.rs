@@ -55,7 +55,8 @@ declare_rule! {
     /// ## References
     ///
     /// - trl pull request 2162, transformers pull request 30190
-    RenamedArgument = "renamed-argument", "DPL102", Error, "an argument is passed under a name that the release does not know"
+    RenamedArgument = "renamed-argument", "DPL102", Error, "an argument is passed under a name that the release does not know",
+        left_by: ["training-arguments-for-trl-trainer"]
 }
 
 impl Rule for RenamedArgument {

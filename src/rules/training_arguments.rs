@@ -4,13 +4,14 @@ use super::ask::{Call, definition};
 use super::declare::declare_rule;
 use super::report::objects;
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Label};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 
 use std::sync::Arc;
 
 use crate::eval::Object;
 use crate::knowledge::{Knowledge, ReleaseSet, Signature};
 use crate::lower::Analysis;
+use crate::syntax::python_edit;
 
 declare_rule! {
     /// ## What it does
@@ -37,6 +38,12 @@ declare_rule! {
     /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=TrainingArguments(output_dir="out"))
     /// ```
     ///
+    /// ```python,unsafe-fixed
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// trainer = DPOTrainer(model="Qwen/Qwen2.5-0.5B", args=DPOConfig(output_dir="out"))
+    /// ```
+    ///
     /// ```python,good
     /// from trl import DPOConfig, DPOTrainer
     ///
@@ -45,7 +52,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No automatic fix yet: the configuration class has other defaults.
+    /// The trainer's own configuration is built instead, by a call or by a parser, and imported. Unsafe: it has other defaults.
+    /// Arguments of the trainer that belong into it are moved by `moved-argument` then.
     ///
     /// ## Versions
     ///
@@ -63,7 +71,7 @@ impl Rule for TrainingArgumentsForTrlTrainer {
         &Self::META
     }
 
-    fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+    fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let (Some(argument), Some(object)) = (call.argument("args"), plain_arguments(call)) else { return };
         if call.near().iter().all(|release| missing_attribute(call, release).is_none()) {
             return;
@@ -95,12 +103,25 @@ impl Rule for TrainingArgumentsForTrlTrainer {
             finding.help =
                 Some(format!("build a `{config}` instead; it takes the same arguments and has other defaults"));
         }
+        finding.fixes.extend(rebuilt(analysis, call, &object));
         found.push(finding);
     }
 }
 
+/// Builds the trainer's own configuration instead of plain `TrainingArguments`.
+pub(super) fn rebuilt(analysis: &Analysis, call: &Call<'_>, given: &Object) -> Option<Fix> {
+    let (module, trainer) = call.callee().rsplit_once('.')?;
+    let config = trainer.replace("Trainer", "Config");
+    definition(call.package, &format!("{module}.{config}"), call.in_effect()?)?;
+    // A parser makes an object of the class that it is told.
+    let maker = given.parsed.map_or(given.span, |parser| call.run.trace.parsers[parser.0 as usize].span);
+    let target = analysis.modules.get(&maker.file)?;
+    let edits = python_edit::replace_class(target, maker, "TrainingArguments", module, &config).ok()?;
+    Some(Fix { title: format!("build a `{config}`"), applicability: Applicability::Unsafe, edits })
+}
+
 /// The `TrainingArguments` that a call gets, if it gets these and no configuration of the trainer's own.
-fn plain_arguments(call: &Call<'_>) -> Option<Arc<Object>> {
+pub(super) fn plain_arguments(call: &Call<'_>) -> Option<Arc<Object>> {
     let given = objects(&call.argument("args")?.value.value);
     given.into_iter().find(|object| &*object.callee == "transformers.TrainingArguments")
 }

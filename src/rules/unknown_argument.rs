@@ -6,6 +6,7 @@ use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, report_unfit};
 use super::misfit_settings::report_settings;
 use super::report::Reach;
+use super::rewritten;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::knowledge::ReleaseSet;
@@ -88,6 +89,10 @@ impl Rule for UnknownArgument {
             if let Fate::Never(Some(similar)) = &unfit.misfit.fate {
                 finding.help = Some(format!("did you mean `{similar}`?"));
                 finding.fixes.extend(respelt(analysis, unfit, similar));
+            }
+            if let Some(rewrite) = rewritten::rewrite(call, unfit.argument) {
+                finding.fixes.extend(rewritten::fix(analysis, call, unfit.argument, rewrite));
+                finding.help = finding.fixes.first().map(|fix| fix.title.clone());
             }
             found.push(finding);
         }

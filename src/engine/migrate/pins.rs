@@ -68,4 +68,3 @@ fn apply(sources: &Sources, file: FileId, edits: &[Edit], project: &mut Project)
 fn slice(sources: &Sources, span: Span) -> String {
     sources.get(span.file).slice(span).to_owned()
 }
-

@@ -52,7 +52,8 @@ pub(super) fn notes(job: &Job<'_>, goals: &[Goal], environments: &[(PathBuf, Env
                 }
                 let needs = specifiers.to_string().replace(", ", ",");
                 let (goal, flag) = (goal.requirement(), "--to");
-                let note = format!("{goal} requires {name}{needs}, and the project gets {version}: add `{flag} {name}==...`");
+                let note =
+                    format!("{goal} requires {name}{needs}, and the project gets {version}: add `{flag} {name}==...`");
                 if !notes.contains(&note) {
                     notes.push(note);
                 }

@@ -40,11 +40,7 @@ pub fn rewrite_pin(
     }
     let text = source.slice(span);
     let edit = |clause: &Clause<'_>, text: String| Edit {
-        span: Span {
-            start: span.start + clause.range.start as u32,
-            end: span.start + clause.range.end as u32,
-            ..span
-        },
+        span: Span { start: span.start + clause.range.start as u32, end: span.start + clause.range.end as u32, ..span },
         text,
     };
     let clauses = clauses(text, &declaration.package)?;
@@ -129,9 +125,8 @@ impl Clause<'_> {
             // Without a ceiling an install would still get the newest release.
             ">=" | ">" => written(">=", &format!("{full},<{blank}{}", after(release, 2))),
             "<" if *release < bound => Ok(None),
-            "<" => written("<", &after(release, if plain.ends_with(".0") { parts - 1 } else { parts })).map(|new| {
-                new.map(|new| if plain.ends_with(".0") { new + ".0" } else { new })
-            }),
+            "<" => written("<", &after(release, if plain.ends_with(".0") { parts - 1 } else { parts }))
+                .map(|new| new.map(|new| if plain.ends_with(".0") { new + ".0" } else { new })),
             "<=" if *release <= bound => Ok(None),
             "<=" => written("<=", &full),
             _ if bound != *release => Ok(None),

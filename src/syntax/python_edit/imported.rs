@@ -87,7 +87,8 @@ pub fn replace_class(
     let scopes = Scopes::of(module);
     let (written, mut changes) = import(module, &scopes, from, new, old)?;
     changes.extend(places.iter().map(|place| Change::new(place.clone(), written.clone())));
-    let is_gone = |range: &Range<usize>| places.iter().any(|place| place.start <= range.start && range.end <= place.end);
+    let is_gone =
+        |range: &Range<usize>| places.iter().any(|place| place.start <= range.start && range.end <= place.end);
     for (stmt, gone) in unused(module, &scopes, is_gone).into_values() {
         let whole = bytes(stmt);
         let below = end_of_line(module, &whole).unwrap_or(whole.end);
@@ -132,7 +133,8 @@ fn import(
     if scopes.fixed((MODULE, name)) > 0 || scopes.is_assigned((MODULE, name)) {
         return Err(EditError::Duplicate(name.to_owned()));
     }
-    let is_ours = |stmt: &&&Stmt| matches!(stmt, Stmt::ImportFrom(import) if is_module(import, from) && !is_star(import));
+    let is_ours =
+        |stmt: &&&Stmt| matches!(stmt, Stmt::ImportFrom(import) if is_module(import, from) && !is_star(import));
     if let Some(stmt) = top.iter().rev().find(is_ours) {
         return Ok((name.to_owned(), vec![insert_alias(module, stmt, name)?]));
     }
@@ -162,7 +164,9 @@ fn insert_alias(module: &PythonModule, stmt: &Stmt, name: &str) -> Result<Change
     let next = all.iter().find(|alias| key(alias) > name.to_lowercase()).filter(|_| is_sorted);
     let (last, first) = (all.last().ok_or(EditError::NotFound)?, all.first().ok_or(EditError::NotFound)?);
     // A line of its own where each name has one.
-    let apart = |at: usize| if starts_line(text, at) { format!("{}{}", newline(text), indent(text, at)) } else { " ".to_owned() };
+    let apart = |at: usize| {
+        if starts_line(text, at) { format!("{}{}", newline(text), indent(text, at)) } else { " ".to_owned() }
+    };
     Ok(match next {
         Some(next) => {
             let at = bytes(next).start;
@@ -213,13 +217,17 @@ fn mentions(module: &PythonModule, range: &Range<usize>, class: &str) -> Vec<Ran
             let is_inside = self.range.start <= place.start && place.end <= self.range.end;
             match expr {
                 Expr::Name(name) if is_inside && name.id.as_str() == self.class => return self.found.push(place),
-                Expr::Attribute(owner) if is_inside && owner.attr.as_str() == self.class && owner.value.is_name_expr() => {
+                Expr::Attribute(owner)
+                    if is_inside && owner.attr.as_str() == self.class && owner.value.is_name_expr() =>
+                {
                     return self.found.push(place);
                 }
                 // What a call is about is its name and its own arguments, not what those are made of.
                 Expr::Call(call) if place == *self.range => {
                     self.visit_expr(&call.func);
-                    for argument in call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|one| &one.value)) {
+                    for argument in
+                        call.arguments.args.iter().chain(call.arguments.keywords.iter().map(|one| &one.value))
+                    {
                         if matches!(argument, Expr::Name(_) | Expr::Attribute(_) | Expr::Tuple(_) | Expr::List(_)) {
                             self.visit_expr(argument);
                         }
@@ -267,7 +275,11 @@ mod tests {
             ("from a import X as Y  # why\n", &[("X as Y", "b")], "from b import X as Y  # why\n"),
             ("from a import X, Z\n", &[("X", "b")], "from a import Z\nfrom b import X\n"),
             ("from a import X, Z\n", &[("X", "b"), ("Z", "c")], "from b import X\nfrom c import Z\n"),
-            ("from a import X, Y, Z  # all\n", &[("X", "b"), ("Z", "b")], "from a import Y  # all\nfrom b import X, Z\n"),
+            (
+                "from a import X, Y, Z  # all\n",
+                &[("X", "b"), ("Z", "b")],
+                "from a import Y  # all\nfrom b import X, Z\n",
+            ),
             (
                 "try:\n    from a import (\n        X,  # one\n        Z,\n    )\nexcept E:\n    pass\n",
                 &[("Z", "b")],
@@ -296,11 +308,20 @@ mod tests {
     fn another_class_is_named_and_imported() {
         for (text, expected) in [
             ("from t import TA\nfrom trl import DT\nx = TA(1)\n", "from trl import DC, DT\nx = DC(1)\n"),
-            ("from t import A, TA\nfrom trl import DA\nx = TA(1)\n", "from t import A\nfrom trl import DA, DC\nx = DC(1)\n"),
+            (
+                "from t import A, TA\nfrom trl import DA\nx = TA(1)\n",
+                "from t import A\nfrom trl import DA, DC\nx = DC(1)\n",
+            ),
             ("from t import TA\nx = TA(1)\n", "from trl import DC\nx = DC(1)\n"),
-            ("from t import TA\nimport trl\nx = TA(1)\ny: TA = x\n", "from t import TA\nimport trl\nx = trl.DC(1)\ny: TA = x\n"),
+            (
+                "from t import TA\nimport trl\nx = TA(1)\ny: TA = x\n",
+                "from t import TA\nimport trl\nx = trl.DC(1)\ny: TA = x\n",
+            ),
             ("import t\nx = t.TA(1)\n", "from trl import DC\nx = DC(1)\n"),
-            ("from t import TA\nfrom trl import (\n    DT,\n)\nx = TA(1)\n", "from trl import (\n    DC,\n    DT,\n)\nx = DC(1)\n"),
+            (
+                "from t import TA\nfrom trl import (\n    DT,\n)\nx = TA(1)\n",
+                "from trl import (\n    DC,\n    DT,\n)\nx = DC(1)\n",
+            ),
             ("from t import TA\nfrom trl import DT\nx = P((A, TA))\n", "from trl import DC, DT\nx = P((A, DC))\n"),
             ("from t import TA\nfrom trl import DC as C\nx = TA(1)\n", "from trl import DC as C\nx = C(1)\n"),
             ("from t import TA\nDC = 1\nx = TA(1)\n", "! `DC` is passed already"),

@@ -25,6 +25,7 @@ pub use arguments::{
 };
 pub use bring::bring;
 pub use imported::{move_imports, replace_class};
+pub use statements::insert_before;
 pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};
 
 /// Why an edit cannot be made.

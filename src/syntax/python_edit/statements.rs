@@ -5,7 +5,9 @@ use std::ops::Range;
 use super::layout::{
     bytes, comments_in, indent, lift, line_end, line_start, newline, next_line, skip_blanks, starts_line,
 };
-use super::{Change, EditError};
+use super::{Change, EditError, edits};
+use crate::source::Span;
+use crate::syntax::Edit;
 use crate::syntax::python::PythonModule;
 
 /// Removes a statement. Comments above it stay; those in or beside it get lines of their own. `needs_pass` keeps a block
@@ -25,6 +27,19 @@ pub(super) fn remove(module: &PythonModule, range: &Range<usize>, needs_pass: bo
     } else {
         Change::new(range.start..line_end(text, end), kept.join(&format!("{newline}{indent}")))
     }])
+}
+
+/// Adds lines above the statement that holds the code at `inside`, as statements of the same block.
+pub fn insert_before(module: &PythonModule, inside: Span, lines: &[String]) -> Result<Vec<Edit>, EditError> {
+    let text = module.text();
+    let statement = module.statement_lines(module.range(inside)).filter(|range| !range.is_empty());
+    let start = bytes(statement.ok_or(EditError::NotFound)?).start;
+    if !starts_line(text, start) {
+        return Err(EditError::NotFound);
+    }
+    let (indent, newline) = (indent(text, start), newline(text));
+    let new: String = lines.iter().map(|line| format!("{line}{newline}{indent}")).collect();
+    Ok(edits(module, vec![Change::new(start..start, new)]))
 }
 
 /// A statement that shares its line: `if x: a = 1`, `a = 1; b = 2`.
