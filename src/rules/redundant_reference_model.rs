@@ -7,7 +7,7 @@ use super::reference::{REFERENCE, is_spare, reference_fixes, serving_releases};
 use super::reference_settings::is_spare_in;
 use super::report::{Reach, label_argument};
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Label};
+use crate::diagnostic::{Diagnostic, Label, VersionScope};
 use crate::eval::{Tri, is_none, same};
 use crate::lower::Analysis;
 
@@ -117,8 +117,8 @@ impl Rule for RedundantReferenceModel {
             finding.notes.push(cost);
         }
         if !refused.certain.is_empty() {
-            finding.notes.push(format!("{} refuses this call with an exception", call.releases(&refused.certain)));
-            finding.versions.push(call.scope(&refused.certain));
+            let effect = Some("refuses this call with an exception".to_owned());
+            finding.versions.push(VersionScope { effect, ..call.scope(&refused.certain) });
         }
         call.explain(&mut finding, &held);
         finding.help = Some("pass `ref_model=None`".to_owned());
