@@ -338,8 +338,8 @@ fn the_cause_is_reported_and_not_its_consequence() {
         let out = run(folder.path(), &[&["--output-format", "concise", "--quiet"], args].concat()).out;
         out.lines().map(|line| line.split_once(": ").expect("a place").1.to_owned()).collect::<Vec<_>>()
     };
-    let tokenizer = "error[DPL101] `DPOTrainer` of trl 0.16.0 has no parameter `tokenizer`";
-    let beta = "error[DPL101] `DPOTrainer` of trl 0.16.0 has no parameter `beta`";
+    let tokenizer = "error[DPL102] `DPOTrainer` of trl 0.16.0 takes `processing_class`, not `tokenizer` any more";
+    let beta = "error[DPL103] `DPOTrainer` of trl 0.16.0 takes `beta` as part of `DPOConfig`";
     let all = found(&[]);
     assert_eq!(all.len(), 2, "{all:?}");
     assert!(all[0].starts_with("error[DPL104]"), "{all:?}");

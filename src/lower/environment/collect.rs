@@ -190,7 +190,7 @@ impl<'r, 'a> Collector<'r, 'a> {
         let packages = self.request.knowledge.packages().map(crate::knowledge::Package::name);
         let all = packages.flat_map(|package| tops.iter().map(move |top| (package, top)));
         all.filter(|(package, top)| holds(top, package))
-            .map(|(package, top)| (package.to_owned(), top.to_path_buf()))
+            .map(|(package, top)| (package.to_owned(), (*top).clone()))
             .collect()
     }
 
