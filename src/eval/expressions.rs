@@ -152,8 +152,8 @@ impl Interpreter<'_> {
             let cond = match op {
                 ast::CmpOp::Is => same(&left, &right),
                 ast::CmpOp::IsNot => same(&left, &right).negate(),
-                ast::CmpOp::Eq => equal(&left, &right),
-                ast::CmpOp::NotEq => equal(&left, &right).negate(),
+                ast::CmpOp::Eq => self.equal(&left, &right),
+                ast::CmpOp::NotEq => self.equal(&left, &right).negate(),
                 ast::CmpOp::Lt => compare(&left, Order::Less, &right),
                 ast::CmpOp::LtE => compare(&left, Order::LessOrEqual, &right),
                 ast::CmpOp::Gt => compare(&left, Order::Greater, &right),

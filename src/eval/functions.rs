@@ -162,6 +162,9 @@ impl Interpreter<'_> {
     // Instances.
 
     pub(super) fn instantiate(&mut self, class: &Arc<Class>, args: Args, site: &Site) -> Value {
+        if let Some(member) = self.pick_member(class, &args, site) {
+            return member;
+        }
         let instance = self.new_instance(class, None);
         let value = Value::Instance(Arc::clone(&instance));
         let external = Self::external_base(class);

@@ -9,7 +9,7 @@ use ruff_text_size::Ranged;
 use super::store::{Owner, Slot, Store, Writes};
 use super::truth::narrow;
 use super::{
-    Class, Cond, Dict, FlagId, Function, Host, Instance, Object, ParserId, Root, Symbol, Trace, Traced, Value,
+    Class, Cond, Const, Dict, FlagId, Function, Host, Instance, Object, ParserId, Root, Symbol, Trace, Traced, Value,
 };
 use crate::source::{FileId, Span};
 use crate::syntax::python::PythonModule;
@@ -60,6 +60,8 @@ pub(super) struct Interpreter<'h> {
     pub(super) uncalled: bool,
     /// Whether the path after a `raise` is not told from the path around it; see [`super::run_function`].
     pub(super) lenient: bool,
+    /// What a parameter can be after an enumeration was called with it.
+    pub(super) members: BTreeMap<Arc<Symbol>, Vec<Const>>,
     /// Rounds of the unrolled loops around.
     pub(super) unrolled: usize,
     /// Evaluating an expression of its own text: names come from nowhere else.
@@ -203,6 +205,7 @@ impl<'h> Interpreter<'h> {
             active: Vec::new(),
             uncalled: false,
             lenient: false,
+            members: BTreeMap::new(),
             unrolled: 1,
             detached: false,
             keep_flags: false,

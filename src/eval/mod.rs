@@ -16,6 +16,7 @@ mod comprehensions;
 mod condition;
 mod control;
 mod entry;
+mod enumerations;
 mod exceptions;
 mod expressions;
 mod functions;

@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 use super::{Atom, Cond, Const, Symbol, Tri};
 
+/// Integers beyond this are no numbers of their own as floats.
+const MAX_WHOLE: f64 = 9.0e15;
+
 thread_local! {
     /// An evaluation has a thread of its own.
     static WORK: Cell<u64> = const { Cell::new(0) };
@@ -149,6 +152,7 @@ fn groups(atoms: &[&Atom]) -> Vec<Vec<Row>> {
 }
 
 /// Every way to decide the atoms on one symbol.
+#[expect(clippy::cast_possible_truncation, reason = "clamped and rounded before")]
 fn rows(atoms: &[&Atom], members: &[usize]) -> Vec<Row> {
     // `None` stands for something else that is true.
     let mut values: BTreeSet<Option<Const>> = [Some(Const::None), Some(Const::Bool(false)), None].into();
@@ -158,6 +162,9 @@ fn rows(atoms: &[&Atom], members: &[usize]) -> Vec<Row> {
             Atom::Compares(_, _, constant) => {
                 let number = constant.number().unwrap_or(0.0);
                 values.extend([number - 0.5, number, number + 0.5].map(|value| Some(Const::float(value))));
+                // What is asked for being an integer has integers around the constant, too.
+                let whole = number.clamp(-MAX_WHOLE, MAX_WHOLE).floor() as i64;
+                values.extend([whole - 1, whole, whole + 1, whole + 2].map(|value| Some(Const::Int(value))));
             }
             _ => {}
         }

@@ -8,6 +8,8 @@ mod curated;
 mod package;
 mod parts;
 mod query;
+#[cfg(test)]
+mod query_tests;
 mod release_set;
 mod stored;
 
@@ -17,7 +19,7 @@ pub use curated::{
     TargetWord,
 };
 pub use package::{Package, write_intervals};
-pub use query::{Resolution, Signature, Takes};
+pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
 pub use stored::{
     Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Module, Names, Parameter, Read, Release, Returns,

@@ -61,6 +61,44 @@ impl Signature<'_> {
     }
 }
 
+/// A default that is another one in a later release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DefaultChange<'a> {
+    /// The parameter or field.
+    pub parameter: &'a str,
+    /// Python source; `None`: required.
+    pub before: Option<&'a str>,
+    /// The same in the later release.
+    pub after: Option<&'a str>,
+}
+
+impl<'a> Signature<'a> {
+    /// Parameters that both have, whose defaults differ. Text is compared: `1e-6` and `0.000001` differ.
+    pub fn default_changes(&self, later: &Self) -> Vec<DefaultChange<'a>> {
+        let pairs = self.parameters.iter().filter_map(|(name, old)| Some((*name, *old, *later.parameters.get(name)?)));
+        let changes = pairs.map(|(parameter, old, new)| DefaultChange {
+            parameter,
+            before: old.default.as_deref(),
+            after: new.default.as_deref(),
+        });
+        changes.filter(|change| change.before != change.after).collect()
+    }
+}
+
+impl Parameter {
+    /// The words of `Literal["a", "b"]` in the annotation. Python does not check them when an object is made; argument
+    /// parsers do.
+    pub fn literals(&self) -> Vec<&str> {
+        let annotation = self.annotation.as_deref().unwrap_or_default();
+        let mut words = Vec::new();
+        for list in annotation.split("Literal[").skip(1) {
+            let list = list.split(']').next().unwrap_or_default();
+            words.extend(list.split(['"', '\'']).skip(1).step_by(2));
+        }
+        words
+    }
+}
+
 impl Package {
     /// What `trl.trainer.DPOTrainer` is at a release.
     pub fn resolve(&self, dotted: &str, release: usize) -> Resolution<'_> {
@@ -404,62 +442,5 @@ impl<'a> Signature<'a> {
         self.any_keyword |= derived.any_keyword;
         self.complete &= derived.complete;
         self.external.extend(derived.external);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_taken_is_in_the_signature() {
-        let knowledge = Knowledge::bundled();
-        let package = knowledge.package("trl").expect("it is known");
-        let newest = |name: &str| knowledge.package(name)?.all().iter().next_back();
-        let mut found = 0;
-        for definition in package.definitions() {
-            for release in package.all().iter().step_by(12) {
-                let in_effect = |name: &str| if name == "trl" { Some(release) } else { newest(name) };
-                let Some(signature) = knowledge.signature(package, definition, &in_effect) else { continue };
-                for name in signature.parameters.keys().copied().chain(["no_such_parameter"]) {
-                    let expected = match signature.parameters.get(name) {
-                        Some(parameter) => Takes::Parameter(parameter),
-                        None if signature.any_keyword => Takes::AnyKeyword,
-                        None if signature.complete => Takes::Nothing,
-                        None => Takes::Unknown,
-                    };
-                    assert_eq!(knowledge.takes(package, definition, name, &in_effect), expected, "{definition} {name}");
-                    found += 1;
-                }
-            }
-        }
-        assert!(found > 10_000, "{found} parameters were compared");
-    }
-
-    #[test]
-    fn a_dataclass_takes_the_fields_of_its_bases_and_not_their_constructors() {
-        let json = r#"{"package":"p","releases":[{"version":"1.0"}],"exports":{},"callables":{
-            "p.Field":{"kind":[{"kind":"dataclass"}],"parameters":{"field":[{}]}},
-            "p.Plain":{"kind":[{"kind":"class"}],"bases":[{"names":["p.Field"]}],"any_keyword":"-","parameters":{"plain":[{}]}},
-            "p.Data":{"kind":[{"kind":"dataclass"}],"bases":[{"names":["p.Plain"]}],"parameters":{"own":[{}]}}}}"#;
-        let knowledge = Knowledge::new([Package::load("p", json).expect("it is valid")]);
-        let package = knowledge.package("p").expect("it is there");
-        let signature = package.signature("p.Data", 0).expect("it exists");
-        assert_eq!(signature.parameters.keys().copied().collect::<Vec<_>>(), ["field", "own"]);
-        assert!(signature.complete && !signature.any_keyword);
-        for (name, is_taken) in [("own", true), ("field", true), ("plain", false), ("other", false)] {
-            let takes = knowledge.takes(package, "p.Data", name, &|_| Some(0));
-            assert_eq!(takes != Takes::Nothing, is_taken, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_configuration_leaves_its_package_for_the_class_it_derives_from() {
-        let knowledge = Knowledge::bundled();
-        let package = knowledge.package("trl").expect("it is known");
-        let newest = |name: &str| knowledge.package(name)?.all().iter().next_back();
-        let bases = knowledge.outside_bases(package, "trl.trainer.dpo_config.DPOConfig", &newest);
-        let names: Vec<_> = bases.iter().map(|(package, base)| (package.name(), *base)).collect();
-        assert_eq!(names, [("transformers", "transformers.training_args.TrainingArguments")]);
     }
 }

@@ -1,11 +1,15 @@
 //! Conditions as they are stored: over parameters alone.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::eval::{Atom, Cond, Root, Symbol, Tri};
 
 /// A condition longer than this is more than a reader or a rule can use.
 const MAX_LENGTH: usize = 260;
+
+/// With as many constants a list is shorter than comparisons.
+const MIN_CHOICES: usize = 3;
 
 /// Beyond this many atoms a condition is not asked whether it can hold at all: there are hundreds of thousands of them.
 const MAX_ATOMS: usize = 6;
@@ -21,7 +25,38 @@ const UNKNOWN: Cond = Cond::Atom(Atom::Opaque(0));
 pub(super) fn sufficient(cond: &Cond) -> Option<String> {
     let known = tidy(&visible(cond, false, &Cond::FALSE));
     let never = known == Cond::FALSE || known.atoms().len() <= MAX_ATOMS && known.verdict() == Tri::No;
-    Some(known.to_string()).filter(|text| !never && text.len() <= MAX_LENGTH)
+    let (choices, rest) = choices(&known);
+    let rest = Some(rest.to_string()).filter(|text| choices.is_empty() || text != "True");
+    if never || rest.as_ref().is_some_and(|text| text.len() > MAX_LENGTH) {
+        return None;
+    }
+    Some(rest.into_iter().chain(choices).collect::<Vec<_>>().join(" and "))
+}
+
+/// `x not in ("a", "b", "c")` for each parameter that is compared with several constants, and what else must hold.
+fn choices(cond: &Cond) -> (Vec<String>, Cond) {
+    let Cond::All(parts) = cond else { return (Vec::new(), cond.clone()) };
+    let excluded = |part: &Cond| match part {
+        Cond::Not(inner) => match &**inner {
+            Cond::Atom(Atom::Equals(symbol, constant)) => Some((Arc::clone(symbol), constant.to_string())),
+            _ => None,
+        },
+        _ => None,
+    };
+    let mut by_symbol: BTreeMap<Arc<Symbol>, Vec<String>> = BTreeMap::new();
+    for (symbol, constant) in parts.iter().filter_map(excluded) {
+        by_symbol.entry(symbol).or_default().push(constant);
+    }
+    by_symbol.retain(|_, constants| constants.len() >= MIN_CHOICES);
+    let is_rest = |part: &&Cond| excluded(part).is_none_or(|(symbol, _)| !by_symbol.contains_key(&symbol));
+    let rest = Cond::all(parts.iter().filter(is_rest).cloned());
+    let rest = match rest {
+        Cond::Any(_) if !by_symbol.is_empty() => return (Vec::new(), cond.clone()),
+        rest => rest,
+    };
+    let written =
+        |(symbol, constants): (Arc<Symbol>, Vec<String>)| format!("{symbol} not in ({})", constants.join(", "));
+    (by_symbol.into_iter().map(written).collect(), rest)
 }
 
 /// A condition over parameters as text, with `...` for what is not over parameters.
@@ -175,6 +210,10 @@ mod tests {
             ("a and a is not None", "a"),
             ("a is not None and (a is None or b)", "b and a is not None"),
             ("a is None or not a", "not a"),
+            (
+                "a is not None and not (isinstance(a, int) and a > 0)",
+                "a is not None and (not (a > 0) or not isinstance(a, int))",
+            ),
         ] {
             assert_eq!(written(text), [expected, expected], "{text}");
         }
@@ -190,6 +229,11 @@ mod tests {
             ("a or not (b and not read_file())", "a or not b", "a or ... or not b"),
             ("(a or read_file()) and (not a or not read_file())", "", "(a or ...) and (... or not a)"),
             ("a is None and a == 1", "", "a is None and a == 1"),
+            (
+                "a not in ('x', 'y', 'z') and b",
+                "b and a not in ('x', 'y', 'z')",
+                "b and a != 'x' and a != 'y' and a != 'z'",
+            ),
         ] {
             assert_eq!(written(text), [enough, all], "{text}");
         }

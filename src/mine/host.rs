@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
-use ruff_python_ast::{self as ast, Stmt};
+use ruff_python_ast::{self as ast, Expr, Stmt};
 
 use super::library::Library;
 use super::scope::{Binding, Scope};
@@ -112,8 +112,10 @@ fn assumptions(scope: &Scope<'_>) -> String {
             Binding::Function(_) if asks_for_library(name) => {
                 _ = write!(text, "def {name}(*args, **kwargs):\n    return True\n");
             }
-            Binding::Class(class) if post_init(class).is_some() => {
+            Binding::Class(class) => {
+                let Some(method) = post_init(class) else { continue };
                 _ = write!(text, "def {}(self):\n    {name}.__post_init__(self)\n", stand_in(name));
+                own_checks(method).for_each(|check| _ = writeln!(text, "    {name}.{check}(self)"));
             }
             Binding::Imported { .. } => {
                 text.extend(HELPERS.iter().filter(|(helper, _)| helper == name).map(|(_, source)| *source));
@@ -122,6 +124,18 @@ fn assumptions(scope: &Scope<'_>) -> String {
         }
     }
     text
+}
+
+/// The methods that a method calls as plain statements, `self._validate_args()`: a parameter has no methods, so that these
+/// are called after it. They see what it has made of the fields by its end.
+fn own_checks(method: &ast::StmtFunctionDef) -> impl Iterator<Item = &str> {
+    method.body.iter().filter_map(|statement| {
+        let Stmt::Expr(expression) = statement else { return None };
+        let Expr::Call(call) = &*expression.value else { return None };
+        let Expr::Attribute(called) = &*call.func else { return None };
+        let is_self = matches!(&*called.value, Expr::Name(name) if name.id.as_str() == "self");
+        (is_self && call.arguments.is_empty()).then_some(called.attr.as_str())
+    })
 }
 
 /// A method is evaluated through a function, so that its `self` is a parameter with attributes that are not known.

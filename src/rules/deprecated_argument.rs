@@ -68,7 +68,9 @@ impl Rule for DeprecatedArgument {
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let Some(release) = call.in_effect().filter(|_| call.is_about_callee()) else { return };
+        // Of a release that is only assumed nobody needs to know what it will drop.
+        let is_known = call.is_about_callee() && !call.versions().is_assumed();
+        let Some(release) = call.in_effect().filter(|_| is_known) else { return };
         let arguments = call.run.arguments().iter().filter(|argument| argument.when == Cond::TRUE);
         found.extend(arguments.filter_map(|argument| by_parameter(analysis, call, argument, release)));
         for (warning, _) in call.warned(release).iter().filter(|(warning, _)| is_about_the_end(warning)) {
@@ -84,7 +86,11 @@ impl Rule for DeprecatedArgument {
 fn by_parameter(analysis: &Analysis, call: &Call<'_>, argument: &Argument, release: usize) -> Option<Diagnostic> {
     let name = argument.name.as_deref()?;
     if let Some(fact) = own(call, name) {
-        if !call.package.releases_in(&fact.deprecated).contains(release) {
+        let is_everywhere = |new: &str| {
+            own(call, new).is_none_or(|new| call.allowed().is_subset(&call.package.releases_in(&new.releases)))
+        };
+        let waits = fact.instead.as_ref().is_some_and(|instead| !is_everywhere(&instead.argument));
+        if waits || !call.package.releases_in(&fact.deprecated).contains(release) {
             return None;
         }
         let mut finding = report(call, argument, &format!("`{name}`"), release)?;
@@ -109,21 +115,24 @@ fn by_parameter(analysis: &Analysis, call: &Call<'_>, argument: &Argument, relea
     if !parameter.deprecated && new.is_none() {
         return None;
     }
+    let takes = |new: &str, release| matches!(call.takes(new, release), Takes::Parameter(_));
+    // Where an allowed release does not know the new name, there is nothing to do yet.
+    if new.is_some_and(|new| !call.allowed().iter().all(|release| takes(new, release))) {
+        return None;
+    }
     let mut finding = report(call, argument, &format!("`{name}`"), release)?;
     note_the_end(call, name, release, &mut finding);
     if let Some(new) = new {
         finding.help = Some(format!("pass it as `{new}`"));
-        finding.fixes.extend(renamed(analysis, call, argument, new));
+        finding.fixes.extend(renamed(analysis, argument, new));
     }
     Some(finding)
 }
 
-fn renamed(analysis: &Analysis, call: &Call<'_>, argument: &Argument, new: &str) -> Option<Fix> {
+fn renamed(analysis: &Analysis, argument: &Argument, new: &str) -> Option<Fix> {
     let module = analysis.modules.get(&argument.span.file)?;
     let edits = python_edit::rename_argument(module, argument.span, new).ok()?;
-    let takes_it = |release| matches!(call.takes(new, release), Takes::Parameter(_));
-    let is_sure = argument.unpacked.is_none() && call.allowed().iter().all(takes_it);
-    let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
+    let applicability = if argument.unpacked.is_none() { Applicability::Safe } else { Applicability::Unsafe };
     Some(Fix { title: format!("rename it to `{new}`"), applicability, edits })
 }
 

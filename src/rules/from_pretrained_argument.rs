@@ -157,8 +157,8 @@ pub(super) fn written_otherwise(
     let Some(value) = &instead.value else {
         let edits = python_edit::rename_argument(module, argument.span, &instead.argument).ok()?;
         let allowed: ReleaseSet = call.allowed();
-        let is_sure =
-            argument.unpacked.is_none() && allowed.iter().all(|release| takes(call, &instead.argument, Some(release)));
+        let is_known = !call.versions().is_assumed() && argument.unpacked.is_none();
+        let is_sure = is_known && allowed.iter().all(|release| takes(call, &instead.argument, Some(release)));
         let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
         return Some(Fix { title: format!("rename `{name}` to `{}`", instead.argument), applicability, edits });
     };

@@ -46,7 +46,7 @@ declare_rule! {
     /// ## Fix safety
     ///
     /// Safe: some release accepts both names for the same thing. Unsafe where the argument stands in a dictionary, which may be
-    /// passed elsewhere, too, or where the project allows releases that know the old name only.
+    /// passed elsewhere, too, or where the project allows releases that know the old name only, or says nothing about releases.
     ///
     /// ## Versions
     ///
@@ -84,7 +84,8 @@ fn renamed(analysis: &Analysis, call: &Call<'_>, unfit: &Unfit<'_>, name: &str) 
     let module = analysis.modules.get(&argument.span.file)?;
     let edits = python_edit::rename_argument(module, argument.span, name).ok()?;
     let takes_it = |release| matches!(call.takes(name, release), crate::knowledge::Takes::Parameter(_));
-    let is_sure = argument.unpacked.is_none() && call.allowed().iter().all(takes_it);
+    let is_known = !call.versions().is_assumed();
+    let is_sure = is_known && argument.unpacked.is_none() && call.allowed().iter().all(takes_it);
     let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
     Some(Fix { title: format!("rename `{}` to `{name}`", unfit.name()), applicability, edits })
 }

@@ -54,7 +54,7 @@ impl<'a> Versions<'a> {
     }
 
     /// Whether no file declares the package.
-    fn is_assumed(self) -> bool {
+    pub(crate) fn is_assumed(self) -> bool {
         self.facts.is_none_or(|facts| facts.evidence == Evidence::Assumed)
     }
 
