@@ -60,10 +60,7 @@ impl Interpreter<'_> {
                 // What it catches still ends the program.
                 continue;
             }
-            match &handler.type_ {
-                None => names.push("*".into()),
-                Some(class) => names.extend(exception_names(class)),
-            }
+            names.extend(handled_names(handler));
         }
         let start = self.path.clone();
         let (before, body, body_end) = self.guarded(&names, |state| state.block(&node.body));
@@ -86,7 +83,10 @@ impl Interpreter<'_> {
                 let value = self.fresh_named(name);
                 self.assign(name, value);
             }
+            let outer = self.handling.len();
+            self.handling.extend(handled_names(handler));
             self.block(&handler.body);
+            self.handling.truncate(outer);
             let handled = self.store.take(mark);
             if self.path == Cond::FALSE {
                 continue;
@@ -181,6 +181,11 @@ impl Interpreter<'_> {
             },
         }
     }
+}
+
+/// The exceptions that a handler is for; `*` for all of them.
+fn handled_names(handler: &ast::ExceptHandlerExceptHandler) -> Vec<Arc<str>> {
+    handler.type_.as_deref().map_or_else(|| vec!["*".into()], exception_names)
 }
 
 /// The classes that an `except` names, by their last component; `*` for those that catch everything.

@@ -53,6 +53,8 @@ pub(super) struct Interpreter<'h> {
     /// Definitions that were called.
     pub(super) entered: BTreeSet<Span>,
     pub(super) caught: Vec<Arc<str>>,
+    /// Exceptions whose handlers are being evaluated.
+    pub(super) handling: Vec<Arc<str>>,
     /// Spans of the calls that led here.
     pub(super) stack: Vec<Span>,
     /// Definitions that are being evaluated.
@@ -201,6 +203,7 @@ impl<'h> Interpreter<'h> {
             patched: BTreeSet::new(),
             entered: BTreeSet::new(),
             caught: Vec::new(),
+            handling: Vec::new(),
             stack: Vec::new(),
             active: Vec::new(),
             uncalled: false,

@@ -174,6 +174,7 @@ impl Interpreter<'_> {
             object: Arc::clone(object),
             when: self.path.clone(),
             caught: self.caught.clone(),
+            handling: self.handling.clone(),
             open,
             through,
             stack: self.stack.clone(),

@@ -54,6 +54,8 @@ pub struct CallEvent {
     pub when: Cond,
     /// Exception names caught around it (`TypeError`; `*` for a bare `except` or `Exception`).
     pub caught: Vec<Arc<str>>,
+    /// Exception names in whose handlers it stands.
+    pub handling: Vec<Arc<str>>,
     /// Whether more arguments may be present than `args` shows (`**unknown`, `*unknown`).
     pub open: bool,
     /// For a call of a project class that derives from something outside (`class Mine(DPOTrainer)`), or its

@@ -145,7 +145,14 @@ pub struct Context<'a> {
 pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>> {
     // A call in a `try` that catches what a wrong call raises is a human's own guard.
     let is_guard = |name: &str| matches!(name, "TypeError" | "ValueError" | "Exception" | "*");
-    let calls = analysis.calls.iter().filter(|call| !call.call().caught.iter().any(|name| is_guard(name)));
+    // So is what its handler does instead, and what that of a failing import does.
+    let is_import = |name: &str| matches!(name, "ImportError" | "ModuleNotFoundError");
+    let is_guarded = |call: &&LibraryCall| {
+        let handling = &call.call().handling;
+        call.call().caught.iter().any(|name| is_guard(name))
+            || handling.iter().any(|name| is_guard(name) || is_import(name))
+    };
+    let calls = analysis.calls.iter().filter(|call| !is_guarded(call));
     let judged = calls.filter(|call| !is_patched(call, context.knowledge));
     judged.flat_map(|call| Call::about_each(call, context.knowledge)).collect()
 }
