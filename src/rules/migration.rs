@@ -114,7 +114,8 @@ fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
 
 /// Whether two defaults ask for the same thing.
 fn is_same(before: &Const, after: &Const) -> bool {
-    before.equals(after)
+    let is_nothing = |one: &Const| *one == Const::None || *one == Const::Str("".into());
+    before.equals(after) || is_nothing(before) && is_nothing(after)
 }
 
 /// What a class was in the releases that a script had before.
