@@ -122,6 +122,7 @@ trainer = DPOTrainer(
     assert_eq!(ran.code, 0, "{}", ran.out);
     let wanted = "train.py:8: `DPOConfig` now has `learning_rate=1e-6`; `learning_rate=5e-5` keeps what it was";
     assert!(ran.out.contains(wanted), "{}", ran.out);
+    assert!(ran.out.contains("the release has nothing like it:\n  train.py: `max_prompt_length`\n"), "{}", ran.out);
     assert!(!ran.out.contains("`beta="), "it is set: {}", ran.out);
 }
 

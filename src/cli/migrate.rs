@@ -7,9 +7,10 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
+use crate::diagnostic::Applicability;
 use crate::engine::diff::diff;
 use crate::engine::migrate::{Goal, Migrated};
-use crate::engine::repair;
+use crate::engine::repair::{self, AppliedFix};
 use crate::engine::settings::Overrides;
 use crate::knowledge::Knowledge;
 use crate::output;
@@ -62,6 +63,7 @@ fn report(migrated: &[Migrated], plan: &Plan, is_written: bool) -> String {
     let would = if is_written { "Made" } else { "Would make" };
     _ = writeln!(text, "{would} {made} in {made_in}.");
     section(&mut text, "Left to do by hand:", &migrated.iter().flat_map(|one| left(one, plan)).collect::<Vec<_>>());
+    section(&mut text, "Left out, since the release has nothing like it:", &dropped(migrated, plan));
     section(&mut text, "Defaults that change:", &migrated.iter().flat_map(|one| drift(one, plan)).collect::<Vec<_>>());
     text
 }
@@ -96,6 +98,14 @@ fn left(migrated: &Migrated, plan: &Plan) -> Vec<String> {
     }
     lines.extend(migrated.notes.iter().cloned());
     lines
+}
+
+/// Arguments that asked for something and are gone.
+fn dropped(migrated: &[Migrated], plan: &Plan) -> Vec<String> {
+    let all = migrated.iter().flat_map(|one| &one.applied);
+    let is_loss = |fix: &&AppliedFix| fix.rule == "removed-argument" && fix.applicability < Applicability::Safe;
+    let losses = all.filter(is_loss).filter_map(|fix| Some((fix, fix.title.strip_prefix("remove ")?)));
+    losses.map(|(fix, names)| format!("{}: {names}", output::shown_path(&plan.folder, &fix.path))).collect()
 }
 
 fn drift(migrated: &Migrated, plan: &Plan) -> Vec<String> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Goal, Project};
+use crate::diagnostic::Applicability;
 use crate::engine::driver::{self, Job};
 use crate::engine::repair::AppliedFix;
 use crate::lower::{PinError, rewrite_pin};
@@ -59,6 +60,7 @@ fn apply(sources: &Sources, file: FileId, edits: &[Edit], project: &mut Project)
     let title = |edit: &Edit| AppliedFix {
         rule: "migrate",
         path: path.clone(),
+        applicability: Applicability::Safe,
         title: format!("ask for `{}` instead of `{}`", edit.text, slice(sources, edit.span)),
     };
     project.applied.extend(edits.iter().map(title));

@@ -71,6 +71,8 @@ pub struct AppliedFix {
     pub path: PathBuf,
     /// What the fix did.
     pub title: String,
+    /// How safe it was.
+    pub applicability: Applicability,
 }
 
 /// A fix that was tried and taken back.
@@ -272,8 +274,12 @@ impl State<'_> {
             self.files.insert(path, (before, text));
         }
         self.checked = checked;
-        let applied =
-            |fix: &&Candidate| AppliedFix { rule: fix.rule, path: fix.path.clone(), title: fix.fix.title.clone() };
+        let applied = |fix: &&Candidate| AppliedFix {
+            rule: fix.rule,
+            path: fix.path.clone(),
+            title: fix.fix.title.clone(),
+            applicability: fix.fix.applicability,
+        };
         fixes.iter().map(applied).collect()
     }
 
