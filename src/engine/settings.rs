@@ -216,6 +216,7 @@ impl Settings {
     }
 
     /// The same with every rule at its own severity, and these releases asked for: what a project is rewritten by.
+    #[must_use]
     pub fn for_migration(&self, targets: &[String]) -> Self {
         let given = |target: &String| {
             let package = target.split("==").next();

@@ -70,8 +70,8 @@ fn misplaced<'a>(call: &Call<'a>, target: usize) -> Option<Vec<(Span, &'a str)>>
     }
     let names = now.positional.get(..positional.len())?;
     let first = names.iter().enumerate().position(|(at, name)| then.positional.get(at) != Some(name))?;
-    let named = positional.iter().zip(names).skip(first);
-    Some(named.map(|(argument, name)| (argument.span, *name)).collect())
+    let moving = positional.iter().zip(names).skip(first);
+    Some(moving.map(|(argument, name)| (argument.span, *name)).collect())
 }
 
 /// The defaults of what the calls construct that were others in the environments that the scripts had before.
@@ -132,11 +132,11 @@ impl<'a> Past<'a> {
         let own = self.signature(self.callee);
         let is_config = self.callee.ends_with("Config");
         if own.is_some() || !is_config {
-            return default_of(own?, parameter);
+            return default_of(&own?, parameter);
         }
         let trainer = self.signature(&self.callee.replace("Config", "Trainer"));
         let plain = self.signature("transformers.TrainingArguments");
-        trainer.and_then(|trainer| default_of(trainer, parameter)).or_else(|| default_of(plain?, parameter))
+        trainer.and_then(|trainer| default_of(&trainer, parameter)).or_else(|| default_of(&plain?, parameter))
     }
 
     fn signature(&self, name: &str) -> Option<Signature<'a>> {
@@ -150,6 +150,6 @@ impl<'a> Past<'a> {
     }
 }
 
-fn default_of<'a>(signature: Signature<'a>, parameter: &str) -> Option<&'a str> {
+fn default_of<'a>(signature: &Signature<'a>, parameter: &str) -> Option<&'a str> {
     signature.parameters.get(parameter).and_then(|known| known.default.as_deref())
 }

@@ -89,11 +89,11 @@ fn edits(module: &PythonModule, call: &Call<'_>, argument: &Argument, rewrite: &
         }
     }
     let (first, rest) = instead.split_first()?;
-    let rest: String = rest.iter().map(|(name, value)| format!(", {name}={value}")).collect();
+    let rest: Vec<String> = rest.iter().map(|(name, value)| format!(", {name}={value}")).collect();
     if argument.unpacked.is_some() {
         return None;
     }
-    edits.push(Edit { span: argument.span, text: module.escape(&format!("{}={}{rest}", first.0, first.1)) });
+    edits.push(Edit { span: argument.span, text: module.escape(&format!("{}={}{}", first.0, first.1, rest.concat())) });
     edits.sort();
     Some(edits)
 }

@@ -22,13 +22,11 @@ impl Goal {
         let package = crate::syntax::requirements::normalize(name);
         let version: Version = written.parse().map_err(|error| format!("`{written}` is not a version: {error}"))?;
         let Some(known) = knowledge.package(&package) else { return Ok(Self { package, version, release: None }) };
-        match meant(known, &version) {
-            Some(release) => Ok(Self { package, version: known.versions()[release].clone(), release: Some(release) }),
-            None => {
-                let range = known.intervals(&known.all()).join(", ");
-                Err(format!("dpo-lint knows no release {written} of {package}, but {range}"))
-            }
-        }
+        let Some(release) = meant(known, &version) else {
+            let range = known.intervals(&known.all()).join(", ");
+            return Err(format!("dpo-lint knows no release {written} of {package}, but {range}"));
+        };
+        Ok(Self { package, version: known.versions()[release].clone(), release: Some(release) })
     }
 
     /// Normalised distribution name.

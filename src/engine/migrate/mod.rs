@@ -164,7 +164,9 @@ impl Project {
         let Repaired { files, applied, rejected, .. } = repair::repair(&step, &overlay, first, options);
         self.applied.extend(applied);
         self.rejected.extend(rejected);
-        files.into_iter().for_each(|file| self.change(file.path, file.before, file.after));
+        for file in files {
+            self.change(file.path, file.before, file.after);
+        }
     }
 
     fn change(&mut self, path: PathBuf, before: Arc<str>, after: Arc<str>) {

@@ -140,7 +140,7 @@ fn import(
     }
     let names = |stmt: &&&Stmt| matches!(stmt, Stmt::ImportFrom(import) if import.names.iter().any(|alias| alias.name.as_str() == beside));
     let is_import = |stmt: &&&Stmt| matches!(stmt, Stmt::ImportFrom(_) | Stmt::Import(_));
-    let anchor = top.iter().find(names).or_else(|| top.iter().filter(is_import).next_back());
+    let anchor = top.iter().find(names).or_else(|| top.iter().rfind(is_import));
     let anchor = anchor.ok_or(EditError::NotFound)?;
     let below = end_of_line(module, &bytes(*anchor))?;
     let line = format!("{}from {from} import {name}", newline(module.text()));
@@ -167,17 +167,13 @@ fn insert_alias(module: &PythonModule, stmt: &Stmt, name: &str) -> Result<Change
     let apart = |at: usize| {
         if starts_line(text, at) { format!("{}{}", newline(text), indent(text, at)) } else { " ".to_owned() }
     };
-    Ok(match next {
-        Some(next) => {
-            let at = bytes(next).start;
-            Change::new(at..at, format!("{name},{}", apart(at)))
-        }
-        None => {
-            let at = bytes(last).end;
-            let apart = if starts_line(text, bytes(first).start) { apart(bytes(last).start) } else { " ".to_owned() };
-            Change::new(at..at, format!(",{apart}{name}"))
-        }
-    })
+    if let Some(next) = next {
+        let at = bytes(next).start;
+        return Ok(Change::new(at..at, format!("{name},{}", apart(at))));
+    }
+    let at = bytes(last).end;
+    let apart = if starts_line(text, bytes(first).start) { apart(bytes(last).start) } else { " ".to_owned() };
+    Ok(Change::new(at..at, format!(",{apart}{name}")))
 }
 
 /// The import statement with the alias at `range`, and the alias's position.

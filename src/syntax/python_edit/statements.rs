@@ -38,8 +38,8 @@ pub fn insert_before(module: &PythonModule, inside: Span, lines: &[String]) -> R
         return Err(EditError::NotFound);
     }
     let (indent, newline) = (indent(text, start), newline(text));
-    let new: String = lines.iter().map(|line| format!("{line}{newline}{indent}")).collect();
-    Ok(edits(module, vec![Change::new(start..start, new)]))
+    let new: Vec<String> = lines.iter().map(|line| format!("{line}{newline}{indent}")).collect();
+    Ok(edits(module, vec![Change::new(start..start, new.concat())]))
 }
 
 /// A statement that shares its line: `if x: a = 1`, `a = 1; b = 2`.
