@@ -72,7 +72,8 @@ pub struct Options<'a> {
 /// Mines wheels, or `site-packages` folders that hold an installed copy, in any order.
 pub fn mine(options: &Options<'_>, wheels: &[PathBuf]) -> Result<Package, MineError> {
     let index = options.index.map(wheel::Index::parse).transpose()?.unwrap_or_default();
-    let surface = if options.only.is_empty() { surface::Surface::of(options.package) } else { Default::default() };
+    let surface =
+        if options.only.is_empty() { surface::Surface::of(options.package) } else { surface::Surface::default() };
     let mined: Result<Vec<_>, _> = wheels.par_iter().map(|path| mine_one(options, &surface, &index, path)).collect();
     Ok(combine::combine(options.package, !options.only.is_empty(), mined?))
 }
