@@ -184,3 +184,22 @@ fn what_a_base_class_takes_depends_on_the_release_of_its_package() {
         assert_eq!(found, vec![("removed-argument", "overwrite_output_dir".to_owned()); expected], "{requirements}");
     }
 }
+
+#[test]
+fn settings_of_an_adapter_come_with_releases_of_peft() {
+    for (requirements, arguments, expected) in [
+        ("peft==0.12.0", "r=8, eva_config=None", vec!["DPL101"]),
+        ("peft==0.12.0", "r=8, use_dora=True", vec![]),
+        ("peft==0.9.0", "r=8, layer_replication=None", vec!["DPL101"]),
+        ("peft==0.12.0", "r=8, lora_aplha=16", vec!["DPL101"]),
+        ("peft==0.12.0", "**settings", vec![]),
+    ] {
+        let script = format!("from peft import LoraConfig\nLoraConfig({arguments})\n");
+        let (_, found) = lint(&[("requirements.txt", requirements), ("train.py", &script)]);
+        assert_eq!(
+            found.iter().map(|finding| finding.code).collect::<Vec<_>>(),
+            expected,
+            "{requirements} {arguments}"
+        );
+    }
+}
