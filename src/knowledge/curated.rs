@@ -21,6 +21,7 @@ pub struct Curated {
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
     adapter_wakers: Vec<AdapterWaker>,
+    strict_adapter_files: Vec<StrictAdapterFile>,
     head_refusals: Vec<HeadRefusal>,
     target_words: Vec<TargetWord>,
     passing_on: Vec<PassingOn>,
@@ -163,6 +164,16 @@ pub struct HeadRefusal {
     pub when: String,
     /// Where this was read.
     pub source: String,
+}
+
+/// Releases that cannot load an adapter whose file has a key of which they know nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StrictAdapterFile {
+    package: String,
+    releases: String,
+    #[serde(rename = "source")]
+    _source: String,
 }
 
 /// A word that stands for modules where an adapter's configuration wants their names.
@@ -413,6 +424,11 @@ impl Curated {
     /// When a trainer of this class name refuses an adapter on the head of the model.
     pub fn head_refusals<'a>(&'a self, package: &'a str, trainer: &'a str) -> impl Iterator<Item = &'a HeadRefusal> {
         self.head_refusals.iter().filter(move |entry| entry.package == package && entry.trainer == trainer)
+    }
+
+    /// The releases of a package that cannot load an adapter whose file has a key of which they know nothing.
+    pub fn strict_adapter_files(&self, package: &str) -> Option<&str> {
+        self.strict_adapter_files.iter().find(|entry| entry.package == package).map(|entry| &*entry.releases)
     }
 
     /// The word that stands for modules in the configurations of a package.

@@ -23,7 +23,8 @@ use crate::diagnostic::Problem;
 use crate::eval::Trace;
 use crate::knowledge::Knowledge;
 use crate::model::{Environment, LibraryCall, Variant};
-use crate::source::{FileId, FileSystem, Sources};
+use crate::source::{FileId, FileSystem, SourceFile, Sources};
+use crate::syntax::Document;
 use crate::syntax::python::PythonModule;
 
 pub use config::reads_any_word_as_true;
@@ -59,8 +60,21 @@ pub struct Analysis {
     pub environments: Vec<(PathBuf, Environment)>,
     /// The files that give settings to the scripts.
     pub written: Written,
+    /// Adapters that lie in the project.
+    pub adapters: Vec<SavedAdapter>,
     /// Input that could not be read.
     pub problems: Vec<Problem>,
+}
+
+/// The settings of an adapter that was saved: `adapter_config.json`.
+#[derive(Debug)]
+pub struct SavedAdapter {
+    /// The file.
+    pub source: Arc<SourceFile>,
+    /// What it says.
+    pub document: Arc<Document>,
+    /// The releases that a script beside it gets.
+    pub environment: Environment,
 }
 
 /// A script that was evaluated.

@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::config::ArgumentFile;
 use super::environment::Environments;
 use super::host::{Alone, ProjectHost};
 use super::reach::Reach;
-use super::{Analysis, Request, Script, Written};
+use super::{Analysis, Request, SavedAdapter, Script, Written};
 use crate::eval::{self, CallEvent, Host};
 use crate::knowledge::Knowledge;
 use crate::model::LibraryCall;
 use crate::syntax::Format;
 use crate::syntax::python::PythonModule;
+
+/// What peft calls the file with the settings of an adapter.
+const ADAPTER_FILE: &str = "adapter_config.json";
 
 pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let environments = Environments::collect(request);
@@ -24,7 +28,14 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let calls = scripts.iter().flat_map(|script| calls(script, request.knowledge)).collect();
     let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
+    let is_adapter = |file: &&ArgumentFile| file.path.file_name().is_some_and(|name| name == ADAPTER_FILE);
+    let adapter = |file: &ArgumentFile| SavedAdapter {
+        source: Arc::clone(&file.source),
+        document: Arc::clone(&file.document),
+        environment: environments.of(&file.path),
+    };
     Analysis {
+        adapters: written.files.iter().filter(is_adapter).map(adapter).collect(),
         calls,
         modules: host.into_modules(),
         environments: reported,

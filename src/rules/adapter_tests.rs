@@ -1,6 +1,7 @@
 //! Adapters: what is reported, and what stays silent because something else may have been thought of.
 
 use super::testing::lint;
+use crate::diagnostic::Severity;
 
 /// How often a code is found in a script.
 fn count(requirements: &str, script: &str, code: &str) -> usize {
@@ -145,4 +146,32 @@ fn modules_that_may_exist_are_no_typo() {
     assert_eq!(count("peft==0.18.0", filled, "DPL007"), 0);
     let own = "from mine import LoraConfig\nLoraConfig(target_modules='all')\n";
     assert_eq!(count("peft==0.18.0", own, "DPL007"), 0);
+}
+
+#[test]
+fn a_saved_adapter_may_know_more_than_the_release() {
+    let file = |keys: &str| format!("{{\"peft_type\": \"LORA\", \"r\": 8{keys}}}\n");
+    let severities = |requirements: &str, text: &str| -> Vec<Severity> {
+        let (_, found) = lint(&[("requirements.txt", requirements), ("out/adapter_config.json", text)]);
+        found.iter().filter(|finding| finding.code == "DPL010").map(|finding| finding.severity).collect()
+    };
+    for (requirements, keys, expected) in [
+        ("peft==0.12.0", ", \"eva_config\": null", Some(Severity::Error)),
+        ("peft>=0.12.0", ", \"eva_config\": null", Some(Severity::Warning)),
+        ("peft>=0.16.0", ", \"eva_config\": null", None),
+        // Newer releases drop it, and this says nothing.
+        ("peft==0.16.0", ", \"kasa_config\": null, \"peft_version\": \"0.21.0\", \"use_qalora\": false", None),
+        ("peft==0.16.0", ", \"target_parameters\": [\"experts\"]", Some(Severity::Warning)),
+        ("peft==0.12.0", ", \"use_dora\": true", None),
+        ("peft==0.12.0", ", \"my_own_key\": 1", None),
+        // Older releases read only what they know.
+        ("peft==0.4.0", ", \"use_dora\": false", None),
+        ("peft", ", \"kasa_config\": null", None),
+    ] {
+        assert_eq!(severities(requirements, &file(keys)), Vec::from_iter(expected), "{requirements} {keys}");
+    }
+    // What kind it is cannot be told.
+    assert_eq!(severities("peft==0.12.0", "{\"eva_config\": null}"), []);
+    assert_eq!(severities("peft==0.12.0", "{\"peft_type\": \"P_TUNING\", \"eva_config\": null}"), []);
+    assert_eq!(severities("trl==0.12.0", &file(", \"eva_config\": null")), []);
 }

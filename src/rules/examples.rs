@@ -1,6 +1,6 @@
 //! Every rule's page is executed: its examples must be found, stay silent and be fixed as the page says.
 //!
-//! A fence's info string says what it is: `text,requirements` holds for the examples after it; `python,bad` must be found by
+//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter) and what it is: `text,requirements` holds for the examples after it; `python,bad` must be found by
 //! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
 //! what the unsafe one does.
 
@@ -11,6 +11,7 @@ use crate::syntax::edit;
 
 /// A fenced example.
 struct Example<'a> {
+    path: &'static str,
     kind: &'a str,
     text: String,
 }
@@ -22,8 +23,9 @@ fn examples(page: &str) -> Vec<Example<'_>> {
         let Some(info) = line.trim_start().strip_prefix("```").filter(|info| !info.is_empty()) else { continue };
         let body = lines.by_ref().take_while(|line| line.trim() != "```");
         let text = body.fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(line) + "\n");
-        let kind = info.split_once(',').map_or(info, |(_, kind)| kind);
-        examples.push(Example { kind, text });
+        let (language, kind) = info.split_once(',').unwrap_or(("", info));
+        let path = if language == "json" { "adapter_config.json" } else { "train.py" };
+        examples.push(Example { path, kind, text });
     }
     examples
 }
@@ -36,24 +38,29 @@ fn every_example_does_what_its_page_says() {
         let mut seen = Vec::new();
         for example in examples(meta.page) {
             match example.kind {
-                "requirements" => requirements = example.text,
+                "requirements" => requirements.clone_from(&example.text),
                 "bad" => {
-                    assert!(
-                        reports(*rule, &requirements, &example.text),
-                        "{}: not found in\n{}",
-                        meta.name,
-                        example.text
-                    );
-                    bad = example.text;
+                    assert!(reports(*rule, &requirements, &example), "{}: not found in\n{}", meta.name, example.text);
+                    bad.clone_from(&example.text);
                 }
                 "good" => {
-                    assert!(!reports(*rule, &requirements, &example.text), "{}: found in\n{}", meta.name, example.text);
+                    assert!(!reports(*rule, &requirements, &example), "{}: found in\n{}", meta.name, example.text);
                 }
                 "fixed" => {
-                    assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Safe), example.text, "{}", meta.name);
+                    assert_eq!(
+                        fixed(*rule, &requirements, (example.path, &bad), Applicability::Safe),
+                        example.text,
+                        "{}",
+                        meta.name
+                    );
                 }
                 "unsafe-fixed" => {
-                    assert_eq!(fixed(*rule, &requirements, &bad, Applicability::Unsafe), example.text, "{}", meta.name);
+                    assert_eq!(
+                        fixed(*rule, &requirements, (example.path, &bad), Applicability::Unsafe),
+                        example.text,
+                        "{}",
+                        meta.name
+                    );
                 }
                 other => panic!("{}: an example of the unknown kind `{other}`", meta.name),
             }
@@ -80,18 +87,18 @@ fn names_and_codes_are_unique_and_sorted() {
     assert_eq!(names.len(), codes.len());
 }
 
-fn reports(rule: &dyn Rule, requirements: &str, script: &str) -> bool {
-    let (_, found) = lint(&[("requirements.txt", requirements), ("train.py", script)]);
+fn reports(rule: &dyn Rule, requirements: &str, example: &Example<'_>) -> bool {
+    let (_, found) = lint(&[("requirements.txt", requirements), (example.path, &example.text)]);
     found.iter().any(|finding| finding.rule == rule.meta().name)
 }
 
-fn fixed(rule: &dyn Rule, requirements: &str, script: &str, applicability: Applicability) -> String {
-    let (_, found) = lint(&[("requirements.txt", requirements), ("train.py", script)]);
+fn fixed(rule: &dyn Rule, requirements: &str, file: (&str, &str), applicability: Applicability) -> String {
+    let (_, found) = lint(&[("requirements.txt", requirements), file]);
     let fix = found
         .iter()
         .filter(|finding| finding.rule == rule.meta().name)
         .flat_map(|finding| &finding.fixes)
         .find(|fix| fix.applicability == applicability)
         .unwrap_or_else(|| panic!("{} has no {} fix", rule.meta().name, applicability.as_str()));
-    edit::apply(script, &fix.edits).expect("edits that fit")
+    edit::apply(file.1, &fix.edits).expect("edits that fit")
 }

@@ -1,5 +1,6 @@
 //! One file per rule. A rule reads what the lowering layer found and what is known of the libraries, and says what is wrong.
 
+mod adapter_config_newer;
 mod adapter_reference_drift;
 #[cfg(test)]
 mod adapter_tests;
@@ -87,6 +88,9 @@ pub trait Rule: Sync {
     /// Its description.
     fn meta(&self) -> &'static RuleMeta;
 
+    /// Adds what it finds in files that belong to no script.
+    fn check_project(&self, _analysis: &Analysis, _context: &Context<'_>, _found: &mut Vec<Diagnostic>) {}
+
     /// Adds what it finds in a script.
     fn check_script(
         &self,
@@ -114,6 +118,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &sync_ref_model_with_peft::SyncRefModelWithPeft,
         &lora_on_lm_head::LoraOnLmHead,
         &target_modules_typo::TargetModulesTypo,
+        &adapter_config_newer::AdapterConfigNewerThanPeft,
         &redundant_reference_model::RedundantReferenceModel,
         &force_use_ref_model::ForceUseRefModel,
         &adapter_reference_drift::AdapterReferenceDrift,
@@ -160,6 +165,7 @@ pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>>
 /// What one rule finds; a place that is reached on several ways is reported once, at its worst.
 pub fn check(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>], context: &Context<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
+    rule.check_project(analysis, context, &mut found);
     for script in &analysis.scripts {
         rule.check_script(analysis, script, context, &mut found);
     }
