@@ -21,6 +21,7 @@ pub struct Curated {
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
     adapter_wakers: Vec<AdapterWaker>,
+    base_calls: Vec<BaseCall>,
     strict_adapter_files: Vec<StrictAdapterFile>,
     head_refusals: Vec<HeadRefusal>,
     target_words: Vec<TargetWord>,
@@ -162,6 +163,27 @@ pub struct HeadRefusal {
     pub releases: String,
     /// Under this condition over the parameters.
     pub when: String,
+    /// Where this was read.
+    pub source: String,
+}
+
+/// How a class calls a method of its own, which a class that derives from it may override.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BaseCall {
+    classes: Vec<String>,
+    /// The method.
+    pub method: String,
+    /// What it gets by position, by the names that the class itself has for them.
+    pub positional: Vec<String>,
+    /// What it gets by name.
+    pub keywords: Vec<String>,
+    /// The package that has the call.
+    pub package: String,
+    /// The releases that have it.
+    pub releases: String,
+    /// Methods that lead to the call: where one of them is overridden, too, it need not happen.
+    pub unless: Vec<String>,
     /// Where this was read.
     pub source: String,
 }
@@ -424,6 +446,14 @@ impl Curated {
     /// When a trainer of this class name refuses an adapter on the head of the model.
     pub fn head_refusals<'a>(&'a self, package: &'a str, trainer: &'a str) -> impl Iterator<Item = &'a HeadRefusal> {
         self.head_refusals.iter().filter(move |entry| entry.package == package && entry.trainer == trainer)
+    }
+
+    /// How a class, by the name it is imported by, calls methods that may be overridden.
+    pub fn base_calls<'a>(&'a self, class: &str) -> impl Iterator<Item = &'a BaseCall> {
+        let (top, name) = (class.split('.').next(), class.rsplit('.').next());
+        let is_it = move |known: &String| known.split('.').next() == top && known.rsplit('.').next() == name;
+        let found: Vec<&BaseCall> = self.base_calls.iter().filter(|entry| entry.classes.iter().any(is_it)).collect();
+        found.into_iter()
     }
 
     /// The releases of a package that cannot load an adapter whose file has a key of which they know nothing.

@@ -15,8 +15,8 @@ mod stored;
 
 pub use bundled::Knowledge;
 pub use curated::{
-    AdapterReference, AdapterWaker, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed, Rewrite,
-    TargetWord,
+    AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
+    Rewrite, TargetWord,
 };
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};

@@ -28,6 +28,7 @@ mod misfit_tests;
 mod moved_argument;
 mod no_train_dataset;
 mod option;
+mod override_signature;
 mod peft_adapter_not_trainable;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
@@ -134,6 +135,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &constructor_raises::ConstructorRaises,
         &from_pretrained_argument::FromPretrainedArgument,
         &deprecated_argument::DeprecatedArgument,
+        &override_signature::OverrideSignature,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
         &argparse_type_bool::ArgparseTypeBool,

@@ -211,3 +211,39 @@ fn releases_that_refuse_a_redundant_reference_are_named_once() {
     assert_eq!(effects, [("0.7.1".to_owned(), None), ("0.7.11 - 0.15.2".to_owned(), refuses)]);
     assert_eq!(found[0].notes, [""; 0]);
 }
+
+#[test]
+fn methods_that_take_what_the_base_passes_are_fine() {
+    let script = |base: &str, methods: &str| {
+        format!(
+            "from transformers import Trainer\nfrom trl import PPOTrainer, SFTTrainer\n\n\
+             class Mine({base}):\n{methods}\ntrainer = Mine(model=model, train_dataset=data)\n"
+        )
+    };
+    let loss = "    def compute_loss(self, model, inputs, return_outputs=False):\n        pass\n";
+    let step = "    def training_step(self, model, inputs):\n        pass\n";
+    let log = "    def log(self, logs):\n        pass\n";
+    for (requirements, base, methods, expected) in [
+        ("transformers==4.57.6", "Trainer", loss, 1),
+        ("transformers==4.57.6\ntrl==0.24.0", "SFTTrainer", loss, 1),
+        ("transformers>=4.40", "Trainer", loss, 1),
+        ("transformers==4.45.2", "Trainer", loss, 0),
+        ("transformers==4.57.6", "Trainer", step, 1),
+        ("transformers==4.57.6", "Trainer", log, 1),
+        ("transformers==4.46.3", "Trainer", log, 0),
+        // What calls it is the project's own.
+        ("transformers==4.57.6", "Trainer", &(loss.to_owned() + &step.replace("inputs)", "inputs, items=None)")), 0),
+        ("transformers==4.57.6", "Trainer", &loss.replace("=False", "=False, **kwargs"), 0),
+        ("transformers==4.57.6", "Trainer", &loss.replace("=False", "=False, num_items_in_batch=None"), 0),
+        ("transformers==4.57.6", "Trainer", &loss.replace("=False", "=False, *, num_items_in_batch=None"), 0),
+        ("transformers==4.57.6", "Trainer", &step.replace("self, model, inputs", "self, *args"), 0),
+        ("transformers==4.57.6", "Trainer", &step.replace("inputs)", "inputs, whatever=None)"), 0),
+        ("transformers==4.57.6", "Trainer", &loss.replace("    def", "    @adapted\n    def"), 0),
+        // Its own loop calls nothing of the sort.
+        ("transformers==4.57.6\ntrl==0.24.0", "PPOTrainer", loss, 0),
+    ] {
+        let found = codes(&[(REQUIREMENTS, requirements), (SCRIPT, &script(base, methods))]);
+        let found = found.into_iter().filter(|code| *code == "DPL116").count();
+        assert_eq!(found, expected, "{requirements} {base}\n{methods}");
+    }
+}

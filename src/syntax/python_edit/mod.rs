@@ -11,6 +11,7 @@ mod comma;
 mod imported;
 mod imports;
 mod layout;
+mod parameters;
 mod scopes;
 mod statements;
 mod unused;
@@ -25,6 +26,7 @@ pub use arguments::{
 };
 pub use bring::bring;
 pub use imported::{move_imports, replace_class};
+pub use parameters::{Method, add_parameters, methods};
 pub use statements::insert_before;
 pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};
 
