@@ -149,7 +149,7 @@ fn report(
     let message = format!("{} does not know {} of this adapter", versions.release(counted), enumerate(&names));
     let label = |entry: &Entry, message: &str| Label { span: entry.span, message: message.to_owned() };
     let mut finding =
-        versions.finding(&AdapterConfigNewerThanPeft::META, reach, affected, message, label(&first.0, effect));
+        versions.finding(&AdapterConfigNewerThanPeft::META, reach, affected, message, label(first.0, effect));
     finding.related.extend(rest.iter().map(|(entry, _)| label(entry, "this one too")));
     let lacking = keys.iter().fold(ReleaseSet::default(), |any, (_, lacking)| &any | lacking);
     let having = &versions.package.all() - &lacking;

@@ -80,6 +80,6 @@ pub fn add_parameters(module: &PythonModule, class: Span, method: &Method, names
         return None;
     }
     let at = bytes(parameters.args.last()?.range()).end;
-    let text: String = names.iter().map(|name| format!(", {name}=None")).collect();
+    let text = names.iter().fold(String::new(), |text, name| text + ", " + name + "=None");
     Some(edits(module, vec![Change::new(at..at, text)]))
 }

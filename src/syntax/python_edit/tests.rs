@@ -269,6 +269,36 @@ fn a_name_is_brought_into_a_module() {
     }
 }
 
+#[test]
+fn parameters_are_added_behind_the_last_one() {
+    for (before, after) in [
+        ("«class T(B):\n    def f(self, a, b=1):\n        pass»\n", "class T(B):\n    def f(self, a, b=1, x=None, y=None):\n        pass\n"),
+        (
+            "if one:\n    «class T(B):\n        def f(\n            self,\n            a: int,  # a\n        ):\n            pass»\n",
+            "if one:\n    class T(B):\n        def f(\n            self,\n            a: int, x=None, y=None,  # a\n        ):\n            pass\n",
+        ),
+        ("def g():\n    «class T(B):\n        def f(self): pass»\n", "def g():\n    class T(B):\n        def f(self, x=None, y=None): pass\n"),
+    ] {
+        check(before, after, |module, spans| {
+            let method = methods(module, spans[0]).pop().ok_or(EditError::NotFound)?;
+            add_parameters(module, spans[0], &method, &["x", "y"]).ok_or(EditError::NotFound)
+        });
+    }
+    for (text, count) in [
+        ("«class T(B):\n    @d\n    def f(self): pass»\n", 0),
+        ("«class T(B):\n    def f(self): pass\n    def f(self, a): pass»\n", 0),
+        ("«class T(B):\n    def f(self, *a, k, **b): pass»\n", 1),
+        ("«class T(B):\n    f = g»\n", 0),
+    ] {
+        let (plain, ranges) = unmark(text);
+        let (source, module) = parse("train.py", &plain);
+        let class = source.span(ranges[0].clone());
+        let found = methods(&module, class);
+        assert_eq!(found.len(), count, "{text}");
+        assert!(found.iter().all(|method| add_parameters(&module, class, method, &["x"]).is_none()), "{text}");
+    }
+}
+
 #[track_caller]
 fn check_unused(before: &str, after: &str) {
     check(before, after, |module, spans| {
