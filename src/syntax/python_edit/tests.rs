@@ -272,12 +272,18 @@ fn a_name_is_brought_into_a_module() {
 #[test]
 fn parameters_are_added_behind_the_last_one() {
     for (before, after) in [
-        ("«class T(B):\n    def f(self, a, b=1):\n        pass»\n", "class T(B):\n    def f(self, a, b=1, x=None, y=None):\n        pass\n"),
+        (
+            "«class T(B):\n    def f(self, a, b=1):\n        pass»\n",
+            "class T(B):\n    def f(self, a, b=1, x=None, y=None):\n        pass\n",
+        ),
         (
             "if one:\n    «class T(B):\n        def f(\n            self,\n            a: int,  # a\n        ):\n            pass»\n",
             "if one:\n    class T(B):\n        def f(\n            self,\n            a: int, x=None, y=None,  # a\n        ):\n            pass\n",
         ),
-        ("def g():\n    «class T(B):\n        def f(self): pass»\n", "def g():\n    class T(B):\n        def f(self, x=None, y=None): pass\n"),
+        (
+            "def g():\n    «class T(B):\n        def f(self): pass»\n",
+            "def g():\n    class T(B):\n        def f(self, x=None, y=None): pass\n",
+        ),
     ] {
         check(before, after, |module, spans| {
             let method = methods(module, spans[0]).pop().ok_or(EditError::NotFound)?;
