@@ -235,6 +235,22 @@ impl<'a> Call<'a> {
         (outcome, example)
     }
 
+    /// The same, where no release that counts may be among them.
+    pub(crate) fn stopped_anywhere(&self, select: impl Fn(&Guard) -> bool) -> Outcome {
+        let mut outcome = Outcome::default();
+        for release in self.package.all().iter().filter(|release| self.comes_far(*release)) {
+            for guard in self.guards(release).filter(|guard| select(guard)) {
+                outcome.merge(self.when_in(&guard.when, release));
+            }
+        }
+        outcome
+    }
+
+    /// Whether a release takes the arguments, so that its checks are met.
+    fn comes_far(&self, release: usize) -> bool {
+        self.judged() == Some(release) || self.unknown_arguments(release).is_empty()
+    }
+
     /// Every guard that stops this call in some release which counts, with all the releases in which it does. A release that does
     /// not take the arguments never comes that far; the one by which the call is judged is asked all the same, since the guard
     /// is what it meets next.
@@ -244,13 +260,11 @@ impl<'a> Call<'a> {
 
     fn stops_with(&self, select: impl Fn(&Guard) -> bool) -> Vec<(&'a Guard, Outcome)> {
         let near = self.near();
-        let judged = self.judged();
-        let comes_far = |release: &usize| judged == Some(*release) || self.unknown_arguments(*release).is_empty();
         let mut selected = BTreeMap::new();
         let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
         for releases in [&near, &(&self.package.all() - &near)] {
-            for release in releases.iter().rev().filter(comes_far) {
+            for release in releases.iter().rev().filter(|release| self.comes_far(*release)) {
                 for guard in self.guards(release) {
                     // Most guards stay the same from release to release.
                     if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {

@@ -9,6 +9,7 @@ use super::report::{Reach, label_argument};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, VersionScope};
 use crate::eval::{Tri, is_none, same};
+use crate::knowledge::Guard;
 use crate::lower::Analysis;
 
 declare_rule! {
@@ -94,8 +95,8 @@ impl Rule for RedundantReferenceModel {
         if one_object || is_missing {
             return;
         }
-        let (refused, _) = call.stopped_by(|guard| guard.when.contains("ref_model") && requires(guard, &both));
-        if call.reach(&refused) > Reach::Elsewhere {
+        let is_about_both = |guard: &Guard| guard.when.contains("ref_model") && requires(guard, &both);
+        if call.reach(&call.stopped_by(is_about_both).0) > Reach::Elsewhere {
             // `ref-model-with-peft-config` says so already.
             return;
         }
@@ -116,6 +117,7 @@ impl Rule for RedundantReferenceModel {
         if let Some(cost) = super::memory::second_copy(call, &model.value.value) {
             finding.notes.push(cost);
         }
+        let refused = call.stopped_anywhere(is_about_both);
         if !refused.certain.is_empty() {
             let effect = Some("refuses this call with an exception".to_owned());
             finding.versions.push(VersionScope { effect, ..call.scope(&refused.certain) });
