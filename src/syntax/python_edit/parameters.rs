@@ -30,7 +30,8 @@ pub struct Method {
 pub fn methods(module: &PythonModule, class: Span) -> Vec<Method> {
     let functions = functions(module, class);
     let is_plain = |function: &&&ast::StmtFunctionDef| {
-        function.decorator_list.is_empty() && functions.iter().filter(|other| other.name == function.name).count() == 1
+        function.decorator_list.is_empty()
+            && functions.iter().filter(|other| other.name.as_str() == function.name.as_str()).count() == 1
     };
     functions.iter().filter(is_plain).filter_map(|function| method(module, function)).collect()
 }
