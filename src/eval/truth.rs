@@ -98,9 +98,12 @@ pub(super) fn equal(left: &Value, right: &Value) -> Cond {
         }
         (Value::List(_), Value::Const(_)) | (Value::Const(_), Value::List(_)) => Cond::FALSE,
         _ if identical(left, right) => Cond::TRUE,
-        // An instance may say of itself what it is equal to: a member of an enumeration is equal to its value.
-        (Value::Object(_) | Value::Instance(_) | Value::Dict(_) | Value::Unknown, _)
-        | (_, Value::Object(_) | Value::Instance(_) | Value::Dict(_) | Value::Unknown) => Cond::opaque(),
+        // An instance may say of itself what it is equal to: a member of an enumeration is equal to its value. So may what
+        // comes from outside the project.
+        (Value::Object(_) | Value::Instance(_) | Value::External(_) | Value::Dict(_) | Value::Unknown, _)
+        | (_, Value::Object(_) | Value::Instance(_) | Value::External(_) | Value::Dict(_) | Value::Unknown) => {
+            Cond::opaque()
+        }
         _ => Cond::FALSE,
     }
 }

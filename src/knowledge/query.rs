@@ -9,7 +9,7 @@ use super::{Knowledge, Package, ReleaseSet};
 const MAX_BASES: u32 = 16;
 
 /// Bases outside the package that add nothing to a constructor.
-const BARE_BASES: [&str; 7] = [
+const BARE_BASES: [&str; 6] = [
     "abc.ABC",
     "typing.Generic",
     "typing.Protocol",
@@ -17,7 +17,6 @@ const BARE_BASES: [&str; 7] = [
     "typing_extensions.Protocol",
     "builtins.object",
     // Methods to upload a model; it has neither a constructor nor fields.
-    "transformers.utils.PushToHubMixin",
 ];
 
 /// What a dotted name is at one release.

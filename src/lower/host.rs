@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Releases, Request};
-use crate::eval::{self, Flag, FlagId, Host, Object, ParserKind, Root, Summary, Symbol, Value};
+use crate::eval::{self, Const, Flag, FlagId, Host, Object, ParserKind, Root, Summary, Symbol, Value};
 use crate::knowledge::{Effect, Knowledge, ParserName, Resolution, Returns};
 use crate::source::FileId;
 use crate::syntax::python::PythonModule;
@@ -179,12 +179,21 @@ fn is_instance(knowledge: &Knowledge, callee: &str, class: &str) -> Option<bool>
 pub struct ReleaseHost<'a> {
     releases: Releases<'a>,
     flags: &'a [Flag],
+    /// See [`Self::for_filled_fields`].
+    are_fields_filled: bool,
 }
 
 impl<'a> ReleaseHost<'a> {
     /// Answers for these releases, in a script with these flags.
     pub fn new(releases: Releases<'a>, flags: &'a [Flag]) -> Self {
-        Self { releases, flags }
+        Self { releases, flags, are_fields_filled: false }
+    }
+
+    /// Takes a field that is `None` by default for unknown: a configuration fills many of them when it is made, and the constructor
+    /// that asks for them relies on it.
+    #[must_use]
+    pub fn for_filled_fields(self) -> Self {
+        Self { are_fields_filled: true, ..self }
     }
 
     /// A configuration that is an instance of a class of the project, as the library sees it: an object of the library class
@@ -228,7 +237,11 @@ impl Host for ReleaseHost<'_> {
         if let Some(argument) = given {
             return Some(argument.value.value.clone());
         }
-        let Some(parser) = object.parsed else { return self.field_default(&object.callee, attribute) };
+        let Some(parser) = object.parsed else {
+            let default = self.field_default(&object.callee, attribute)?;
+            let is_filled = self.are_fields_filled && matches!(default, Value::Const(Const::None));
+            return (!is_filled).then_some(default);
+        };
         let is_meant = |flag: &Flag| flag.parser == parser && &*flag.name == attribute;
         let index = self.flags.iter().position(is_meant)?;
         // A field that this release does not have cannot be set either.

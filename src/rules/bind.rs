@@ -63,6 +63,7 @@ impl<'a> Call<'a> {
             return Some(eval::condition(condition, &bindings, &host));
         };
         // The condition speaks of the parameters of the base class.
+        let host = host.for_filled_fields();
         let asked: Vec<_> = handed_on.into_iter().filter(|one| names(condition, &one.parameter)).collect();
         let values: Vec<&str> = asked.iter().map(|one| one.value.as_str()).collect();
         let own = self.bindings(signature, &values.join(" "), &host);

@@ -6,13 +6,16 @@ mod adapter_reference_drift;
 mod adapter_tests;
 mod argparse_type_bool;
 mod ask;
+mod best_model_strategy_mismatch;
 mod bind;
 mod constructor_raises;
 mod declare;
 mod deprecated_argument;
+mod eval_without_eval_dataset;
 #[cfg(test)]
 mod examples;
 mod force_use_ref_model;
+mod fp16_and_bf16;
 mod from_pretrained_argument;
 mod guards;
 mod import_missing;
@@ -136,6 +139,9 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &from_pretrained_argument::FromPretrainedArgument,
         &deprecated_argument::DeprecatedArgument,
         &override_signature::OverrideSignature,
+        &fp16_and_bf16::Fp16AndBf16,
+        &best_model_strategy_mismatch::BestModelStrategyMismatch,
+        &eval_without_eval_dataset::EvalWithoutEvalDataset,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
         &argparse_type_bool::ArgparseTypeBool,

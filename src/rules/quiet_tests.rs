@@ -208,7 +208,7 @@ fn releases_that_refuse_a_redundant_reference_are_named_once() {
     let effects: Vec<_> =
         found[0].versions.iter().map(|scope| (scope.affected.join(", "), scope.effect.clone())).collect();
     let refuses = Some("refuses this call with an exception".to_owned());
-    assert_eq!(effects, [("0.7.1".to_owned(), None), ("0.7.11 - 0.15.2".to_owned(), refuses)]);
+    assert_eq!(effects, [("0.7.1".to_owned(), None), ("0.7.11 - 0.8.6".to_owned(), refuses)]);
     assert_eq!(found[0].notes, [""; 0]);
 }
 
