@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::LoadError;
+use super::later::{LaterCheck, LaterChoice};
 
 /// `schemas/knowledge/curated.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -17,6 +18,8 @@ pub struct Curated {
     patches: Vec<Patch>,
     parsers: Vec<ParserEntry>,
     strict_parsers: Vec<StrictParser>,
+    later_choices: Vec<LaterChoice>,
+    later_checks: Vec<LaterCheck>,
     adapter_references: Vec<AdapterReference>,
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
@@ -424,6 +427,16 @@ impl Curated {
     pub fn refusing_unknown_keys(&self, kind: ParserName) -> Option<(&str, &str)> {
         let entry = self.strict_parsers.iter().find(|entry| entry.kind == kind)?;
         Some((&entry.package, &entry.releases))
+    }
+
+    /// Arguments of a callable whose value is compared with known words only later, when it is used.
+    pub fn later_choices<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a LaterChoice> {
+        self.later_choices.iter().filter(move |entry| entry.callables.iter().any(|one| one == callee))
+    }
+
+    /// Arguments of a callable whose value is checked only later, when it is used.
+    pub fn later_checks<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a LaterCheck> {
+        self.later_checks.iter().filter(move |entry| entry.callables.iter().any(|one| one == callee))
     }
 
     /// What the trainer `callee` takes as the reference of a `PeftModel`.

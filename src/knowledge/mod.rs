@@ -5,6 +5,7 @@
 
 mod bundled;
 mod curated;
+mod later;
 mod package;
 mod parts;
 mod query;
@@ -18,6 +19,7 @@ pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
     Rewrite, TargetWord,
 };
+pub use later::{LaterCheck, LaterChoice};
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;

@@ -2,9 +2,11 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
+use super::later;
 use super::raised::{Raised, Topic, given, report_raised};
 use super::report::Reach;
 use super::rewritten;
+use super::versions::enumerate;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{Argument, Cond, Const, Value};
@@ -61,7 +63,8 @@ declare_rule! {
     ///
     /// ## Versions
     ///
-    /// The values are mined from the released wheels: from the code that compares them and raises.
+    /// The values are mined from the released wheels: from the code that compares them and raises. Those that are compared only
+    /// when they are used (kinds of loss, ways to initialise an adapter) were read from that code, release by release.
     ///
     /// ## References
     ///
@@ -91,11 +94,15 @@ impl Rule for InvalidChoice {
                 finding.fixes.extend(respelt(analysis, &argument, meant));
             }
             let known: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
-            finding.notes.push(format!("known are {}", super::versions::enumerate(&known)));
+            finding.notes.push(format!("known are {}", enumerate(&known)));
             found.push(finding);
         }
         if call.is_about_callee() {
-            found.extend(renamed_values(analysis, call));
+            let renamed = renamed_values(analysis, call);
+            // That it has another name says more than that it is not known.
+            let is_told = |one: &Diagnostic| renamed.iter().any(|other| other.primary.span == one.primary.span);
+            found.extend(later::check(analysis, call, &Self::META).into_iter().filter(|one| !is_told(one)));
+            found.extend(renamed);
         }
     }
 }
@@ -137,7 +144,7 @@ fn constants(condition: &str) -> Vec<String> {
     condition.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-fn respelt(analysis: &Analysis, argument: &Argument, value: &str) -> Option<Fix> {
+pub(super) fn respelt(analysis: &Analysis, argument: &Argument, value: &str) -> Option<Fix> {
     let module = analysis.modules.get(&argument.value.span.file)?;
     let written = &module.text()[std::ops::Range::<usize>::from(module.range(argument.value.span))];
     let quote = written.chars().next().filter(|first| matches!(first, '"' | '\''))?;

@@ -21,6 +21,7 @@ mod guards;
 mod import_missing;
 mod import_moved;
 mod invalid_choice;
+mod later;
 mod lora_on_lm_head;
 mod memory;
 mod migration;

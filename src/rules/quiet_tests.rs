@@ -247,3 +247,26 @@ fn methods_that_take_what_the_base_passes_are_fine() {
         assert_eq!(found, expected, "{requirements} {base}\n{methods}");
     }
 }
+
+#[test]
+fn values_that_fail_later_are_those_that_the_release_does_not_know() {
+    for (requirements, call, expected) in [
+        ("trl==1.16.0", "trl.DPOConfig(output_dir='out', loss_type='orpo')", 1),
+        ("trl==1.16.0", "trl.DPOConfig(output_dir='out', loss_type=['sigmoid', 'orpo'])", 1),
+        ("trl==1.16.0", "trl.DPOConfig(output_dir='out', loss_type=['sigmoid', 'sft'])", 0),
+        ("trl==1.16.0", "trl.DPOConfig(output_dir='out', loss_type=name)", 0),
+        ("trl==0.28.0", "trl.DPOConfig(output_dir='out', loss_type='aot_pair')", 0),
+        ("peft==0.18.0", "peft.LoraConfig(bias='some')", 1),
+        ("peft==0.18.0", "peft.LoraConfig(init_lora_weights='pissa_niter_16', bias='all', task_type='CAUSAL_LM')", 0),
+        ("peft==0.18.0", "peft.LoraConfig(init_lora_weights=False, task_type=peft.TaskType.CAUSAL_LM)", 0),
+        ("peft==0.13.0", "peft.LoraConfig(init_lora_weights='orthogonal')", 1),
+        ("peft==0.18.0", "peft.LoraConfig(r=0)", 1),
+        ("peft==0.18.0", "peft.LoraConfig(r=rank)", 0),
+    ] {
+        let script = format!("import peft\nimport trl\n{call}\n");
+        let requirements = format!("{requirements}\ntransformers==5.3.0\n");
+        let found = codes(&[(REQUIREMENTS, &requirements), (SCRIPT, &script)]);
+        let found = found.into_iter().filter(|code| *code == "DPL701").count();
+        assert_eq!(found, expected, "{requirements} {call}");
+    }
+}

@@ -1,0 +1,88 @@
+//! Values that a configuration takes and that fail when they are used: at the first step, when the adapter is made.
+
+use super::RuleMeta;
+use super::ask::Call;
+use super::invalid_choice::respelt;
+use super::versions::{Reach, enumerate};
+use crate::diagnostic::{Diagnostic, Label};
+use crate::eval::{Argument, Const, Value};
+use crate::knowledge::{LaterCheck, LaterChoice, ReleaseSet, Takes};
+use crate::lower::Analysis;
+use crate::source::did_you_mean;
+
+/// What fails later in a call.
+pub(super) fn check(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
+    let curated = call.knowledge.curated();
+    let words = curated.later_choices(call.callee()).filter_map(|choice| unknown_word(analysis, call, meta, choice));
+    let checks = curated.later_checks(call.callee()).filter_map(|check| failed_check(call, meta, check));
+    words.chain(checks).collect()
+}
+
+/// A word that a release does not know.
+fn unknown_word(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta, choice: &LaterChoice) -> Option<Diagnostic> {
+    let argument = call.argument(&choice.argument)?;
+    let word = |value: &Value| match value {
+        Value::Const(Const::Str(word)) => Some(word.to_string()),
+        _ => None,
+    };
+    let words: Vec<String> = match &argument.value.value {
+        Value::List(items) => items.iter().filter_map(|item| word(&item.value)).collect(),
+        value => word(value).into_iter().collect(),
+    };
+    let known_in = |releases: &String| call.package.releases_in(releases);
+    let takes_it = |release: &usize| call.takes(&choice.argument, *release) != Takes::Nothing;
+    let refusing = |word: &str| -> ReleaseSet {
+        let knowing = choice.values.get(word).map(known_in).unwrap_or_default();
+        (&known_in(&choice.releases) - &knowing).iter().filter(takes_it).collect()
+    };
+    let is_prefixed = |word: &&String| choice.prefixes.iter().any(|prefix| word.starts_with(prefix));
+    let near = call.near();
+    let (word, refusing) = words.iter().filter(|word| !is_prefixed(word)).find_map(|word| {
+        let refusing = refusing(word);
+        (!(&refusing & &near).is_empty()).then_some((word, refusing))
+    })?;
+    let headline =
+        |releases: &str| format!("{releases} knows no `{}={}`", choice.argument, Const::Str(word.as_str().into()));
+    let mut finding = reported(call, meta, argument, &refusing, &choice.fails, headline)?;
+    let release = call.in_effect()?;
+    let known = choice.values.iter().filter(|(_, releases)| known_in(releases).contains(release));
+    let known: Vec<&str> = known.map(|(word, _)| word.as_str()).collect();
+    if let Some(meant) = did_you_mean(word, known.iter().copied()) {
+        finding.help = Some(format!("did you mean `{meant}`?"));
+        finding.fixes.extend(respelt(analysis, argument, meant));
+    }
+    let known: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
+    finding.notes.push(format!("known are {}", enumerate(&known)));
+    Some(finding)
+}
+
+/// A value that a check refuses.
+fn failed_check(call: &Call<'_>, meta: &RuleMeta, check: &LaterCheck) -> Option<Diagnostic> {
+    let argument = call.argument(&check.argument)?;
+    let outcome = call.when(&check.when, &call.package.releases_in(&check.releases));
+    let headline = |releases: &str| format!("`{}` must {} in {releases}", check.argument, check.must);
+    reported(call, meta, argument, &outcome.certain, &check.fails, headline)
+}
+
+fn reported(
+    call: &Call<'_>,
+    meta: &RuleMeta,
+    argument: &Argument,
+    refusing: &ReleaseSet,
+    fails: &str,
+    headline: impl Fn(&str) -> String,
+) -> Option<Diagnostic> {
+    let outcome = call.when("True", refusing);
+    let reach = call.reach(&outcome);
+    if !call.versions().speaks_of(reach) || reach == Reach::Conditional {
+        return None;
+    }
+    let releases = match (reach, call.judged()) {
+        (Reach::InEffect, Some(release)) => call.release(release),
+        _ => call.releases(&(refusing & &call.allowed())),
+    };
+    let primary = Label { span: argument.span, message: format!("it fails {fails}") };
+    let mut finding = call.finding(meta, reach, refusing, headline(&releases), primary);
+    call.explain(&mut finding, &outcome);
+    Some(finding)
+}
