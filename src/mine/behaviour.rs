@@ -44,7 +44,7 @@ pub(super) fn describe(library: &Library<'_>, surface: &Surface, definitions: &m
             CallableKind::Class => {
                 let Some(trace) = host.run(module, &format!("{short}.__init__")) else { return };
                 definition.reads = reads(&trace, &fields);
-                definition.forwards = super::forward::forwards(&trace);
+                definition.forwards = super::forward::forwards(&trace, name);
                 complain(definition, &trace);
             }
             CallableKind::Dataclass => {

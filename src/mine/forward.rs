@@ -4,7 +4,7 @@
 //! package, hold for the trainer's arguments as well. What is handed on is kept as an expression over the trainer's parameters.
 
 use super::condition::shown;
-use crate::eval::{Root, Trace, Value};
+use crate::eval::{CallEvent, Root, Trace, Value};
 use crate::knowledge::Forward;
 
 /// Longer expressions are of no use.
@@ -13,9 +13,11 @@ const MAX_LENGTH: usize = 160;
 /// What is not known.
 const UNKNOWN: &str = "...";
 
-/// The parameters of the outside constructor that get something known, by name.
-pub(super) fn forwards(trace: &Trace) -> Vec<Forward> {
-    let mut calls = trace.calls.iter().filter(|call| call.through.is_some());
+/// The parameters of the outside constructor that get something known from the constructor of a class, by name.
+pub(super) fn forwards(trace: &Trace, class: &str) -> Vec<Forward> {
+    // A configuration that the constructor makes itself is built through a class of the package, too.
+    let is_own = |call: &&CallEvent| call.through.as_ref().is_some_and(|through| *through.name == *class);
+    let mut calls = trace.calls.iter().filter(is_own);
     // Two different calls of it: which one is made depends on more than the parameters.
     let (Some(call), None) = (calls.next(), calls.next()) else { return Vec::new() };
     let arguments = call.object.args.iter().filter_map(|argument| {
@@ -60,7 +62,7 @@ mod tests {
 
     fn forwards(init: &str) -> Vec<(String, String)> {
         let text = format!(
-            "from transformers import Trainer\nclass Base(Trainer):\n    pass\nclass T(Base):\n    \
+            "from transformers import Trainer\nclass Config(Trainer):\n    pass\nclass Base(Trainer):\n    pass\nclass T(Base):\n    \
              def __init__(self, model=None, args=None, eval_dataset=None, flag=False):\n{init}"
         );
         let modules = Modules::parse([("p/__init__.py".to_owned(), text)]);
