@@ -180,7 +180,9 @@ fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options,
     let few: Vec<_> = walk.build().take(FEW + 1).collect();
     if few.len() <= FEW && few.iter().all(Result::is_ok) {
         let mut visitor = builder.build();
-        few.into_iter().for_each(|entry| _ = visitor.visit(entry));
+        for entry in few {
+            _ = visitor.visit(entry);
+        }
     } else {
         walk.build_parallel().visit(&mut builder);
     }

@@ -24,7 +24,9 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let host = ProjectHost::new(request);
     let written = Written::collect(request);
     let mut scripts = evaluate_all(request, &host, &environments);
-    scripts.iter_mut().for_each(|script| script.variants = written.of(script, request).into());
+    for script in &mut scripts {
+        script.variants = written.of(script, request).into();
+    }
     let calls = scripts.iter().flat_map(|script| calls(script, request.knowledge)).collect();
     let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
@@ -64,7 +66,7 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
         super::flags::complete(&mut trace, request.knowledge);
         let trace = Arc::new(trace);
         Script {
-            path: path.to_path_buf(),
+            path: PathBuf::clone(path),
             trace,
             environment: Arc::new(environments.of(path)),
             variants: Arc::default(),

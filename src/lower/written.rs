@@ -67,15 +67,12 @@ impl Written {
     pub fn rename(&self, variant: &Variant, setting: &Setting, name: &str) -> Option<Rewrite> {
         let title = format!("rename it to `{name}`");
         let in_file = self.files.iter().find(|file| file.document.file == setting.origin.file);
-        let edit = match in_file {
-            Some(file) => {
-                let entry = edit::entry_at(&file.document, setting.origin)?;
-                edit::rename_key(&file.source, &file.document, entry, name).ok()?
-            }
-            None => {
-                let (source, flag) = self.flag_on_launch_line(variant, setting)?;
-                shell::rename_flag(source, flag, name)?
-            }
+        let edit = if let Some(file) = in_file {
+            let entry = edit::entry_at(&file.document, setting.origin)?;
+            edit::rename_key(&file.source, &file.document, entry, name).ok()?
+        } else {
+            let (source, flag) = self.flag_on_launch_line(variant, setting)?;
+            shell::rename_flag(source, flag, name)?
         };
         Some(Rewrite { title, edits: vec![edit], value: setting.value.clone() })
     }
