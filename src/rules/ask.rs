@@ -228,7 +228,7 @@ impl<'a> Call<'a> {
     pub(crate) fn stopped_by(&self, select: impl Fn(&Guard) -> bool) -> (Outcome, Option<&'a Guard>) {
         let mut outcome = Outcome::default();
         let mut example = None;
-        for (guard, stops) in self.stops_with(select) {
+        for (guard, stops) in self.stops_with(select, |_, _| true) {
             outcome.merge(stops);
             example = example.or(Some(guard));
         }
@@ -255,19 +255,28 @@ impl<'a> Call<'a> {
     /// not take the arguments never comes that far; the one by which the call is judged is asked all the same, since the guard
     /// is what it meets next.
     pub(crate) fn stops(&self) -> Vec<(&'a Guard, Outcome)> {
-        self.stops_with(|_| true)
+        // Another text of the same check is the same mistake; what other checks other releases have is of no interest.
+        self.stops_with(|_| true, |known, other| known.raises == other.raises && known.message == other.message)
     }
 
-    fn stops_with(&self, select: impl Fn(&Guard) -> bool) -> Vec<(&'a Guard, Outcome)> {
+    /// `widens` tells whether a guard of a release that does not count says more about one of a release that does.
+    fn stops_with(
+        &self,
+        select: impl Fn(&Guard) -> bool,
+        widens: impl Fn(&Guard, &Guard) -> bool,
+    ) -> Vec<(&'a Guard, Outcome)> {
         let near = self.near();
         let mut selected = BTreeMap::new();
         let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
-        for releases in [&near, &(&self.package.all() - &near)] {
+        for (releases, is_near) in [(&near, true), (&(&self.package.all() - &near), false)] {
             for release in releases.iter().rev().filter(|release| self.comes_far(*release)) {
                 for guard in self.guards(release) {
                     // Most guards stay the same from release to release.
                     if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {
+                        continue;
+                    }
+                    if !is_near && !found.iter().any(|(known, _)| widens(known, guard)) {
                         continue;
                     }
                     let decided = self.when_in(&guard.when, release);
