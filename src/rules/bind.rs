@@ -57,13 +57,12 @@ impl<'a> Call<'a> {
 
     fn evaluate(&self, condition: &str, release: usize) -> Option<Cond> {
         let signature = self.signature(release)?;
-        let host = ReleaseHost::new(self.releases_with(release), &self.run.trace.flags);
+        let host = ReleaseHost::new(self.releases_with(release), &self.run.trace.flags).for_filled_fields();
         let Some(handed_on) = self.handed_on(release) else {
             let bindings = self.bindings(signature, condition, &host);
             return Some(eval::condition(condition, &bindings, &host));
         };
         // The condition speaks of the parameters of the base class.
-        let host = host.for_filled_fields();
         let asked: Vec<_> = handed_on.into_iter().filter(|one| names(condition, &one.parameter)).collect();
         let values: Vec<&str> = asked.iter().map(|one| one.value.as_str()).collect();
         let own = self.bindings(signature, &values.join(" "), &host);

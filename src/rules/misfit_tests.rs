@@ -203,3 +203,25 @@ fn settings_of_an_adapter_come_with_releases_of_peft() {
         );
     }
 }
+
+#[test]
+fn what_a_configuration_fills_when_it_is_made_is_not_none() {
+    let script = "\
+from transformers import AutoModelForCausalLM, Trainer, TrainingArguments
+
+args = TrainingArguments(output_dir='out', eval_strategy='steps', load_best_model_at_end=True)
+Trainer(model=AutoModelForCausalLM.from_pretrained('gpt2'), args=args, train_dataset=load(), eval_dataset=load())
+";
+    assert_eq!(found(&[("requirements.txt", "transformers==5.3.0\n"), ("train.py", script)]), []);
+}
+
+#[test]
+fn what_an_argument_that_does_not_fit_would_have_set_is_not_missed() {
+    let script = "\
+from transformers import TrainingArguments
+
+TrainingArguments(output_dir='out', evaluation_strategy='steps', load_best_model_at_end=True)
+";
+    let found = found(&[("requirements.txt", "transformers==5.3.0\n"), ("train.py", script)]);
+    assert!(found.iter().all(|(rule, _)| rule.ends_with("-argument")), "{found:?}");
+}

@@ -3,10 +3,9 @@
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
 use super::guards::{names, requires};
-use super::misfit::Fate;
 use super::report::{Reach, label_argument, objects, raises};
 use crate::diagnostic::{Diagnostic, Label};
-use crate::eval::Argument;
+use crate::eval::{Argument, Const, FlagOwner};
 use crate::knowledge::Guard;
 
 /// A check that stops a call in some release which counts.
@@ -82,11 +81,15 @@ impl<'a> Call<'a> {
     /// The checks that stop the call, those of the release in effect first.
     pub(super) fn raised(&self) -> &[Raised<'a>] {
         self.raised.get_or_init(|| {
+            // What an argument that does not fit would have set is not set: its consequences are not said.
+            if !self.unfit().is_empty() {
+                return Vec::new();
+            }
             let counted = |(guard, outcome): (&'a Guard, Outcome)| {
                 let reach = self.reach(&outcome);
                 // That a flag could bring it about is no mistake.
                 let counts = reach != Reach::Conditional && self.versions().speaks_of(reach);
-                let counts = counts && !self.is_consequence(guard) && self.is_started_so(&outcome);
+                let counts = counts && self.is_started_so(&outcome);
                 counts.then(|| Raised { guard, topic: Topic::of(guard), outcome, reach })
             };
             let mut raised: Vec<Raised<'a>> = self.stops().into_iter().filter_map(counted).collect();
@@ -98,19 +101,17 @@ impl<'a> Call<'a> {
     /// Whether the project starts the script in a way that brings an outcome about: flags that decide it have the values that a
     /// launch line or an argument file leaves them with. Without one, users give the flags that a run needs.
     fn is_started_so(&self, outcome: &Outcome) -> bool {
-        let is_started = |index: &usize| self.run.variants[*index].origin.is_some();
+        let is_none = |flag| outcome.certain.iter().any(|release| self.default(flag, release) == Some(Const::None));
+        let is_started = |index: &usize| {
+            let variant = &self.run.variants[*index];
+            // A field of a library that nothing sets and that is `None` by default may be filled when the object is made.
+            let may_be_filled = outcome.flags.iter().any(|flag| {
+                let is_field = matches!(self.run.flag(*flag).owner, FlagOwner::External(_));
+                is_field && variant.setting(*flag).is_none() && is_none(*flag)
+            });
+            variant.origin.is_some() && !may_be_filled
+        };
         outcome.flags.is_empty() || outcome.variants.iter().any(is_started)
-    }
-
-    /// Whether a check is about an argument that does not fit: `processing_class is None`, where it is passed as `tokenizer`.
-    fn is_consequence(&self, guard: &Guard) -> bool {
-        self.unfit().iter().any(|unfit| {
-            let other = match &unfit.misfit.fate {
-                Fate::Renamed(name) => names(&guard.when, name),
-                _ => false,
-            };
-            other || names(&guard.when, unfit.name())
-        })
     }
 }
 
