@@ -72,4 +72,15 @@ impl<'a> Releases<'a> {
         let Some((package, definition)) = self.resolve(name) else { return Vec::new() };
         self.knowledge.outside_bases(package, definition, &|package| self.of(package))
     }
+
+    /// The other packages whose classes have a say in what the class of this full name takes, each once.
+    pub fn outside_packages(&self, name: &str) -> Vec<&'a Package> {
+        let mut packages: Vec<&'a Package> = Vec::new();
+        for (package, _) in self.outside_bases(name) {
+            if !packages.iter().any(|known| known.name() == package.name()) {
+                packages.push(package);
+            }
+        }
+        packages
+    }
 }

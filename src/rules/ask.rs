@@ -96,14 +96,8 @@ impl<'a> Call<'a> {
     /// Asks about the releases of each package that has a say in what the call does, that of the callee first.
     pub(crate) fn about_each(run: &'a LibraryCall, knowledge: &'a Knowledge) -> Vec<Self> {
         let Some(own) = Self::new(run, knowledge) else { return Vec::new() };
-        let mut packages: Vec<&'a Package> = Vec::new();
-        let bases = own.in_effect().map(|release| own.releases_with(release).outside_bases(own.callee()));
-        for (package, _) in bases.into_iter().flatten() {
-            if !packages.iter().any(|known| known.name() == package.name()) {
-                packages.push(package);
-            }
-        }
-        let others = packages.into_iter().map(|package| Self::about(package, run, knowledge));
+        let packages = own.in_effect().map(|release| own.releases_with(release).outside_packages(own.callee()));
+        let others = packages.into_iter().flatten().map(|package| Self::about(package, run, knowledge));
         std::iter::once(own).chain(others).collect()
     }
 

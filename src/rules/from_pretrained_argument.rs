@@ -108,10 +108,7 @@ fn check(analysis: &Analysis, call: &Call<'_>, argument: &Argument, fact: &OwnAr
     if !call.versions().speaks_of(reach) {
         return None;
     }
-    let releases = match reach {
-        Reach::InEffect => call.release(in_effect),
-        _ => call.releases(&(&lacking & &call.allowed())),
-    };
+    let releases = call.versions().meant(reach, in_effect, &lacking);
     let counted =
         if reach == Reach::InEffect { Some(in_effect) } else { (&lacking & &call.allowed()).iter().next_back() };
     let is_gone = having.iter().next().is_some_and(|oldest| counted.is_some_and(|release| oldest < release));

@@ -156,10 +156,7 @@ fn check<'i>(
             names.push(name);
         }
     }
-    let releases = match worst {
-        Reach::InEffect => versions.release(in_effect),
-        _ => versions.releases(&(lacking & &versions.allowed())),
-    };
+    let releases = versions.meant(worst, in_effect, lacking);
     let message = format!("`{module}` of {releases} has no {}", enumerate(&names));
     let label = |import: &ImportEvent, message: &str| Label { span: import.span, message: message.to_owned() };
     let mut finding = versions.finding(meta, worst, lacking, message, label(first, "ImportError"));

@@ -77,10 +77,7 @@ fn reported(
     if !call.versions().speaks_of(reach) || reach == Reach::Conditional {
         return None;
     }
-    let releases = match (reach, call.judged()) {
-        (Reach::InEffect, Some(release)) => call.release(release),
-        _ => call.releases(&(refusing & &call.allowed())),
-    };
+    let releases = call.versions().meant(reach, call.judged()?, refusing);
     let primary = Label { span: argument.span, message: format!("it fails {fails}") };
     let mut finding = call.finding(meta, reach, refusing, headline(&releases), primary);
     call.explain(&mut finding, &outcome);

@@ -111,14 +111,9 @@ impl<'a> Receiver<'a> {
             return Vec::new();
         };
         let own = Versions::new(own, self.environment);
-        let mut packages = vec![own];
-        let bases = own.in_effect().map(|release| self.at(own.package, release).outside_bases(self.callee));
-        for (package, _) in bases.into_iter().flatten() {
-            if !packages.iter().any(|known| known.package.name() == package.name()) {
-                packages.push(Versions::new(package, self.environment));
-            }
-        }
-        packages
+        let others = own.in_effect().map(|release| self.at(own.package, release).outside_packages(self.callee));
+        let others = others.into_iter().flatten().map(|package| Versions::new(package, self.environment));
+        std::iter::once(own).chain(others).collect()
     }
 
     fn at(&self, package: &'a Package, release: usize) -> Releases<'a> {
@@ -266,10 +261,7 @@ pub(super) fn report_unfit(call: &Call<'_>, meta: &RuleMeta, unfit: &[&Unfit<'_>
     let (first, rest) = unfit.split_first()?;
     let lacking = unfit.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
     let in_effect = call.in_effect().unwrap_or_default();
-    let releases = match first.reach {
-        Reach::InEffect => call.release(in_effect),
-        _ => call.releases(&(&lacking & &call.allowed())),
-    };
+    let releases = call.versions().meant(first.reach, in_effect, &lacking);
     let names: Vec<String> = unfit.iter().map(|one| format!("`{}`", one.name())).collect();
     let message = first.misfit.headline(call.callee(), &releases, &enumerate(&names), in_effect);
     let primary = Label { span: first.argument.span, message: "TypeError: unexpected argument".to_owned() };

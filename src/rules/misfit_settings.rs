@@ -112,10 +112,7 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     let versions = first.misfit.versions;
     let lacking = group.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
     let in_effect = versions.in_effect()?;
-    let releases = match first.reach {
-        Reach::InEffect => versions.release(in_effect),
-        _ => versions.releases(&(&lacking & &versions.allowed())),
-    };
+    let releases = versions.meant(first.reach, in_effect, &lacking);
     let names: Vec<String> = group.iter().map(|one| format!("`{}`", one.name)).collect();
     let message = first.misfit.headline(first.receiver.callee, &releases, &enumerate(&names), in_effect);
     let label = |one: &UnfitSetting<'_>, message: &str| Label { span: one.setting.origin, message: message.to_owned() };

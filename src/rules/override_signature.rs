@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ask::Outcome;
 use super::declare::declare_rule;
-use super::versions::{Reach, Versions, enumerate};
+use super::versions::{Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{Class, Value};
@@ -149,10 +149,7 @@ fn check(
     if !versions.speaks_of(reach) {
         return None;
     }
-    let releases = match reach {
-        Reach::InEffect => versions.release(in_effect),
-        _ => versions.releases(&(&calling & &versions.allowed())),
-    };
+    let releases = versions.meant(reach, in_effect, &calling);
     let message = format!("{releases} passes {} to `{}`, which does not take it", enumerate(&names), call.method);
     let primary = Label { span: method.span, message: "TypeError at the first call".to_owned() };
     let mut finding = versions.finding(&OverrideSignature::META, reach, &calling, message, primary);

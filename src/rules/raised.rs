@@ -131,10 +131,8 @@ pub(super) fn report_raised<'c>(
             continue;
         }
         let affected = &raised.outcome.certain;
-        let releases = match (raised.reach, call.judged()) {
-            (Reach::InEffect, Some(release)) => call.release(release),
-            _ => call.releases(&(affected & &call.allowed())),
-        };
+        let Some(judged) = call.judged() else { break };
+        let releases = call.versions().meant(raised.reach, judged, affected);
         let primary = Label { span: place, message: raised.guard.raises.clone() };
         let mut finding = call.finding(meta, raised.reach, affected, headline(raised, &releases), primary);
         for argument in given.iter().skip(1) {

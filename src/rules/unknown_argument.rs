@@ -5,7 +5,6 @@ use super::declare::declare_rule;
 use super::force_use_ref_model;
 use super::misfit::{Fate, Unfit, report_unfit};
 use super::misfit_settings::report_settings;
-use super::report::Reach;
 use super::rewritten;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
@@ -123,10 +122,7 @@ fn too_many(call: &Call<'_>) -> Option<Diagnostic> {
     if !call.versions().speaks_of(reach) {
         return None;
     }
-    let releases = match reach {
-        Reach::InEffect => call.release(in_effect),
-        _ => call.releases(&(&lacking & &call.allowed())),
-    };
+    let releases = call.versions().meant(reach, in_effect, &lacking);
     let message = format!("`{}` of {releases} takes {first} positional arguments", call.short_name());
     let primary = Label { span: arguments[first].span, message: "TypeError: this is one more".to_owned() };
     let mut finding = call.finding(&UnknownArgument::META, reach, &lacking, message, primary);

@@ -93,6 +93,15 @@ impl<'a> Versions<'a> {
         format!("{} {text}", self.package.name())
     }
 
+    /// The releases that a headline names: the one that counts where something happens there, else those that the project allows
+    /// among the affected ones.
+    pub(crate) fn meant(self, reach: Reach, counts: usize, affected: &ReleaseSet) -> String {
+        match reach {
+            Reach::InEffect => self.release(counts),
+            _ => self.releases(&(affected & &self.allowed())),
+        }
+    }
+
     /// `trl 0.12.2`.
     pub(crate) fn release(self, release: usize) -> String {
         format!("{} {}", self.package.name(), self.package.brief()[release].version)
