@@ -59,7 +59,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// A misspelt value is replaced by the one that is written almost alike. Unsafe, since it is a guess.
+    /// A misspelt value is replaced by the one that is written almost alike. Unsafe, since it is a guess. A value that the release
+    /// knows under another name gets that name.
     ///
     /// ## Versions
     ///
