@@ -10,12 +10,14 @@ use std::{env, fs};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-/// Parts are compressed together up to this length. Four times as much would save a seventh of the space and take four times
-/// as long to unpack.
-const CHUNK: usize = 32 << 10;
+/// Parts are compressed together up to this length: more would save space and take longer to unpack.
+const CHUNK: usize = 8 << 10;
+
+/// A module is cut into pieces of about this length: most questions are about one name of it.
+const PIECE: usize = 2 << 10;
 
 /// The one file in the folder that was not mined.
 const CURATED: &str = "curated";
@@ -30,9 +32,23 @@ struct Mined<'a> {
     #[serde(borrow)]
     releases: &'a RawValue,
     #[serde(borrow)]
-    exports: BTreeMap<String, &'a RawValue>,
+    exports: BTreeMap<String, Module<'a>>,
     #[serde(borrow)]
     callables: BTreeMap<String, &'a RawValue>,
+}
+
+/// A module, or a piece of one.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Module<'a> {
+    #[serde(rename = "in", default, skip_serializing_if = "str::is_empty")]
+    releases: &'a str,
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    dynamic: &'a str,
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    definitions: BTreeMap<&'a str, &'a RawValue>,
+    #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
+    others: BTreeMap<&'a str, &'a RawValue>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -67,10 +83,41 @@ fn pack(mined: &Mined<'_>, out: &Path, list: &mut String) -> Result<(), Box<dyn 
     writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
     writeln!(list, "releases: include_str!({:?}),", format!("{package}.releases"))?;
     writeln!(list, "requirements: include_bytes!({:?}),", format!("{package}.releases.z"))?;
-    for (kind, parts) in [("exports", &mined.exports), ("callables", &mined.callables)] {
+    let mut pieces = BTreeMap::new();
+    for (name, module) in &mined.exports {
+        cut(name, module, &mut pieces)?;
+    }
+    let exports: BTreeMap<&str, &str> = pieces.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let callables = mined.callables.iter().map(|(name, text)| (name.as_str(), text.get())).collect();
+    for (kind, parts) in [("exports", &exports), ("callables", &callables)] {
         writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, out)?)?;
     }
     list.push_str("},\n");
+    Ok(())
+}
+
+/// Cuts a module into pieces of neighbouring names. The first one has the name of the module, each other one that and its own
+/// first name: `trl:DPOTrainer`.
+fn cut<'a>(name: &str, module: &Module<'a>, pieces: &mut BTreeMap<String, String>) -> Result<(), serde_json::Error> {
+    let piece = || Module { releases: module.releases, dynamic: module.dynamic, ..Module::default() };
+    let mut names: Vec<&'a str> = module.definitions.keys().chain(module.others.keys()).copied().collect();
+    names.sort_unstable();
+    names.dedup();
+    let (mut key, mut current, mut length) = (name.to_owned(), piece(), 0);
+    for one in names {
+        if length > PIECE {
+            pieces.insert(key, serde_json::to_string(&current)?);
+            (key, current, length) = (format!("{name}:{one}"), piece(), 0);
+        }
+        let facts = [(&module.definitions, &mut current.definitions), (&module.others, &mut current.others)];
+        for (all, taken) in facts {
+            if let Some(text) = all.get(one) {
+                length += one.len() + text.get().len();
+                taken.insert(one, text);
+            }
+        }
+    }
+    pieces.insert(key, serde_json::to_string(&current)?);
     Ok(())
 }
 
@@ -85,12 +132,11 @@ fn brief(releases: &RawValue) -> Result<String, serde_json::Error> {
 
 /// Writes the names and the compressed text of parts; returns the expression of the table over them. `parts` has the start of
 /// each name and of each text, `chunks` the first part of each chunk and the start of its data, both with the end at the end.
-fn table(name: &str, parts: &BTreeMap<String, &RawValue>, out: &Path) -> Result<String, Box<dyn Error>> {
+fn table(name: &str, parts: &BTreeMap<&str, &str>, out: &Path) -> Result<String, Box<dyn Error>> {
     let (mut names, mut data, mut chunk) = (String::new(), Vec::new(), String::new());
     let (mut places, mut chunks) = (Vec::new(), vec![(0, 0)]);
     let mut length = 0;
     for (part, text) in parts {
-        let text = text.get();
         if !chunk.is_empty() && chunk.len() + text.len() > CHUNK {
             data.extend(deflate(chunk.as_bytes())?);
             chunks.push((places.len(), data.len()));

@@ -78,7 +78,7 @@ mod tests {
             assert!(packed.brief().iter().map(text).eq(written.brief().iter().map(text)));
             assert!(packed.modules().eq(written.modules()) && packed.definitions().eq(written.definitions()));
             for missing in ["", "!", "trl.", "trl.zzz", "~"] {
-                assert!(packed.module(missing).is_none() && packed.callable(missing).is_none(), "{missing}");
+                assert!(packed.module(missing, "").is_none() && packed.callable(missing).is_none(), "{missing}");
             }
             names.insert(name);
         }

@@ -3,8 +3,10 @@
 //! A [`Package`] answers questions about one library. Facts hold for a [`ReleaseSet`]; conditions are Python expressions over
 //! the parameters of a callable (`ref_model is not None and peft_config is not None`), which the evaluator reads.
 
+mod alike;
 mod bundled;
 mod curated;
+mod exports;
 mod later;
 mod package;
 mod parts;
@@ -14,6 +16,7 @@ mod query_tests;
 mod release_set;
 mod stored;
 
+pub use alike::{Alike, Aspect};
 pub use bundled::Knowledge;
 pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use pep440_rs::{Operator, Version, VersionSpecifiers};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::exports::Exports;
 use super::parts::{Parts, Stored, inflate};
 use super::stored::{Callable, Fact, Module, Release};
 use super::{LoadError, ReleaseSet};
@@ -21,7 +22,7 @@ pub struct Package {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     partial: bool,
     releases: Releases,
-    exports: Parts<Module>,
+    exports: Exports,
     callables: Parts<Callable>,
     #[serde(skip)]
     versions: OnceLock<Vec<Version>>,
@@ -42,7 +43,7 @@ impl Package {
             name,
             partial: false,
             releases: Releases::from(releases),
-            exports: Parts::Whole(exports),
+            exports: Exports::whole(exports),
             callables: Parts::Whole(callables),
             versions: OnceLock::new(),
             places: OnceLock::new(),
@@ -73,7 +74,7 @@ impl Package {
             name: stored.name.to_owned(),
             partial: stored.partial,
             releases: Releases { packed: Some(stored), ..Releases::default() },
-            exports: Parts::packed(&stored.exports),
+            exports: Exports::packed(&stored.exports),
             callables: Parts::packed(&stored.callables),
             versions: OnceLock::new(),
             places: OnceLock::new(),
@@ -118,9 +119,15 @@ impl Package {
         self.exports.names()
     }
 
-    /// A module of some release by its dotted name.
-    pub fn module(&self, name: &str) -> Option<&Module> {
-        self.exports.get(name)
+    /// What is known about a name in a module of some release, given by its dotted name. Other names of the module may be missing
+    /// from what is returned.
+    pub fn module(&self, module: &str, name: &str) -> Option<&Module> {
+        self.exports.piece(module, name)
+    }
+
+    /// The classes and functions that can be imported from a module in some release.
+    pub fn definitions_in(&self, module: &str) -> impl Iterator<Item = &str> {
+        self.exports.pieces(module).flat_map(|piece| piece.definitions.keys().map(String::as_str))
     }
 
     /// Full names of everything callable in some release.
@@ -170,7 +177,8 @@ impl Package {
         self.ranges(intervals).any(|range| range.contains(&release))
     }
 
-    fn ranges<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    /// The releases of each interval of a text.
+    pub(super) fn ranges<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
         // Searching one character is several times as fast as searching two, and this is asked for every fact.
         intervals.split(',').map(str::trim_ascii).filter(|text| !text.is_empty()).filter_map(|interval| {
             let (first, last) = split(interval);

@@ -3,9 +3,10 @@
 //! What is built into the tool is packed by `build.rs`: a run asks for a handful of thousands of parts, so only the chunks
 //! that hold those are unpacked, and only those parts are parsed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
-use std::sync::OnceLock;
+use std::ops::Bound;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flate2::read::DeflateDecoder;
 use serde::de::DeserializeOwned;
@@ -55,6 +56,8 @@ pub(super) enum Parts<T> {
 pub(super) struct Packed<T> {
     table: &'static Table,
     chunks: Box<[OnceLock<Chunk<T>>]>,
+    /// Where names were found: a few are asked for again and again.
+    found: Mutex<HashMap<String, Option<usize>>>,
 }
 
 /// An unpacked chunk.
@@ -67,7 +70,7 @@ struct Chunk<T> {
 impl<T: DeserializeOwned> Parts<T> {
     pub(super) fn packed(table: &'static Table) -> Self {
         let chunks = std::iter::repeat_with(OnceLock::new).take(table.chunks.len().saturating_sub(1)).collect();
-        Self::Packed(Packed { table, chunks })
+        Self::Packed(Packed { table, chunks, found: Mutex::default() })
     }
 
     /// All names, sorted.
@@ -82,14 +85,34 @@ impl<T: DeserializeOwned> Parts<T> {
     pub(super) fn get(&self, name: &str) -> Option<&T> {
         match self {
             Self::Whole(parts) => parts.get(name),
-            Self::Packed(packed) => packed.get(name),
+            Self::Packed(packed) => packed.last_up_to(name, |found| found == name),
+        }
+    }
+
+    /// The last part whose name does not come after this one, if that is meant.
+    pub(super) fn last_up_to(&self, name: &str, is_meant: impl Fn(&str) -> bool) -> Option<&T> {
+        match self {
+            Self::Whole(parts) => {
+                let (found, part) = parts.range::<str, _>((Bound::Unbounded, Bound::Included(name))).next_back()?;
+                is_meant(found).then_some(part)
+            }
+            Self::Packed(packed) => packed.last_up_to(name, is_meant),
         }
     }
 }
 
 impl<T: DeserializeOwned> Packed<T> {
-    fn get(&self, name: &str) -> Option<&T> {
-        let index = self.table.find(name)?;
+    fn last_up_to(&self, name: &str, is_meant: impl Fn(&str) -> bool) -> Option<&T> {
+        let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
+        let found = known.unwrap_or_else(|| {
+            let found = self.table.last_up_to(name).filter(|index| is_meant(self.table.name(*index)));
+            self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), found);
+            found
+        });
+        self.part(found?)
+    }
+
+    fn part(&self, index: usize) -> Option<&T> {
         let at = self.table.chunks.partition_point(|(first, _)| *first as usize <= index) - 1;
         let first = self.table.chunks[at].0 as usize;
         let chunk = self.chunks.get(at)?.get_or_init(|| self.unpack(at));
@@ -114,17 +137,18 @@ impl Table {
         &self.names[self.parts[index].0 as usize..self.parts[index + 1].0 as usize]
     }
 
-    fn find(&self, name: &str) -> Option<usize> {
+    /// The last part whose name does not come after this one.
+    fn last_up_to(&self, name: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            match self.name(middle).cmp(name) {
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Equal => return Some(middle),
-                std::cmp::Ordering::Greater => high = middle,
+            if self.name(middle) <= name {
+                low = middle + 1;
+            } else {
+                high = middle;
             }
         }
-        None
+        low.checked_sub(1)
     }
 }
 

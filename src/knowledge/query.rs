@@ -103,11 +103,13 @@ impl Parameter {
 impl Package {
     /// What `trl.trainer.DPOTrainer` is at a release.
     pub fn resolve(&self, dotted: &str, release: usize) -> Resolution<'_> {
-        if self.module(dotted).is_some_and(|module| self.holds(&module.releases, release)) {
+        if self.module(dotted, "").is_some_and(|module| self.holds(&module.releases, release)) {
             return Resolution::Other;
         }
         let Some((path, name)) = dotted.rsplit_once('.') else { return Resolution::Unknown };
-        let Some(module) = self.module(path).filter(|_| !name.starts_with('_')) else { return Resolution::Unknown };
+        let Some(module) = self.module(path, name).filter(|_| !name.starts_with('_')) else {
+            return Resolution::Unknown;
+        };
         if !self.holds(&module.releases, release) {
             return if self.is_partial() { Resolution::Unknown } else { Resolution::NotExported };
         }
@@ -126,7 +128,7 @@ impl Package {
     /// Whether some release defines a class or function that can be reached by this full name.
     pub fn defines(&self, dotted: &str) -> bool {
         let Some((path, name)) = dotted.rsplit_once('.') else { return false };
-        self.module(path).is_some_and(|module| module.definitions.contains_key(name))
+        self.module(path, name).is_some_and(|module| module.definitions.contains_key(name))
     }
 
     /// The module and name under which a release exports what other releases have under this full name; `None` where it has it
@@ -138,7 +140,7 @@ impl Package {
         }
         let is_public = |module: &&str| !module.split('.').any(|part| part.starts_with('_'));
         let at = |module: &str| {
-            let facts = self.module(module).filter(|known| self.holds(&known.releases, release))?;
+            let facts = self.module(module, name).filter(|known| self.holds(&known.releases, release))?;
             let export = facts.definitions.get(name).and_then(|facts| self.at(facts, release))?;
             Some(export.at.as_str())
         };
@@ -155,7 +157,7 @@ impl Package {
 
     /// The releases in which `name` can be imported from `module`.
     pub fn releases_exporting(&self, module: &str, name: &str) -> ReleaseSet {
-        let Some(module) = self.module(module) else { return ReleaseSet::default() };
+        let Some(module) = self.module(module, name) else { return ReleaseSet::default() };
         let exists = if module.releases.is_empty() { self.all() } else { self.releases_in(&module.releases) };
         let definitions = module.definitions.get(name).into_iter().flatten().map(|fact| match &*fact.releases {
             "" => exists.clone(),

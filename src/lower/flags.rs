@@ -65,6 +65,6 @@ fn fields(class: &str, knowledge: &Knowledge) -> BTreeSet<String> {
 fn definitions<'a>(name: &str, knowledge: &'a Knowledge) -> Vec<&'a str> {
     let Some((module, short)) = name.rsplit_once('.') else { return Vec::new() };
     let package = name.split('.').next().and_then(|top| knowledge.package(top));
-    let exports = package.and_then(|package| package.module(module)?.definitions.get(short));
+    let exports = package.and_then(|package| package.module(module, short)?.definitions.get(short));
     exports.into_iter().flatten().map(|fact| fact.fact.at.as_str()).collect()
 }

@@ -130,8 +130,7 @@ fn class(package: &Package, adapter: &SavedAdapter) -> Option<String> {
     let kind = adapter.document.root.entries().iter().find(|entry| entry.name() == Some("peft_type"))?;
     let NodeKind::Scalar(Scalar::Str(kind)) = &kind.value.kind else { return None };
     let wanted = format!("{}config", kind.to_lowercase().replace('_', ""));
-    let module = package.module(PACKAGE)?;
-    let found = module.definitions.keys().find(|name| name.to_lowercase() == wanted)?;
+    let found = package.definitions_in(PACKAGE).find(|name| name.to_lowercase() == wanted)?;
     Some(format!("{PACKAGE}.{found}"))
 }
 

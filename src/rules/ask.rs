@@ -5,10 +5,9 @@
 //! starting the script then fixes the flags.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::bind::Alike;
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Root, Symbol, Tri, Value};
 use crate::knowledge::{Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
 use crate::lower::{ReleaseHost, Releases};
@@ -63,18 +62,26 @@ pub struct Call<'a> {
     pub(crate) knowledge: &'a Knowledge,
     /// The package whose releases are asked about.
     pub(crate) package: &'a Package,
-    /// By release, each read when it is first asked for: most questions are settled by the few that the project allows.
+    pub(super) runs: super::runs::Runs,
+    near: OnceCell<ReleaseSet>,
+    /// What the callee names, by release: the package that defines it, and the definition. Each is read when it is first asked for:
+    /// most questions are settled by the few that the project allows.
+    definitions: Vec<OnceCell<Option<(&'a Package, &'a str)>>>,
+    /// By release, likewise.
     signatures: Vec<OnceCell<Option<Signature<'a>>>>,
     /// By release, likewise.
     guards: Vec<OnceCell<Vec<&'a Guard>>>,
+    /// See [`Self::unknown_arguments`]; by release, likewise.
+    pub(super) unknown: Vec<OnceCell<Vec<usize>>>,
     /// See [`Self::raised`].
     pub(super) raised: OnceCell<Vec<super::raised::Raised<'a>>>,
+    pub(super) receiver: OnceCell<super::misfit::Receiver<'a>>,
     /// See [`Self::unfit`].
     pub(super) unfit: OnceCell<Vec<super::misfit::Unfit<'a>>>,
     /// See [`Self::judged`].
     pub(super) judged: OnceCell<Option<usize>>,
-    pub(super) alike: RefCell<Alike<'a>>,
-    pub(super) conditions: RefCell<BTreeMap<(String, usize), Option<Cond>>>,
+    /// By release and text.
+    pub(super) conditions: RefCell<BTreeMap<usize, HashMap<String, Option<Cond>>>>,
     decided: RefCell<BTreeMap<(Cond, Cond, Assignment), Decision>>,
 }
 
@@ -107,10 +114,14 @@ impl<'a> Call<'a> {
             run,
             knowledge,
             package,
+            runs: super::runs::Runs::default(),
+            near: OnceCell::new(),
+            definitions: vec![OnceCell::new(); releases],
             signatures: vec![OnceCell::new(); releases],
             guards: vec![OnceCell::new(); releases],
-            alike: RefCell::default(),
+            unknown: vec![OnceCell::new(); releases],
             raised: OnceCell::new(),
+            receiver: OnceCell::new(),
             unfit: OnceCell::new(),
             judged: OnceCell::new(),
             conditions: RefCell::default(),
@@ -140,41 +151,27 @@ impl<'a> Call<'a> {
 
     /// The definition that the callee names in a release.
     pub(crate) fn definition(&self, release: usize) -> Option<&'a str> {
-        self.releases_with(release).resolve(self.callee()).map(|(_, definition)| definition)
+        self.resolve(release).map(|(_, definition)| definition)
+    }
+
+    /// The same with the package that defines it.
+    pub(super) fn resolve(&self, release: usize) -> Option<(&'a Package, &'a str)> {
+        let resolve = || self.releases_with(release).resolve(self.callee());
+        *self.definitions.get(release)?.get_or_init(resolve)
     }
 
     /// The callee's parameters in a release.
     pub(crate) fn signature(&self, release: usize) -> Option<&Signature<'a>> {
-        let read = || self.releases_with(release).signature(self.callee());
-        self.signatures.get(release)?.get_or_init(read).as_ref()
+        let oldest = self.alike().oldest(release);
+        let read = || self.releases_with(oldest).signature(self.callee());
+        self.signatures.get(oldest)?.get_or_init(read).as_ref()
     }
 
     /// What the callee does with a keyword argument in a release.
     pub(crate) fn takes(&self, keyword: &str, release: usize) -> Takes<'a> {
-        self.releases_with(release).takes(self.callee(), keyword)
-    }
-
-    /// Indices of arguments that the constructor of a release does not have; none where that is not known.
-    pub(crate) fn unknown_arguments(&self, release: usize) -> Vec<usize> {
-        let by_position = self.run.arguments().iter().filter(|argument| argument.name.is_none()).count();
-        let is_full = |count: usize| {
-            let signature = self.signature(release).filter(|signature| signature.complete);
-            signature.is_some_and(|signature| count > signature.positional.len() && !signature.any_positional)
-        };
-        let overflows = by_position > 0 && is_full(by_position);
-        let mut positional = 0;
-        let mut is_unknown = |argument: &eval::Argument| {
-            let Some(name) = argument.name.as_deref() else {
-                positional += 1;
-                return overflows && is_full(positional);
-            };
-            self.takes(name, release) == Takes::Nothing
-        };
-        let arguments = self.run.arguments().iter().enumerate();
-        arguments
-            .filter(|(_, argument)| is_unknown(argument) && argument.when == Cond::TRUE)
-            .map(|(index, _)| index)
-            .collect()
+        let Some((package, definition)) = self.resolve(release) else { return Takes::Unknown };
+        let releases = self.releases_with(release);
+        self.knowledge.takes(package, definition, keyword, &|package| releases.of(package))
     }
 
     /// The argument that reaches a parameter in any release, by name or by position.
@@ -192,6 +189,7 @@ impl<'a> Call<'a> {
 
     /// The guards of the constructor in a release; every rule goes through all of them.
     fn guards(&self, release: usize) -> impl Iterator<Item = &'a Guard> {
+        let release = self.alike().oldest(release);
         let read = || {
             let releases = self.releases_with(release);
             let definitions = if self.is_about_callee() {
@@ -209,13 +207,14 @@ impl<'a> Call<'a> {
     pub(super) fn warned(&self, release: usize) -> Vec<(&'a Guard, Outcome)> {
         let definition = self.definition(release).filter(|_| self.is_about_callee());
         let warnings = definition.into_iter().flat_map(|definition| self.package.warnings(definition, release));
-        let given = warnings.map(|warning| (warning, self.when_in(&warning.when, release)));
+        let only = [release].into_iter().collect();
+        let given = warnings.map(|warning| (warning, self.when(&warning.when, &only)));
         given.filter(|(_, outcome)| !outcome.certain.is_empty()).collect()
     }
 
     /// See [`Versions::near`](super::versions::Versions::near).
-    pub(crate) fn near(&self) -> ReleaseSet {
-        self.versions().near()
+    pub(crate) fn near(&self) -> &ReleaseSet {
+        self.near.get_or_init(|| self.versions().near())
     }
 
     /// Releases whose guards, among those that `select` picks, stop this call.
@@ -232,17 +231,27 @@ impl<'a> Call<'a> {
     /// The same, where no release that counts may be among them.
     pub(crate) fn stopped_anywhere(&self, select: impl Fn(&Guard) -> bool) -> Outcome {
         let mut outcome = Outcome::default();
-        for release in self.package.all().iter().filter(|release| self.comes_far(*release)) {
-            for guard in self.guards(release).filter(|guard| select(guard)) {
-                outcome.merge(self.when_in(&guard.when, release));
-            }
+        for (guard, releases) in self.met(&self.package.all()).into_iter().filter(|(guard, _)| select(guard)) {
+            outcome.merge(self.when(&guard.when, &releases));
         }
         outcome
     }
 
-    /// Whether a release takes the arguments, so that its checks are met.
-    fn comes_far(&self, release: usize) -> bool {
-        self.judged() == Some(release) || self.unknown_arguments(release).is_empty()
+    /// Every guard that some of these releases have, with those of them in which the call comes that far, newest first.
+    fn met(&self, releases: &ReleaseSet) -> Vec<(&'a Guard, ReleaseSet)> {
+        let mut places = BTreeMap::new();
+        let mut met: Vec<(&'a Guard, ReleaseSet)> = Vec::new();
+        for run in self.runs(releases).iter().rev() {
+            for guard in run.iter().next().into_iter().flat_map(|release| self.guards(release)) {
+                // Most guards stay the same from release to release.
+                let place = *places.entry(std::ptr::from_ref(guard)).or_insert(met.len());
+                match met.get_mut(place) {
+                    Some((_, known)) => *known = &*known | run,
+                    None => met.push((guard, run.clone())),
+                }
+            }
+        }
+        met
     }
 
     /// Every guard that stops this call in some release which counts, with all the releases in which it does. A release that does
@@ -260,27 +269,20 @@ impl<'a> Call<'a> {
         widens: impl Fn(&Guard, &Guard) -> bool,
     ) -> Vec<(&'a Guard, Outcome)> {
         let near = self.near();
-        let mut selected = BTreeMap::new();
         let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
-        for (releases, is_near) in [(&near, true), (&(&self.package.all() - &near), false)] {
-            for release in releases.iter().rev().filter(|release| self.comes_far(*release)) {
-                for guard in self.guards(release) {
-                    // Most guards stay the same from release to release.
-                    if !*selected.entry(std::ptr::from_ref(guard)).or_insert_with(|| select(guard)) {
-                        continue;
-                    }
-                    if !is_near && !found.iter().any(|(known, _)| widens(known, guard)) {
-                        continue;
-                    }
-                    let decided = self.when_in(&guard.when, release);
-                    if decided.certain.is_empty() && decided.conditional.is_empty() {
-                        continue;
-                    }
-                    match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, guard)) {
-                        Some((_, outcome)) => outcome.merge(decided),
-                        None => found.push((guard, decided)),
-                    }
+        for (releases, is_near) in [(near, true), (&(&self.package.all() - near), false)] {
+            for (guard, releases) in self.met(releases).into_iter().filter(|(guard, _)| select(guard)) {
+                if !is_near && !found.iter().any(|(known, _)| widens(known, guard)) {
+                    continue;
+                }
+                let decided = self.when(&guard.when, &releases);
+                if decided.certain.is_empty() && decided.conditional.is_empty() {
+                    continue;
+                }
+                match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, guard)) {
+                    Some((_, outcome)) => outcome.merge(decided),
+                    None => found.push((guard, decided)),
                 }
             }
             if found.is_empty() {
@@ -293,41 +295,60 @@ impl<'a> Call<'a> {
     /// Releases, among `releases`, in which a condition over the parameters holds.
     pub(crate) fn when(&self, condition: &str, releases: &ReleaseSet) -> Outcome {
         let mut outcome = Outcome::default();
-        releases.iter().for_each(|release| outcome.merge(self.when_in(condition, release)));
+        // A single release needs no comparison with others.
+        let is_single = releases.len() == 1;
+        let runs = if is_single { vec![releases.clone()] } else { self.alike_for(condition).cut(releases) };
+        for run in runs {
+            let holds = run.iter().next().and_then(|release| self.bound(condition, release));
+            outcome.merge(holds.map_or_else(Outcome::default, |holds| self.holds(&holds, &run)));
+        }
         outcome
     }
 
     /// Releases, among `releases`, in which a condition over flags holds whenever the call is reached.
     pub(crate) fn holds(&self, condition: &Cond, releases: &ReleaseSet) -> Outcome {
         let mut outcome = Outcome::default();
-        let holds_in = |release| self.holds_in(&self.fix_releases(condition, release), release);
-        releases.iter().for_each(|release| outcome.merge(holds_in(release)));
+        if *condition == Cond::FALSE {
+            return outcome;
+        }
+        let path = &self.run.call().when;
+        if compares_releases(condition) || compares_releases(path) {
+            for release in releases.iter() {
+                let (path, holds) = (self.fix_releases(path, release), self.fix_releases(condition, release));
+                outcome.merge(self.decided_in(&path, &holds, release, &[release].into_iter().collect()));
+            }
+            return outcome;
+        }
+        let is_field = |id: &FlagId| matches!(self.run.flag(*id).owner, FlagOwner::External(_));
+        let fields: Vec<FlagId> = flags_of(path).chain(flags_of(condition)).filter(is_field).collect();
+        let runs = if fields.is_empty() { vec![releases.clone()] } else { self.alike_for_flags(fields).cut(releases) };
+        for run in runs {
+            outcome.merge(
+                run.iter()
+                    .next()
+                    .map_or_else(Outcome::default, |release| self.decided_in(path, condition, release, &run)),
+            );
+        }
         outcome
     }
 
-    fn when_in(&self, condition: &str, release: usize) -> Outcome {
-        self.condition(condition, release).map_or_else(Outcome::default, |holds| self.holds_in(&holds, release))
-    }
-
-    fn holds_in(&self, holds: &Cond, release: usize) -> Outcome {
-        let only: ReleaseSet = [release].into_iter().collect();
-        let mut outcome = Outcome::default();
+    /// What the flags decide, in one release and so in all of `run`.
+    fn decided_in(&self, path: &Cond, holds: &Cond, release: usize, run: &ReleaseSet) -> Outcome {
+        let mut outcome = Outcome { flags: flags_of(holds).collect(), ..Outcome::default() };
         if *holds == Cond::FALSE {
-            return outcome;
+            return Outcome::default();
         }
-        let path = self.fix_releases(&self.run.call().when, release);
-        outcome.flags = flags_of(holds).collect();
         let mut started = false;
         for (index, variant) in self.run.variants.iter().enumerate() {
             started |= variant.origin.is_some();
-            let known = self.assignment(variant, &path, holds, release);
-            match self.decide(&path, holds, &known) {
+            let known = self.assignment(variant, path, holds, release);
+            match self.decide(path, holds, &known) {
                 Decision::Certain => {
-                    outcome.certain = only.clone();
+                    outcome.certain = run.clone();
                     outcome.variants.push(index);
                 }
                 Decision::OnFlags(condition) => {
-                    outcome.conditional = only.clone();
+                    outcome.conditional = run.clone();
                     outcome.condition = Some(condition);
                 }
                 Decision::Never | Decision::Unknown => {}
@@ -335,15 +356,15 @@ impl<'a> Call<'a> {
         }
         if outcome.certain.is_empty() && !started {
             // Nothing starts the script: its users do, with flags of their own.
-            match self.decide(&path, holds, &Assignment::new()) {
+            match self.decide(path, holds, &Assignment::new()) {
                 Decision::OnFlags(condition) => {
-                    outcome.conditional = only;
+                    outcome.conditional = run.clone();
                     outcome.condition = Some(condition);
                 }
-                Decision::Certain if flags_of(&path).next().is_some() => {
-                    outcome.flags.extend(flags_of(&path));
-                    outcome.conditional = only;
-                    outcome.condition = Some(path);
+                Decision::Certain if flags_of(path).next().is_some() => {
+                    outcome.flags.extend(flags_of(path));
+                    outcome.conditional = run.clone();
+                    outcome.condition = Some(path.clone());
                 }
                 Decision::Certain | Decision::Never | Decision::Unknown => {}
             }
@@ -461,6 +482,11 @@ fn flag_of(atom: &Atom) -> Option<FlagId> {
 /// What a condition calls a flag.
 fn symbol_of(id: FlagId) -> Arc<Symbol> {
     Arc::new(Symbol { root: Root::Flag(id), path: Vec::new() })
+}
+
+/// Whether a condition asks which release of a library is installed.
+fn compares_releases(condition: &Cond) -> bool {
+    condition.atoms().into_iter().any(|atom| matches!(atom, Atom::Release(..)))
 }
 
 fn flags_of(condition: &Cond) -> impl Iterator<Item = FlagId> {

@@ -1,6 +1,6 @@
 //! What a mined guard says, whatever the call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::eval::{self, Cond, Root, Symbol, Tri, Value};
@@ -37,6 +37,13 @@ pub(super) fn names(expression: &str, name: &str) -> bool {
     let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
     let mut found = expression.match_indices(name);
     found.any(|(at, _)| !expression[..at].ends_with(is_part) && !expression[at + name.len()..].starts_with(is_part))
+}
+
+/// Every name in an expression, with words that stand in strings.
+pub(super) fn words(expression: &str) -> BTreeSet<&str> {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    let words = expression.split(|letter: char| !is_part(letter));
+    words.filter(|word| word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')).collect()
 }
 
 /// A host that knows nothing.

@@ -1,24 +1,26 @@
 //! Keyword arguments that a callable does not take in some release that the project allows, and what became of them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
 use super::versions::{Reach, Versions, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Argument, Cond};
-use crate::knowledge::{Knowledge, Package, ReleaseSet, Takes};
+use crate::knowledge::{Alike, Aspect, Knowledge, Package, ReleaseSet, Takes};
 use crate::lower::Releases;
 use crate::model::Environment;
 use crate::source::did_you_mean;
 
 /// A class or function that gets keyword arguments, from a call, an argument file or a launch line.
-#[derive(Clone, Copy)]
 pub(super) struct Receiver<'a> {
-    pub(super) knowledge: &'a Knowledge,
-    pub(super) environment: &'a Environment,
+    knowledge: &'a Knowledge,
+    environment: &'a Environment,
     /// Full name: `trl.DPOConfig`.
-    pub(super) callee: &'a str,
+    callee: Arc<str>,
+    /// The packages that have a say in what the callee takes, its own first, each with releases that say the same.
+    packages: Vec<(Versions<'a>, Alike)>,
 }
 
 /// An argument that does not fit.
@@ -76,24 +78,40 @@ impl Misfit<'_> {
 }
 
 impl<'a> Receiver<'a> {
+    /// The callable of a full name, in what the project says about releases.
+    pub(super) fn new(knowledge: &'a Knowledge, environment: &'a Environment, callee: &Arc<str>) -> Self {
+        let own = callee.split('.').next().and_then(|top| knowledge.package(top));
+        let own = own.map(|own| Versions::new(own, environment));
+        let others = own.and_then(|own| {
+            let at = Releases::new(knowledge, environment, own.package, own.in_effect()?);
+            Some(at.outside_packages(callee).into_iter().map(|package| Versions::new(package, environment)))
+        });
+        let packages = own.into_iter().chain(others.into_iter().flatten()).map(|versions| {
+            let at = Releases::new(knowledge, environment, versions.package, 0);
+            (versions, knowledge.alike(versions.package, [&**callee], Aspect::Whole, &|package| at.of(package)))
+        });
+        Self { knowledge, environment, callee: Arc::clone(callee), packages: packages.collect() }
+    }
+
     /// What is wrong with a keyword; `None` where every release that counts takes it, or that cannot be told.
     pub(super) fn misfit(&self, keyword: &str) -> Option<Misfit<'a>> {
-        let packages = self.packages();
-        let lacks = |versions: &Versions<'a>| {
-            versions.near().iter().any(|release| self.takes(versions.package, release, keyword) == Takes::Nothing)
+        let lacks = |(versions, alike): &&(Versions<'a>, Alike)| {
+            !self
+                .releases(versions.package, alike, &versions.near(), keyword, |takes| takes == Takes::Nothing)
+                .is_empty()
         };
-        let candidates: Vec<Versions<'a>> = packages.iter().copied().filter(lacks).collect();
+        let candidates: Vec<&(Versions<'a>, Alike)> = self.packages.iter().filter(lacks).collect();
         let own = *candidates.first()?;
-        let having = |versions: &Versions<'a>| {
-            releases_that(versions.package, |release| {
-                matches!(self.takes(versions.package, release, keyword), Takes::Parameter(_) | Takes::AnyKeyword)
-            })
+        let having = |(versions, alike): &(Versions<'a>, Alike)| {
+            let is_taken = |takes| matches!(takes, Takes::Parameter(_) | Takes::AnyKeyword);
+            self.releases(versions.package, alike, &versions.package.all(), keyword, is_taken)
         };
-        let found = candidates.into_iter().map(|versions| (versions, having(&versions)));
-        let (versions, having) =
+        let found = candidates.into_iter().map(|candidate| (candidate, having(candidate)));
+        let ((versions, alike), having) =
             found.into_iter().find(|(_, having)| !having.is_empty()).unwrap_or((own, ReleaseSet::default()));
         let lacking =
-            releases_that(versions.package, |release| self.takes(versions.package, release, keyword) == Takes::Nothing);
+            self.releases(versions.package, alike, &versions.package.all(), keyword, |takes| takes == Takes::Nothing);
+        let versions = *versions;
         let release = judged(&versions, &lacking)?;
         let fate = self.fate(&versions, release, keyword, &having);
         Some(Misfit { versions, lacking, having, fate })
@@ -101,19 +119,32 @@ impl<'a> Receiver<'a> {
 
     /// Whether the callee takes a keyword in the releases that are in effect, or that cannot be told.
     pub(super) fn may_take(&self, keyword: &str) -> bool {
-        let own = self.packages().into_iter().next();
-        own.and_then(|own| Some(self.takes(own.package, own.in_effect()?, keyword))) != Some(Takes::Nothing)
+        let own = self.packages.first();
+        own.and_then(|(own, _)| Some(self.takes(own.package, own.in_effect()?, keyword))) != Some(Takes::Nothing)
     }
 
-    /// The packages that have a say in what the callee takes, its own first.
-    fn packages(&self) -> Vec<Versions<'a>> {
-        let Some(own) = self.callee.split('.').next().and_then(|top| self.knowledge.package(top)) else {
-            return Vec::new();
-        };
-        let own = Versions::new(own, self.environment);
-        let others = own.in_effect().map(|release| self.at(own.package, release).outside_packages(self.callee));
-        let others = others.into_iter().flatten().map(|package| Versions::new(package, self.environment));
-        std::iter::once(own).chain(others).collect()
+    /// The releases, among `among`, that do something with a keyword.
+    fn releases(
+        &self,
+        package: &'a Package,
+        alike: &Alike,
+        among: &ReleaseSet,
+        keyword: &str,
+        does: impl Fn(Takes<'a>) -> bool,
+    ) -> ReleaseSet {
+        let mut found = ReleaseSet::default();
+        for run in alike.cut(among) {
+            let first = run.iter().next();
+            if first.is_some_and(|release| self.at(package, release).resolve(&self.callee).is_some()) {
+                if first.is_some_and(|release| does(self.takes(package, release, keyword))) {
+                    found = &found | &run;
+                }
+            } else {
+                // Where it has another place, nothing is known of changes there.
+                found = &found | &run.iter().filter(|release| does(self.takes(package, *release, keyword))).collect();
+            }
+        }
+        found
     }
 
     fn at(&self, package: &'a Package, release: usize) -> Releases<'a> {
@@ -122,16 +153,16 @@ impl<'a> Receiver<'a> {
 
     fn takes(&self, package: &'a Package, release: usize, keyword: &str) -> Takes<'a> {
         let at = self.at(package, release);
-        match at.takes(self.callee, keyword) {
+        match at.takes(&self.callee, keyword) {
             Takes::Unknown => at.takes(&self.name(at), keyword),
             known => known,
         }
     }
 
     /// The callee's full name in a release: it may live in another module there.
-    fn name(&self, at: Releases<'a>) -> Cow<'a, str> {
-        let relocated = || at.relocated(self.callee).map(|(module, name)| Cow::Owned(format!("{module}.{name}")));
-        if at.resolve(self.callee).is_some() { None } else { relocated() }.unwrap_or(Cow::Borrowed(self.callee))
+    fn name(&self, at: Releases<'a>) -> Cow<'_, str> {
+        let relocated = || at.relocated(&self.callee).map(|(module, name)| Cow::Owned(format!("{module}.{name}")));
+        if at.resolve(&self.callee).is_some() { None } else { relocated() }.unwrap_or(Cow::Borrowed(&*self.callee))
     }
 
     fn fate(&self, versions: &Versions<'a>, release: usize, keyword: &str, having: &ReleaseSet) -> Fate {
@@ -176,7 +207,7 @@ impl<'a> Receiver<'a> {
     /// The class of an argument `args` that has `keyword` as a field.
     pub(super) fn configuration(&self, package: &'a Package, release: usize, keyword: &str) -> Option<String> {
         let at = self.at(package, release);
-        let annotation = at.parameter(self.callee, "args")?.annotation.as_deref()?;
+        let annotation = at.parameter(&self.callee, "args")?.annotation.as_deref()?;
         let (module, _) = self.callee.rsplit_once('.')?;
         let names = annotation.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
         let classes = names.filter(|name| name.starts_with(char::is_uppercase)).map(|name| format!("{module}.{name}"));
@@ -185,13 +216,9 @@ impl<'a> Receiver<'a> {
 
     /// A parameter that is written almost like `keyword`.
     fn similar(&self, package: &'a Package, release: usize, keyword: &str) -> Option<String> {
-        let signature = self.at(package, release).signature(self.callee)?;
+        let signature = self.at(package, release).signature(&self.callee)?;
         did_you_mean(keyword, signature.parameters.keys().copied()).map(str::to_owned)
     }
-}
-
-fn releases_that(package: &Package, does: impl Fn(usize) -> bool) -> ReleaseSet {
-    package.all().iter().filter(|release| does(*release)).collect()
 }
 
 /// The release whose parameters are of interest: the one in effect, or the newest allowed one that lacks the argument.
@@ -209,6 +236,34 @@ pub(super) struct Unfit<'a> {
 }
 
 impl<'a> Call<'a> {
+    /// Indices of arguments that the constructor of a release does not have; none where that is not known.
+    pub(crate) fn unknown_arguments(&self, release: usize) -> &[usize] {
+        let oldest = self.alike_for_arguments().oldest(release);
+        self.unknown.get(oldest).map_or(&[], |known| known.get_or_init(|| self.find_unknown_arguments(oldest)))
+    }
+
+    fn find_unknown_arguments(&self, release: usize) -> Vec<usize> {
+        let by_position = self.run.arguments().iter().filter(|argument| argument.name.is_none()).count();
+        let is_full = |count: usize| {
+            let signature = self.signature(release).filter(|signature| signature.complete);
+            signature.is_some_and(|signature| count > signature.positional.len() && !signature.any_positional)
+        };
+        let overflows = by_position > 0 && is_full(by_position);
+        let mut positional = 0;
+        let mut is_unknown = |argument: &Argument| {
+            let Some(name) = argument.name.as_deref() else {
+                positional += 1;
+                return overflows && is_full(positional);
+            };
+            self.takes(name, release) == Takes::Nothing
+        };
+        let arguments = self.run.arguments().iter().enumerate();
+        arguments
+            .filter(|(_, argument)| is_unknown(argument) && argument.when == Cond::TRUE)
+            .map(|(index, _)| index)
+            .collect()
+    }
+
     /// The keyword arguments of the call that some release which counts does not take, as far as the package asked about makes the
     /// difference.
     pub(super) fn unfit(&self) -> &[Unfit<'a>] {
@@ -232,8 +287,9 @@ impl<'a> Call<'a> {
     }
 
     /// What gets the arguments of the call.
-    pub(super) fn receiver(&self) -> Receiver<'a> {
-        Receiver { knowledge: self.knowledge, environment: &self.run.environment, callee: self.callee() }
+    pub(super) fn receiver(&self) -> &Receiver<'a> {
+        let new = || Receiver::new(self.knowledge, &self.run.environment, &self.run.call().object.callee);
+        self.receiver.get_or_init(new)
     }
 }
 

@@ -1,6 +1,9 @@
 //! Settings of argument files and launch lines that the class they are meant for does not take, in some release that the project
 //! allows.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use super::ask::Outcome;
 use super::misfit::{Fate, Misfit, Receiver};
 use super::versions::{Reach, enumerate};
@@ -18,7 +21,8 @@ struct UnfitSetting<'a> {
     name: &'a str,
     variant: (usize, &'a Variant),
     parser: &'a Parser,
-    receiver: Receiver<'a>,
+    /// Full name of the class that does not take it.
+    callee: &'a str,
     misfit: Misfit<'a>,
     reach: Reach,
 }
@@ -26,6 +30,8 @@ struct UnfitSetting<'a> {
 /// The settings with which the project starts a script and which a strict parser of the script would not know.
 fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSetting<'a>> {
     let mut found: Vec<UnfitSetting<'a>> = Vec::new();
+    let mut receivers: BTreeMap<Arc<str>, Receiver<'a>> = BTreeMap::new();
+    let new = |class: &Arc<str>| Receiver::new(context.knowledge, &script.environment, class);
     for (index, variant) in script.variants.iter().enumerate() {
         for setting in &variant.settings {
             let flag = &script.trace.flags[setting.flag.0 as usize];
@@ -34,24 +40,25 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
             else {
                 continue;
             };
-            let receiver = Receiver { knowledge: context.knowledge, environment: &script.environment, callee: class };
             let is_told = found.iter().any(|other| other.setting.origin == setting.origin);
             // Another class that the parser fills may take it.
-            let is_taken = parser
-                .classes
-                .iter()
-                .filter_map(library_class)
-                .any(|other| other != *class && Receiver { callee: &other, ..receiver }.may_take(&flag.name));
+            let is_taken = parser.classes.iter().filter_map(library_class).any(|other| {
+                other != *class
+                    && receivers.entry(Arc::clone(&other)).or_insert_with(|| new(&other)).may_take(&flag.name)
+            });
             if is_told || is_taken || !is_strict(script, parser, variant, setting, context.knowledge) {
                 continue;
             }
-            let Some(misfit) = receiver.misfit(&flag.name) else { continue };
+            let Some(misfit) = receivers.entry(Arc::clone(class)).or_insert_with(|| new(class)).misfit(&flag.name)
+            else {
+                continue;
+            };
             let versions = misfit.versions;
             let Some(in_effect) = versions.in_effect() else { continue };
             let reach = versions.reach(&Outcome::certainly(misfit.lacking.clone()), in_effect);
             if versions.speaks_of(reach) {
                 let variant = (index, variant);
-                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, receiver, misfit, reach });
+                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, callee: class, misfit, reach });
             }
         }
     }
@@ -93,7 +100,7 @@ pub(super) fn report_settings(
     for one in unfit.iter().filter(|one| select(&one.misfit.fate)) {
         let is_alike = |other: &UnfitSetting<'_>| {
             other.setting.origin.file == one.setting.origin.file
-                && other.receiver.callee == one.receiver.callee
+                && other.callee == one.callee
                 && other.variant.0 == one.variant.0
                 && other.reach == one.reach
                 && other.misfit.versions.package.name() == one.misfit.versions.package.name()
@@ -114,7 +121,7 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     let in_effect = versions.in_effect()?;
     let releases = versions.meant(first.reach, in_effect, &lacking);
     let names: Vec<String> = group.iter().map(|one| format!("`{}`", one.name)).collect();
-    let message = first.misfit.headline(first.receiver.callee, &releases, &enumerate(&names), in_effect);
+    let message = first.misfit.headline(first.callee, &releases, &enumerate(&names), in_effect);
     let label = |one: &UnfitSetting<'_>, message: &str| Label { span: one.setting.origin, message: message.to_owned() };
     let mut finding =
         versions.finding(meta, first.reach, &lacking, message, label(first, "ValueError: not used by the parser"));

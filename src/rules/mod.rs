@@ -50,6 +50,7 @@ mod removed_argument;
 mod renamed_argument;
 mod report;
 mod rewritten;
+mod runs;
 #[cfg(test)]
 mod settings_tests;
 mod sync_ref_model_with_peft;

@@ -1,0 +1,156 @@
+//! Releases that say the same: most releases change nothing about a name, and need not be asked by themselves.
+
+use std::collections::BTreeSet;
+
+use super::stored::{Callable, Fact, Module};
+use super::{Knowledge, Package, ReleaseSet, Resolution};
+
+/// The releases of a package, in runs that say the same about some names: what they stand for, what that accepts, and when it
+/// raises or warns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alike {
+    /// The first release of each run, ascending; the first of them is 0.
+    starts: Vec<usize>,
+}
+
+impl Alike {
+    /// The oldest release from which on nothing changes up to this one.
+    pub fn oldest(&self, release: usize) -> usize {
+        let after = self.starts.partition_point(|start| *start <= release);
+        self.starts[..after].last().copied().unwrap_or_default()
+    }
+
+    /// A set of releases, cut into sets that say the same, oldest first.
+    pub fn cut(&self, releases: &ReleaseSet) -> Vec<ReleaseSet> {
+        let mut runs: Vec<(usize, ReleaseSet)> = Vec::new();
+        for release in releases.iter() {
+            let oldest = self.oldest(release);
+            match runs.last_mut().filter(|(known, _)| *known == oldest) {
+                Some((_, run)) => run.insert(release),
+                None => runs.push((oldest, [release].into_iter().collect())),
+            }
+        }
+        runs.into_iter().map(|(_, run)| run).collect()
+    }
+}
+
+/// What about some callables is of interest.
+#[derive(Debug, Clone, Copy)]
+pub enum Aspect<'w> {
+    /// Everything.
+    Whole,
+    /// Parameters and fields of these names.
+    Parameters(&'w BTreeSet<&'w str>),
+    /// Those, and which parameters can be given by position.
+    Positions(&'w BTreeSet<&'w str>),
+}
+
+impl Knowledge {
+    /// The runs of releases of `package` that say the same about `names`, which may be of other packages too: `in_effect` tells
+    /// the release of those.
+    pub fn alike<'n>(
+        &self,
+        package: &Package,
+        names: impl IntoIterator<Item = &'n str>,
+        aspect: Aspect<'_>,
+        in_effect: &dyn Fn(&str) -> Option<usize>,
+    ) -> Alike {
+        let (starts, seen) = (BTreeSet::from([0]), BTreeSet::new());
+        let mut walk = Walk { knowledge: self, package, aspect, in_effect, starts, seen };
+        names.into_iter().for_each(|name| walk.name(name));
+        Alike { starts: walk.starts.into_iter().filter(|start| *start < package.brief().len().max(1)).collect() }
+    }
+}
+
+struct Walk<'a, 'f> {
+    knowledge: &'a Knowledge,
+    /// The package whose releases are told apart.
+    package: &'a Package,
+    aspect: Aspect<'f>,
+    in_effect: &'f dyn Fn(&str) -> Option<usize>,
+    starts: BTreeSet<usize>,
+    /// Definitions that were walked through.
+    seen: BTreeSet<String>,
+}
+
+impl Walk<'_, '_> {
+    /// Whatever a full name stands for.
+    fn name(&mut self, dotted: &str) {
+        let top = dotted.split('.').next().unwrap_or(dotted);
+        let Some(owner) = self.knowledge.package(&top.replace('_', "-")) else { return };
+        if owner.name() == self.package.name() {
+            let Some((path, name)) = dotted.rsplit_once('.') else { return };
+            let Some(module) = owner.module(path, name) else { return };
+            self.intervals(exported(module, name));
+            for export in module.definitions.get(name).into_iter().flatten() {
+                self.definition(owner, &export.fact.at);
+            }
+            // A base class may be named by its definition.
+            self.definition(owner, dotted);
+        } else if let Some(release) = (self.in_effect)(owner.name()) {
+            let definition = match owner.resolve(dotted, release) {
+                Resolution::Definition(definition) => definition,
+                Resolution::Other | Resolution::NotExported | Resolution::Unknown => dotted,
+            };
+            self.definition(owner, definition);
+        }
+    }
+
+    fn definition(&mut self, owner: &Package, definition: &str) {
+        let Some(callable) = owner.callable(definition) else { return };
+        if !self.seen.insert(definition.to_owned()) {
+            return;
+        }
+        if owner.name() == self.package.name() {
+            self.intervals(told(callable, self.aspect));
+        }
+        for base in callable.bases.iter().flat_map(|fact| &fact.fact.names) {
+            if owner.callable(base).is_some() {
+                self.definition(owner, base);
+            } else {
+                self.name(base);
+            }
+        }
+    }
+
+    fn intervals<'i>(&mut self, intervals: impl Iterator<Item = &'i str>) {
+        for range in intervals.flat_map(|intervals| self.package.ranges(intervals)) {
+            self.starts.extend([range.start, range.end]);
+        }
+    }
+}
+
+/// Every `in` that tells what a module exports under a name.
+fn exported<'m>(module: &'m Module, name: &str) -> impl Iterator<Item = &'m str> {
+    let plain = [module.releases.as_str(), module.dynamic.as_str()];
+    let other = module.others.get(name).map(String::as_str);
+    plain.into_iter().chain(other).chain(module.definitions.get(name).into_iter().flat_map(|facts| of(facts)))
+}
+
+/// Every `in` of a callable that tells about an aspect of it.
+fn told<'c>(callable: &'c Callable, aspect: Aspect<'c>) -> Box<dyn Iterator<Item = &'c str> + 'c> {
+    let plain = [&callable.releases, &callable.inherits, &callable.any_positional, &callable.any_keyword];
+    let shape = plain.into_iter().map(String::as_str).chain(of(&callable.kind)).chain(of(&callable.bases));
+    let positions = of(&callable.positional);
+    let named = |names: &'c BTreeSet<&'c str>| {
+        names.iter().filter_map(|name| callable.parameters.get(*name)).flat_map(|facts| of(facts))
+    };
+    match aspect {
+        Aspect::Parameters(names) => Box::new(shape.chain(named(names)).chain(of(&callable.forwards))),
+        Aspect::Positions(names) => Box::new(shape.chain(positions).chain(named(names)).chain(of(&callable.forwards))),
+        Aspect::Whole => Box::new(
+            shape
+                .chain(positions)
+                .chain(callable.parameters.values().flat_map(|facts| of(facts)))
+                .chain(of(&callable.guards))
+                .chain(of(&callable.warnings))
+                .chain(of(&callable.reads))
+                .chain(of(&callable.forwards))
+                .chain(of(&callable.returns)),
+        ),
+    }
+}
+
+fn of<T>(facts: &[Fact<T>]) -> impl Iterator<Item = &str> {
+    facts.iter().map(|fact| fact.releases.as_str())
+}
