@@ -46,9 +46,9 @@ struct Module<'a> {
     #[serde(default, skip_serializing_if = "str::is_empty")]
     dynamic: &'a str,
     #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
-    definitions: BTreeMap<&'a str, &'a RawValue>,
+    definitions: BTreeMap<&'a str, Box<RawValue>>,
     #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
-    others: BTreeMap<&'a str, &'a RawValue>,
+    others: BTreeMap<&'a str, Box<RawValue>>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -88,7 +88,9 @@ fn pack(mined: &Mined<'_>, out: &Path, list: &mut String) -> Result<(), Box<dyn 
         cut(name, module, &mut pieces)?;
     }
     let exports: BTreeMap<&str, &str> = pieces.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    let callables = mined.callables.iter().map(|(name, text)| (name.as_str(), text.get())).collect();
+    let callables = mined.callables.iter().map(|(name, text)| Ok((name.as_str(), paired(text)?)));
+    let callables: BTreeMap<&str, String> = callables.collect::<Result<_, serde_json::Error>>()?;
+    let callables = callables.iter().map(|(name, text)| (*name, text.as_str())).collect();
     for (kind, parts) in [("exports", &exports), ("callables", &callables)] {
         writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, out)?)?;
     }
@@ -113,12 +115,34 @@ fn cut<'a>(name: &str, module: &Module<'a>, pieces: &mut BTreeMap<String, String
         for (all, taken) in facts {
             if let Some(text) = all.get(one) {
                 length += one.len() + text.get().len();
-                taken.insert(one, text);
+                taken.insert(one, RawValue::from_string(paired(text)?)?);
             }
         }
     }
     pieces.insert(key, serde_json::to_string(&current)?);
     Ok(())
+}
+
+/// Facts written as pairs of the releases and what holds there; see `Fact` in `src/knowledge/stored.rs`.
+fn paired(text: &RawValue) -> Result<String, serde_json::Error> {
+    let mut value = serde_json::from_str(text.get())?;
+    pair(&mut value);
+    serde_json::to_string(&value)
+}
+
+fn pair(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Object(members) => members.values_mut().for_each(pair),
+        serde_json::Value::Array(items) => {
+            for item in items.iter_mut() {
+                if let Some(fact) = item.as_object_mut() {
+                    let releases = fact.remove("in").unwrap_or_else(|| String::new().into());
+                    *item = vec![releases, std::mem::take(item)].into();
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// The releases without what they require, which is most of the text and seldom asked for.

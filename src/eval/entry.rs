@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ruff_python_ast::{self as ast, Stmt};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::interpreter::{Code, Definition, FUNCTION_WORK, Frame, Interpreter, Kind, SCRIPT_WORK};
 use super::store::Slot;
@@ -97,8 +98,15 @@ fn named(bindings: &[(&str, Value)]) -> BTreeMap<Arc<str>, Value> {
     bindings.iter().map(|(name, value)| ((*name).into(), value.clone())).collect()
 }
 
+/// The same few hundred conditions and defaults are evaluated for every call.
 fn parse(text: &str) -> Arc<PythonModule> {
-    Arc::new(PythonModule::parse(&Sources::default().add("condition".into(), text)))
+    static KNOWN: Mutex<FxHashMap<String, Arc<PythonModule>>> = Mutex::new(FxHashMap::with_hasher(FxBuildHasher));
+    if let Some(known) = KNOWN.lock().unwrap_or_else(PoisonError::into_inner).get(text) {
+        return Arc::clone(known);
+    }
+    let module = Arc::new(PythonModule::parse(&Sources::default().add("condition".into(), text)));
+    KNOWN.lock().unwrap_or_else(PoisonError::into_inner).insert(text.to_owned(), Arc::clone(&module));
+    module
 }
 
 fn some_class(value: &Value) -> Option<Arc<Class>> {

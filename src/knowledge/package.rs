@@ -1,11 +1,12 @@
 //! One library: loading its file and finding releases.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
 use std::sync::OnceLock;
 
 use pep440_rs::{Operator, Version, VersionSpecifiers};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::exports::Exports;
@@ -28,7 +29,7 @@ pub struct Package {
     versions: OnceLock<Vec<Version>>,
     /// Releases by their text, so that intervals are read without parsing versions.
     #[serde(skip)]
-    places: OnceLock<HashMap<String, usize>>,
+    places: OnceLock<FxHashMap<String, usize>>,
 }
 
 impl Package {
@@ -245,11 +246,12 @@ pub fn write_intervals(set: &ReleaseSet, releases: &[Release]) -> String {
 
 /// The two ends of an interval; an open end is empty.
 fn split(interval: &str) -> (&str, &str) {
-    let mut words = interval.split(' ');
-    match (words.next().unwrap_or_default(), words.next(), words.next()) {
-        ("-", last, _) => ("", last.unwrap_or_default()),
-        (only, None, _) => (only, only),
-        (first, Some(_), last) => (first, last.unwrap_or_default()),
+    match interval.split_once(' ') {
+        None if interval == "-" => ("", ""),
+        None => (interval, interval),
+        Some((first, last)) => {
+            (if first == "-" { "" } else { first }, last.strip_prefix("- ").unwrap_or(last.trim_start_matches('-')))
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 //! What is built into the tool is packed by `build.rs`: a run asks for a handful of thousands of parts, so only the chunks
 //! that hold those are unpacked, and only those parts are parsed.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::ops::Bound;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use flate2::read::DeflateDecoder;
+use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -57,7 +58,7 @@ pub(super) struct Packed<T> {
     table: &'static Table,
     chunks: Box<[OnceLock<Chunk<T>>]>,
     /// Where names were found: a few are asked for again and again.
-    found: Mutex<HashMap<String, Option<usize>>>,
+    found: Mutex<FxHashMap<String, Option<usize>>>,
 }
 
 /// An unpacked chunk.

@@ -5,18 +5,59 @@
 //! fact without `in` holds wherever the thing it belongs to exists.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A fact that holds for some releases: `"in": "0.7.11 - 0.27.2, 0.28.0"`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Fact<T> {
     /// The releases; empty: all in which its owner exists.
-    #[serde(rename = "in", default, skip_serializing_if = "String::is_empty")]
+    #[serde(rename = "in", skip_serializing_if = "String::is_empty")]
     pub releases: String,
     /// What holds there.
     #[serde(flatten)]
     pub fact: T,
+}
+
+/// A fact as the files write it.
+#[derive(Deserialize)]
+struct Written<T> {
+    #[serde(rename = "in", default)]
+    releases: String,
+    #[serde(flatten)]
+    fact: T,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = Fact<T>;
+
+            fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+                text.write_str("a fact")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Fact<T>, A::Error> {
+                let Written { releases, fact } = Written::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Fact { releases, fact })
+            }
+
+            /// As `build.rs` packs it, `[releases, fact]`: members that are mixed take several times as long to sort.
+            fn visit_seq<A: SeqAccess<'de>>(self, mut pair: A) -> Result<Fact<T>, A::Error> {
+                let missing = || A::Error::custom("a packed fact is a pair");
+                let releases = pair.next_element()?.ok_or_else(missing)?;
+                Ok(Fact { releases, fact: pair.next_element()?.ok_or_else(missing)? })
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
 }
 
 /// One release.

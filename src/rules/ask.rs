@@ -8,50 +8,11 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+pub(crate) use super::outcome::Outcome;
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Root, Symbol, Tri, Value};
 use crate::knowledge::{Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
 use crate::lower::{ReleaseHost, Releases};
 use crate::model::{LibraryCall, Variant};
-
-/// What happens to one call, over all releases of the package that defines the callee.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Outcome {
-    /// Releases in which it happens whenever the call is reached.
-    pub(crate) certain: ReleaseSet,
-    /// The first variant for which it is certain in some release.
-    pub(crate) variants: Vec<usize>,
-    /// Releases in which it happens only when flags have other values than their defaults, and nothing in the project says
-    /// which values they get.
-    pub(crate) conditional: ReleaseSet,
-    /// The condition of [`Self::conditional`], over flags only.
-    pub(crate) condition: Option<Cond>,
-    /// Flags that take part in the decision.
-    pub(crate) flags: Vec<FlagId>,
-}
-
-impl Outcome {
-    /// Happens in these releases, whatever the flags.
-    pub(crate) fn certainly(releases: ReleaseSet) -> Self {
-        Self { certain: releases, variants: vec![0], ..Self::default() }
-    }
-
-    /// Adds what another condition says about other releases, or about the same ones.
-    pub(super) fn merge(&mut self, other: Self) {
-        self.certain = &self.certain | &other.certain;
-        self.conditional = &(&self.conditional | &other.conditional) - &self.certain;
-        self.condition = self.condition.take().or(other.condition);
-        for variant in other.variants {
-            if !self.variants.contains(&variant) {
-                self.variants.push(variant);
-            }
-        }
-        for flag in other.flags {
-            if !self.flags.contains(&flag) {
-                self.flags.push(flag);
-            }
-        }
-    }
-}
 
 /// A call, ready to be asked what it does in the releases of one package.
 ///
@@ -71,8 +32,10 @@ pub struct Call<'a> {
     signatures: Vec<OnceCell<Option<Signature<'a>>>>,
     /// By release, likewise.
     guards: Vec<OnceCell<Vec<&'a Guard>>>,
-    /// See [`Self::unknown_arguments`]; by release, likewise.
-    pub(super) unknown: Vec<OnceCell<Vec<usize>>>,
+    /// See [`Self::met`].
+    met: [OnceCell<Vec<(&'a Guard, ReleaseSet)>>; 2],
+    /// See [`Self::given_takes`]; by release, likewise.
+    pub(super) given_takes: Vec<OnceCell<Vec<Takes<'a>>>>,
     /// See [`Self::raised`].
     pub(super) raised: OnceCell<Vec<super::raised::Raised<'a>>>,
     pub(super) receiver: OnceCell<super::misfit::Receiver<'a>>,
@@ -119,7 +82,8 @@ impl<'a> Call<'a> {
             definitions: vec![OnceCell::new(); releases],
             signatures: vec![OnceCell::new(); releases],
             guards: vec![OnceCell::new(); releases],
-            unknown: vec![OnceCell::new(); releases],
+            met: [OnceCell::new(), OnceCell::new()],
+            given_takes: vec![OnceCell::new(); releases],
             raised: OnceCell::new(),
             receiver: OnceCell::new(),
             unfit: OnceCell::new(),
@@ -231,27 +195,35 @@ impl<'a> Call<'a> {
     /// The same, where no release that counts may be among them.
     pub(crate) fn stopped_anywhere(&self, select: impl Fn(&Guard) -> bool) -> Outcome {
         let mut outcome = Outcome::default();
-        for (guard, releases) in self.met(&self.package.all()).into_iter().filter(|(guard, _)| select(guard)) {
-            outcome.merge(self.when(&guard.when, &releases));
+        for (guard, releases) in [self.met(true), self.met(false)].into_iter().flatten() {
+            if select(guard) {
+                outcome.merge(self.when(&guard.when, releases));
+            }
         }
         outcome
     }
 
-    /// Every guard that some of these releases have, with those of them in which the call comes that far, newest first.
-    fn met(&self, releases: &ReleaseSet) -> Vec<(&'a Guard, ReleaseSet)> {
-        let mut places = BTreeMap::new();
-        let mut met: Vec<(&'a Guard, ReleaseSet)> = Vec::new();
-        for run in self.runs(releases).iter().rev() {
-            for guard in run.iter().next().into_iter().flat_map(|release| self.guards(release)) {
-                // Most guards stay the same from release to release.
-                let place = *places.entry(std::ptr::from_ref(guard)).or_insert(met.len());
-                match met.get_mut(place) {
-                    Some((_, known)) => *known = &*known | run,
-                    None => met.push((guard, run.clone())),
+    /// Every guard of the releases that count (or of those that do not), with the releases that have it and in which the call
+    /// comes that far. The guards of the newest release come first.
+    fn met(&self, near: bool) -> &[(&'a Guard, ReleaseSet)] {
+        let [others, counting] = &self.met;
+        let find = || {
+            let releases = if near { self.near().clone() } else { &self.package.all() - self.near() };
+            let mut places = BTreeMap::new();
+            let mut met: Vec<(&'a Guard, ReleaseSet)> = Vec::new();
+            for run in self.runs(&releases).iter().rev() {
+                for guard in run.iter().next().into_iter().flat_map(|release| self.guards(release)) {
+                    // Most guards stay the same from release to release.
+                    let place = *places.entry(std::ptr::from_ref(guard)).or_insert(met.len());
+                    match met.get_mut(place) {
+                        Some((_, known)) => *known = &*known | run,
+                        None => met.push((guard, run.clone())),
+                    }
                 }
             }
-        }
-        met
+            met
+        };
+        if near { counting } else { others }.get_or_init(find)
     }
 
     /// Every guard that stops this call in some release which counts, with all the releases in which it does. A release that does
@@ -268,21 +240,20 @@ impl<'a> Call<'a> {
         select: impl Fn(&Guard) -> bool,
         widens: impl Fn(&Guard, &Guard) -> bool,
     ) -> Vec<(&'a Guard, Outcome)> {
-        let near = self.near();
         let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
-        for (releases, is_near) in [(near, true), (&(&self.package.all() - near), false)] {
-            for (guard, releases) in self.met(releases).into_iter().filter(|(guard, _)| select(guard)) {
+        for is_near in [true, false] {
+            for (guard, releases) in self.met(is_near).iter().filter(|(guard, _)| select(guard)) {
                 if !is_near && !found.iter().any(|(known, _)| widens(known, guard)) {
                     continue;
                 }
-                let decided = self.when(&guard.when, &releases);
+                let decided = self.when(&guard.when, releases);
                 if decided.certain.is_empty() && decided.conditional.is_empty() {
                     continue;
                 }
-                match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, guard)) {
+                match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, *guard)) {
                     Some((_, outcome)) => outcome.merge(decided),
-                    None => found.push((guard, decided)),
+                    None => found.push((*guard, decided)),
                 }
             }
             if found.is_empty() {

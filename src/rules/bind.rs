@@ -55,7 +55,7 @@ impl<'a> Call<'a> {
         (kind == CallableKind::Class).then(|| owner.forwards(definition, release))
     }
 
-    /// The value, in one release, of every parameter that is given or named.
+    /// The value, in one release, of every parameter that is named.
     fn bindings<'n>(&self, release: usize, named: &BTreeSet<&'n str>, host: &ReleaseHost<'_>) -> Vec<(&'n str, Value)>
     where
         'a: 'n,
@@ -72,12 +72,13 @@ impl<'a> Call<'a> {
         let is_positional = self.run.arguments().iter().any(|argument| argument.name.is_none());
         let signature = is_positional.then(|| self.signature(release)).flatten();
         let mut positional = signature.map_or(&[][..], |signature| &signature.positional).iter();
-        for argument in self.run.arguments() {
-            let parameter: Option<&'a str> = match &argument.name {
-                None => positional.next().copied(),
-                Some(name) => known(name).map(|parameter| parameter.alias_of.as_deref().unwrap_or(name)),
+        for (argument, takes) in self.run.arguments().iter().zip(self.given_takes(release)) {
+            let parameter: Option<&'a str> = match (&argument.name, takes) {
+                (None, _) => positional.next().copied(),
+                (Some(name), Takes::Parameter(parameter)) => Some(parameter.alias_of.as_deref().unwrap_or(name)),
+                (Some(_), _) => None,
             };
-            let Some(parameter) = parameter else { continue };
+            let Some(parameter) = parameter.filter(|parameter| named.contains(parameter)) else { continue };
             let value = if argument.when == Cond::TRUE {
                 argument.value.value.clone()
             } else {

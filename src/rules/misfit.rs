@@ -237,31 +237,33 @@ pub(super) struct Unfit<'a> {
 
 impl<'a> Call<'a> {
     /// Indices of arguments that the constructor of a release does not have; none where that is not known.
-    pub(crate) fn unknown_arguments(&self, release: usize) -> &[usize] {
-        let oldest = self.alike_for_arguments().oldest(release);
-        self.unknown.get(oldest).map_or(&[], |known| known.get_or_init(|| self.find_unknown_arguments(oldest)))
+    pub(crate) fn unknown_arguments(&self, release: usize) -> Vec<usize> {
+        let takes = self.given_takes(release).iter().zip(self.run.arguments()).enumerate();
+        let unknown = takes.filter(|(_, (takes, given))| **takes == Takes::Nothing && given.when == Cond::TRUE);
+        unknown.map(|(index, _)| index).collect()
     }
 
-    fn find_unknown_arguments(&self, release: usize) -> Vec<usize> {
-        let by_position = self.run.arguments().iter().filter(|argument| argument.name.is_none()).count();
-        let is_full = |count: usize| {
-            let signature = self.signature(release).filter(|signature| signature.complete);
-            signature.is_some_and(|signature| count > signature.positional.len() && !signature.any_positional)
-        };
-        let overflows = by_position > 0 && is_full(by_position);
+    /// What a release does with each of the arguments; those by position are either too many or not looked into.
+    pub(super) fn given_takes(&self, release: usize) -> &[Takes<'a>] {
+        let oldest = self.alike_for_arguments().oldest(release);
+        self.given_takes.get(oldest).map_or(&[], |known| known.get_or_init(|| self.find_given_takes(oldest)))
+    }
+
+    fn find_given_takes(&self, release: usize) -> Vec<Takes<'a>> {
+        let arguments = self.run.arguments().iter();
+        let by_position = arguments.clone().any(|argument| argument.name.is_none());
+        let signature = by_position.then(|| self.signature(release)).flatten();
+        let room = signature.filter(|signature| signature.complete && !signature.any_positional);
+        let room = room.map_or(usize::MAX, |signature| signature.positional.len());
         let mut positional = 0;
-        let mut is_unknown = |argument: &Argument| {
-            let Some(name) = argument.name.as_deref() else {
+        let takes = arguments.map(|argument| match argument.name.as_deref() {
+            Some(name) => self.takes(name, release),
+            None => {
                 positional += 1;
-                return overflows && is_full(positional);
-            };
-            self.takes(name, release) == Takes::Nothing
-        };
-        let arguments = self.run.arguments().iter().enumerate();
-        arguments
-            .filter(|(_, argument)| is_unknown(argument) && argument.when == Cond::TRUE)
-            .map(|(index, _)| index)
-            .collect()
+                if positional > room { Takes::Nothing } else { Takes::Unknown }
+            }
+        });
+        takes.collect()
     }
 
     /// The keyword arguments of the call that some release which counts does not take, as far as the package asked about makes the

@@ -32,6 +32,7 @@ mod misfit_tests;
 mod moved_argument;
 mod no_train_dataset;
 mod option;
+mod outcome;
 mod override_signature;
 mod peft_adapter_not_trainable;
 mod peft_config_is_dict;

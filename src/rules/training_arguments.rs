@@ -148,7 +148,7 @@ pub(super) fn moved_arguments(call: &Call<'_>, release: usize) -> Vec<usize> {
     let Some(settings) = settings(call, release) else { return Vec::new() };
     let is_setting =
         |index: &usize| arguments[*index].name.as_deref().is_some_and(|name| settings.parameters.contains_key(name));
-    call.unknown_arguments(release).iter().copied().filter(is_setting).collect()
+    call.unknown_arguments(release).into_iter().filter(is_setting).collect()
 }
 
 /// What the trainer's own configuration class declares.

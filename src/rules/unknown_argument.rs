@@ -113,7 +113,7 @@ fn too_many(call: &Call<'_>) -> Option<Diagnostic> {
     let arguments = call.run.arguments();
     let excess = |release: usize| {
         let unknown = call.unknown_arguments(release);
-        unknown.iter().copied().find(|index| arguments[*index].name.is_none())
+        unknown.into_iter().find(|index| arguments[*index].name.is_none())
     };
     let first = call.near().iter().rev().find_map(excess)?;
     let lacking: ReleaseSet = call.package.all().iter().filter(|release| excess(*release) == Some(first)).collect();
