@@ -9,7 +9,7 @@ use super::suppress;
 use crate::diagnostic::{Diagnostic, Fix, Problem, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{self, Analysis, Request};
-use crate::model::Environment;
+use crate::model::{Environment, LibraryCall};
 use crate::rules;
 use crate::source::{FileSystem, Sources};
 
@@ -77,17 +77,7 @@ pub fn check(job: &Job<'_>) -> Report {
         return report;
     };
     let context = rules::Context { knowledge: job.knowledge };
-    let calls = rules::calls(&analysis, &context);
-    let mut found = Vec::new();
-    for rule in rules::all() {
-        let meta = rule.meta();
-        if !job.settings.is_enabled(meta.name) {
-            continue;
-        }
-        let what = format!("the rule `{}`", meta.name);
-        let own = guarded(&mut report.problems, &what, || rules::check(*rule, &analysis, &calls, &context));
-        found.extend(own.unwrap_or_default());
-    }
+    let found = findings(job, &analysis, &context, &mut report.problems);
     let settled = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
     report.findings = without_consequences(settled);
     report.problems.extend(analysis.problems);
@@ -97,6 +87,42 @@ pub fn check(job: &Job<'_>) -> Report {
     report.environments = analysis.environments;
     report.environments.retain(|(path, _)| (job.is_given)(&job.folder.join(path)));
     report
+}
+
+/// What the rules find: about each call on its own, and about files. A place that is reached on several ways is reported once, at
+/// its worst.
+fn findings(
+    job: &Job<'_>,
+    analysis: &Analysis,
+    context: &rules::Context<'_>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Diagnostic> {
+    type Found = Vec<Result<Vec<Diagnostic>, Problem>>;
+    let enabled: Vec<_> = rules::all().iter().filter(|rule| job.settings.is_enabled(rule.meta().name)).collect();
+    let each = |check: &dyn Fn(&dyn rules::Rule) -> Vec<Diagnostic>| -> Found {
+        let what = |rule: &dyn rules::Rule| format!("the rule `{}`", rule.meta().name);
+        enabled.iter().map(|rule| attempt(&what(**rule), || check(**rule))).collect()
+    };
+    let judged = rules::judged(analysis, context);
+    let about_call = |call: &&LibraryCall| {
+        let calls = rules::Call::about_each(call, context.knowledge);
+        each(&|rule| rules::check_calls(rule, analysis, &calls))
+    };
+    let about_files = || each(&|rule| rules::check_files(rule, analysis, context));
+    let about_calls = || lower::in_parallel(&judged, about_call);
+    let (files, calls) =
+        if judged.len() < 2 { (about_files(), about_calls()) } else { rayon::join(about_files, about_calls) };
+    let mut by_rule = vec![Vec::new(); enabled.len()];
+    for found in std::iter::once(files).chain(calls) {
+        for (all, found) in by_rule.iter_mut().zip(found) {
+            match found {
+                Ok(found) => all.extend(found),
+                Err(problem) if problems.contains(&problem) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+    by_rule.into_iter().flat_map(rules::join).collect()
 }
 
 /// Leaves out what is reported already by its cause, at least as severely.
@@ -181,15 +207,15 @@ pub fn take_last_panic() -> Option<String> {
 
 /// Runs one part of the work. A panic in it is a mistake of ours: it becomes a problem, and the rest goes on.
 fn guarded<T>(problems: &mut Vec<Problem>, what: &str, work: impl FnOnce() -> T) -> Option<T> {
-    match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(done) => Some(done),
-        Err(payload) => {
-            let said = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
-            let said = take_last_panic().or(said).or_else(|| payload.downcast_ref::<String>().cloned());
-            problems.push(Problem { message: bug(what, said.as_deref().unwrap_or("panic")), span: None });
-            None
-        }
-    }
+    attempt(what, work).map_err(|problem| problems.push(problem)).ok()
+}
+
+fn attempt<T>(what: &str, work: impl FnOnce() -> T) -> Result<T, Problem> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|payload| {
+        let said = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let said = take_last_panic().or(said).or_else(|| payload.downcast_ref::<String>().cloned());
+        Problem { message: bug(what, said.as_deref().unwrap_or("panic")), span: None }
+    })
 }
 
 /// How a mistake of ours is reported.

@@ -164,12 +164,13 @@ impl Interpreter<'_> {
 
     /// Changes a list for everyone who holds it (`b = a; a.append(x)`): a list is the allocation that holds its items.
     pub(super) fn change_list(&mut self, old: &Arc<[Traced]>, new: &Value, written: Option<&Expr>) {
-        // The name's own hold and the caller's: nobody else has it, and everything that is known need not be searched.
-        let is_alone = matches!(written, Some(Expr::Name(_))) && Arc::strong_count(old) <= 2;
+        // One hold besides the caller's: if it is what the written place had, everything that is known need not be searched.
+        let is_held_once = matches!(written, Some(Expr::Name(_) | Expr::Attribute(_))) && Arc::strong_count(old) <= 2;
         if let Some(written) = written {
             self.bind(written, new);
         }
-        if is_alone {
+        let is_old = |value: &Value| matches!(value, Value::List(items) if Arc::ptr_eq(items, old));
+        if is_held_once && self.store.last_replaced().is_some_and(is_old) {
             return;
         }
         for (slot, value) in self.store.replaced(&|value| with_list(value, old, new, MAX_NESTING)) {

@@ -86,13 +86,21 @@ impl Cond {
     /// Both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self::all([self, other])
+        match (self, other) {
+            (Self::Const(true), one) | (one, Self::Const(true)) => one,
+            (Self::Const(false), _) | (_, Self::Const(false)) => Self::FALSE,
+            (one, other) => Self::all([one, other]),
+        }
     }
 
     /// Either.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self::any([self, other])
+        match (self, other) {
+            (Self::Const(false), one) | (one, Self::Const(false)) => one,
+            (Self::Const(true), _) | (_, Self::Const(true)) => Self::TRUE,
+            (one, other) => Self::any([one, other]),
+        }
     }
 
     /// The opposite.

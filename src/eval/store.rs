@@ -54,7 +54,16 @@ impl Store {
 
     /// The slots whose values `change` turns into others, with these.
     pub(super) fn replaced(&self, change: &dyn Fn(&Value) -> Option<Value>) -> Vec<(Slot, Value)> {
-        self.slots.iter().filter_map(|(slot, value)| Some((slot.clone(), change(value)?))).collect()
+        let changed = |(slot, value): (&Slot, &Value)| {
+            let value = change(value)?;
+            Some((slot.clone(), value))
+        };
+        self.slots.iter().filter_map(changed).collect()
+    }
+
+    /// What the last write replaced.
+    pub(super) fn last_replaced(&self) -> Option<&Value> {
+        self.journal.last()?.1.as_ref()
     }
 
     /// A point to come back to.

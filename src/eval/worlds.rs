@@ -32,6 +32,9 @@ pub(super) fn work_done() -> u64 {
 
 /// Whether a condition holds always, never, or depends; `Maybe` when `budget` steps do not suffice.
 pub(super) fn verdict(condition: &Cond, budget: usize) -> Tri {
+    if is_free(condition) {
+        return Tri::Maybe;
+    }
     let atoms: Vec<&Atom> = condition.atoms().into_iter().collect();
     let mut search = Search {
         condition: Compiled::new(condition, &atoms),
@@ -46,6 +49,25 @@ pub(super) fn verdict(condition: &Cond, budget: usize) -> Tri {
         Ok(()) if search.every => Tri::Yes,
         Ok(()) | Err(Exhausted) => Tri::Maybe,
     }
+}
+
+/// Whether each atom occurs once and has a symbol of its own, so that any of them can be true or false whatever the others are.
+/// Then the whole can be either, too. Most conditions are like that.
+fn is_free(condition: &Cond) -> bool {
+    fn collect<'c>(condition: &'c Cond, subjects: &mut Vec<&'c Arc<Symbol>>) -> bool {
+        match condition {
+            Cond::Const(_) => false,
+            Cond::Not(inner) => collect(inner, subjects),
+            Cond::All(parts) | Cond::Any(parts) => parts.iter().all(|part| collect(part, subjects)),
+            Cond::Atom(atom) => {
+                let is_open = !matches!(atom, Atom::Compares(_, _, constant) if constant.number().is_none());
+                let subject = atom.subject().filter(|subject| is_open && !subjects.contains(subject));
+                subjects.extend(subject);
+                subject.is_some()
+            }
+        }
+    }
+    collect(condition, &mut Vec::new())
 }
 
 /// The truth of some atoms, by their index.

@@ -154,3 +154,76 @@ fn told<'c>(callable: &'c Callable, aspect: Aspect<'c>) -> Box<dyn Iterator<Item
 fn of<T>(facts: &[Fact<T>]) -> impl Iterator<Item = &str> {
     facts.iter().map(|fact| fact.releases.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// For each release the answers about some names, once asked of the release and once of the one that stands for it.
+    fn differs(
+        package: &str,
+        name: &str,
+        aspect: Aspect<'_>,
+        answer: impl Fn(&Package, &str, usize) -> String,
+    ) -> bool {
+        let knowledge = Knowledge::bundled();
+        let package = knowledge.package(package).expect("it is bundled");
+        let alike = knowledge.alike(package, [name], aspect, &|_| None);
+        let runs = alike.cut(&package.all());
+        assert!(runs.len() > 1 && runs.len() < package.brief().len(), "{name}: {} runs", runs.len());
+        (0..package.brief().len()).any(|release| {
+            let oldest = alike.oldest(release);
+            assert!(oldest <= release && alike.oldest(oldest) == oldest);
+            answer(package, name, release) != answer(package, name, oldest)
+        })
+    }
+
+    fn whole(package: &Package, name: &str, release: usize) -> String {
+        match package.resolve(name, release) {
+            Resolution::Definition(definition) => format!(
+                "{:?} {:?} {:?}",
+                package.signature(definition, release),
+                package.guards(definition, release),
+                package.warnings(definition, release),
+            ),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn releases_that_are_alike_say_the_same() {
+        for (package, name) in [
+            ("trl", "trl.DPOTrainer"),
+            ("trl", "trl.DPOConfig"),
+            ("trl", "trl.trainer.SFTConfig"),
+            ("peft", "peft.LoraConfig"),
+            ("transformers", "transformers.TrainingArguments"),
+        ] {
+            assert!(!differs(package, name, Aspect::Whole, whole), "{name}");
+        }
+        let asked = BTreeSet::from(["beta"]);
+        let aspect = Aspect::Parameters(&asked);
+        let beta = |package: &Package, name: &str, release: usize| match package.resolve(name, release) {
+            Resolution::Definition(definition) => {
+                format!(
+                    "{:?}",
+                    package.signature(definition, release).map(|known| known.parameters.get("beta").copied())
+                )
+            }
+            other => format!("{other:?}"),
+        };
+        assert!(!differs("trl", "trl.DPOTrainer", aspect, beta));
+        assert!(differs("trl", "trl.DPOTrainer", aspect, whole), "the rest of it changes in between");
+    }
+
+    #[test]
+    fn bases_of_other_packages_count() {
+        let knowledge = Knowledge::bundled();
+        let package = knowledge.package("transformers").expect("it is bundled");
+        let trl = knowledge.package("trl").expect("it is bundled");
+        let newest = |name: &str| (name == "trl").then(|| trl.brief().len() - 1);
+        let of = |name: &str| knowledge.alike(package, [name], Aspect::Whole, &newest);
+        assert_eq!(of("trl.DPOConfig"), of("transformers.TrainingArguments"));
+        assert_eq!(of("trl.no_such_name").cut(&package.all()).len(), 1);
+    }
+}

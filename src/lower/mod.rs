@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub use flags::library_class;
 pub use host::ReleaseHost;
 pub use releases::Releases;
+pub(crate) use script::in_parallel;
 
 use crate::diagnostic::Problem;
 use crate::eval::Trace;

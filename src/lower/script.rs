@@ -76,7 +76,7 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
 }
 
 /// Does the same with each item, in order; on several threads unless there is only one, for which starting them takes long.
-fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
+pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R + Send + Sync) -> Vec<R> {
     match items {
         [] | [_] => items.iter().map(act).collect(),
         _ => items.par_iter().map(act).collect(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use super::outcome::Outcome;
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Root, Symbol, Tri, Value};
-use crate::knowledge::{Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
+use crate::knowledge::{Forward, Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
 use crate::lower::{ReleaseHost, Releases};
 use crate::model::{LibraryCall, Variant};
 
@@ -38,6 +38,8 @@ pub struct Call<'a> {
     pub(super) given_takes: Vec<OnceCell<Vec<Takes<'a>>>>,
     /// See [`Self::raised`].
     pub(super) raised: OnceCell<Vec<super::raised::Raised<'a>>>,
+    /// See [`Self::handed_on`].
+    pub(super) handed_on: OnceCell<Option<Vec<&'a Forward>>>,
     pub(super) receiver: OnceCell<super::misfit::Receiver<'a>>,
     /// See [`Self::unfit`].
     pub(super) unfit: OnceCell<Vec<super::misfit::Unfit<'a>>>,
@@ -85,6 +87,7 @@ impl<'a> Call<'a> {
             met: [OnceCell::new(), OnceCell::new()],
             given_takes: vec![OnceCell::new(); releases],
             raised: OnceCell::new(),
+            handed_on: OnceCell::new(),
             receiver: OnceCell::new(),
             unfit: OnceCell::new(),
             judged: OnceCell::new(),

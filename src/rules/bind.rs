@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::Call;
-use super::guards::words;
+use super::guards::variables;
 use crate::eval::{self, Atom, Cond, Order, Value};
 use crate::knowledge::{CallableKind, Forward, Parameter, Takes};
 use crate::lower::ReleaseHost;
@@ -28,28 +28,33 @@ impl<'a> Call<'a> {
     fn evaluate(&self, condition: &str, release: usize) -> Option<Cond> {
         self.resolve(release)?;
         let host = ReleaseHost::new(self.releases_with(release), &self.run.trace.flags).for_filled_fields();
-        let Some(handed_on) = self.handed_on(release) else {
-            let bindings = self.bindings(release, &words(condition), &host);
+        let Some(handed_on) = self.handed_on() else {
+            let bindings = self.bindings(release, &variables(condition), &host);
             return Some(eval::condition(condition, &bindings, &host));
         };
         // The condition speaks of the parameters of the base class.
-        let named = words(condition);
-        let asked: Vec<_> = handed_on.into_iter().filter(|one| named.contains(&*one.parameter)).collect();
-        let values = asked.iter().flat_map(|one| words(&one.value)).collect();
+        let named = variables(condition);
+        let asked: Vec<_> = handed_on.iter().filter(|one| named.contains(&*one.parameter)).collect();
+        let values = asked.iter().flat_map(|one| variables(&one.value)).collect();
         let own = self.bindings(release, &values, &host);
-        let value = |one: &'a Forward| (one.parameter.as_str(), eval::expression_with(&one.value, &own, &host));
+        let value = |one: &&'a Forward| (one.parameter.as_str(), eval::expression_with(&one.value, &own, &host));
         let bindings: Vec<(&str, Value)> = asked.into_iter().map(value).collect();
         Some(eval::condition(condition, &bindings, &host))
     }
 
     /// What the constructor hands on to the base class whose package is asked about; `None` where it is itself asked about, or
     /// the class is a dataclass, which hands on its fields.
-    pub(super) fn handed_on(&self, release: usize) -> Option<Vec<&'a Forward>> {
+    pub(super) fn handed_on(&self) -> Option<&[&'a Forward]> {
+        self.handed_on.get_or_init(|| self.find_handed_on()).as_deref()
+    }
+
+    fn find_handed_on(&self) -> Option<Vec<&'a Forward>> {
         if self.is_about_callee() {
             return None;
         }
-        let releases = self.releases_with(release);
-        let (owner, definition) = self.resolve(release)?;
+        // Its own package is another one than that whose releases are asked about.
+        let releases = self.releases_with(0);
+        let (owner, definition) = releases.resolve(self.callee())?;
         let release = releases.of(owner.name())?;
         let kind = owner.at(&owner.callable_at(definition, release)?.kind, release)?.kind;
         (kind == CallableKind::Class).then(|| owner.forwards(definition, release))

@@ -39,11 +39,28 @@ pub(super) fn names(expression: &str, name: &str) -> bool {
     found.any(|(at, _)| !expression[..at].ends_with(is_part) && !expression[at + name.len()..].starts_with(is_part))
 }
 
-/// Every name in an expression, with words that stand in strings.
+/// Every name in an expression, attributes included, with words that stand in strings.
 pub(super) fn words(expression: &str) -> BTreeSet<&str> {
-    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
-    let words = expression.split(|letter: char| !is_part(letter));
-    words.filter(|word| word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')).collect()
+    names_in(expression).map(|(_, name)| name).collect()
+}
+
+/// The same without attributes: `args` of `args.beta`.
+pub(super) fn variables(expression: &str) -> BTreeSet<&str> {
+    names_in(expression).filter(|(at, _)| !expression[..*at].ends_with('.')).map(|(_, name)| name).collect()
+}
+
+/// Names and where they start.
+fn names_in(expression: &str) -> impl Iterator<Item = (usize, &str)> {
+    const KEYWORDS: [&str; 9] = ["and", "or", "not", "is", "in", "None", "True", "False", "isinstance"];
+    let is_name = |word: &str| word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_');
+    let words = expression.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    let starting = words.scan(0, |next, word| {
+        let at = *next;
+        *next += word.len();
+        *next += expression[*next..].chars().next().map_or(0, char::len_utf8);
+        Some((at, word))
+    });
+    starting.filter(move |(_, word)| is_name(word) && !KEYWORDS.contains(word))
 }
 
 /// A host that knows nothing.

@@ -1,6 +1,7 @@
 //! Keyword arguments that a callable does not take in some release that the project allows, and what became of them.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::RuleMeta;
@@ -8,7 +9,7 @@ use super::ask::{Call, Outcome};
 use super::versions::{Reach, Versions, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Argument, Cond};
-use crate::knowledge::{Alike, Aspect, Knowledge, Package, ReleaseSet, Takes};
+use crate::knowledge::{Aspect, Knowledge, Package, ReleaseSet, Takes};
 use crate::lower::Releases;
 use crate::model::Environment;
 use crate::source::did_you_mean;
@@ -19,8 +20,8 @@ pub(super) struct Receiver<'a> {
     environment: &'a Environment,
     /// Full name: `trl.DPOConfig`.
     callee: Arc<str>,
-    /// The packages that have a say in what the callee takes, its own first, each with releases that say the same.
-    packages: Vec<(Versions<'a>, Alike)>,
+    /// The packages that have a say in what the callee takes, its own first.
+    packages: Vec<Versions<'a>>,
 }
 
 /// An argument that does not fit.
@@ -86,32 +87,25 @@ impl<'a> Receiver<'a> {
             let at = Releases::new(knowledge, environment, own.package, own.in_effect()?);
             Some(at.outside_packages(callee).into_iter().map(|package| Versions::new(package, environment)))
         });
-        let packages = own.into_iter().chain(others.into_iter().flatten()).map(|versions| {
-            let at = Releases::new(knowledge, environment, versions.package, 0);
-            (versions, knowledge.alike(versions.package, [&**callee], Aspect::Whole, &|package| at.of(package)))
-        });
+        let packages = own.into_iter().chain(others.into_iter().flatten());
         Self { knowledge, environment, callee: Arc::clone(callee), packages: packages.collect() }
     }
 
     /// What is wrong with a keyword; `None` where every release that counts takes it, or that cannot be told.
     pub(super) fn misfit(&self, keyword: &str) -> Option<Misfit<'a>> {
-        let lacks = |(versions, alike): &&(Versions<'a>, Alike)| {
-            !self
-                .releases(versions.package, alike, &versions.near(), keyword, |takes| takes == Takes::Nothing)
-                .is_empty()
+        let lacks = |versions: &Versions<'a>| {
+            !self.releases(versions, &versions.near(), keyword, |takes| takes == Takes::Nothing).is_empty()
         };
-        let candidates: Vec<&(Versions<'a>, Alike)> = self.packages.iter().filter(lacks).collect();
+        let candidates: Vec<Versions<'a>> = self.packages.iter().copied().filter(lacks).collect();
         let own = *candidates.first()?;
-        let having = |(versions, alike): &(Versions<'a>, Alike)| {
+        let having = |versions: &Versions<'a>| {
             let is_taken = |takes| matches!(takes, Takes::Parameter(_) | Takes::AnyKeyword);
-            self.releases(versions.package, alike, &versions.package.all(), keyword, is_taken)
+            self.releases(versions, &versions.package.all(), keyword, is_taken)
         };
-        let found = candidates.into_iter().map(|candidate| (candidate, having(candidate)));
-        let ((versions, alike), having) =
+        let found = candidates.into_iter().map(|versions| (versions, having(&versions)));
+        let (versions, having) =
             found.into_iter().find(|(_, having)| !having.is_empty()).unwrap_or((own, ReleaseSet::default()));
-        let lacking =
-            self.releases(versions.package, alike, &versions.package.all(), keyword, |takes| takes == Takes::Nothing);
-        let versions = *versions;
+        let lacking = self.releases(&versions, &versions.package.all(), keyword, |takes| takes == Takes::Nothing);
         let release = judged(&versions, &lacking)?;
         let fate = self.fate(&versions, release, keyword, &having);
         Some(Misfit { versions, lacking, having, fate })
@@ -120,18 +114,22 @@ impl<'a> Receiver<'a> {
     /// Whether the callee takes a keyword in the releases that are in effect, or that cannot be told.
     pub(super) fn may_take(&self, keyword: &str) -> bool {
         let own = self.packages.first();
-        own.and_then(|(own, _)| Some(self.takes(own.package, own.in_effect()?, keyword))) != Some(Takes::Nothing)
+        own.and_then(|own| Some(self.takes(own.package, own.in_effect()?, keyword))) != Some(Takes::Nothing)
     }
 
     /// The releases, among `among`, that do something with a keyword.
     fn releases(
         &self,
-        package: &'a Package,
-        alike: &Alike,
+        versions: &Versions<'a>,
         among: &ReleaseSet,
         keyword: &str,
         does: impl Fn(Takes<'a>) -> bool,
     ) -> ReleaseSet {
+        let package = versions.package;
+        let at = self.at(package, 0);
+        let asked = BTreeSet::from([keyword]);
+        let alike =
+            self.knowledge.alike(package, [&*self.callee], Aspect::Parameters(&asked), &|package| at.of(package));
         let mut found = ReleaseSet::default();
         for run in alike.cut(among) {
             let first = run.iter().next();

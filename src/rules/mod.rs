@@ -65,6 +65,7 @@ mod versions;
 
 pub use ask::Call;
 pub use migration::{Drift, drifts, reordered};
+pub use report::join;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
@@ -157,8 +158,8 @@ pub struct Context<'a> {
     pub knowledge: &'a Knowledge,
 }
 
-/// The calls that rules may judge, ready to be asked about.
-pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>> {
+/// The calls that rules may judge.
+pub fn judged<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<&'a LibraryCall> {
     // A call in a `try` that catches what a wrong call raises is a human's own guard.
     let is_guard = |name: &str| matches!(name, "TypeError" | "ValueError" | "Exception" | "*");
     // So is what its handler does instead, and what that of a failing import does.
@@ -169,24 +170,34 @@ pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>>
             || handling.iter().any(|name| is_guard(name) || is_import(name))
     };
     let calls = analysis.calls.iter().filter(|call| !is_guarded(call));
-    let judged = calls.filter(|call| !is_patched(call, context.knowledge));
-    judged.flat_map(|call| Call::about_each(call, context.knowledge)).collect()
+    calls.filter(|call| !is_patched(call, context.knowledge)).collect()
 }
 
-/// What one rule finds; a place that is reached on several ways is reported once, at its worst.
-pub fn check(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>], context: &Context<'_>) -> Vec<Diagnostic> {
+/// These calls, ready to be asked about.
+pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>> {
+    judged(analysis, context).into_iter().flat_map(|call| Call::about_each(call, context.knowledge)).collect()
+}
+
+/// What one rule finds about files and scripts, each as a whole.
+pub fn check_files(rule: &dyn Rule, analysis: &Analysis, context: &Context<'_>) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     rule.check_project(analysis, context, &mut found);
     for script in &analysis.scripts {
         rule.check_script(analysis, script, context, &mut found);
     }
+    found
+}
+
+/// What one rule finds about calls.
+pub fn check_calls(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>]) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
     for call in calls {
         rule.check_any_call(analysis, call, &mut found);
         if call.run.trains && call.is_about_callee() {
             rule.check_call(analysis, call, &mut found);
         }
     }
-    report::join(found)
+    found
 }
 
 /// Whether the script imports something that replaces the callee's package with its own version of it.

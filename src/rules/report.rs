@@ -164,7 +164,7 @@ pub(crate) fn label_argument(finding: &mut Diagnostic, argument: &Argument, mess
 }
 
 /// Joins findings about the same place by the same rule (one call, reached on several ways): the worst stays.
-pub(crate) fn join(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
+pub fn join(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut joined: Vec<Diagnostic> = Vec::new();
     for finding in found {
         match joined.iter_mut().find(|other| other.rule == finding.rule && other.primary.span == finding.primary.span) {

@@ -40,7 +40,7 @@ impl Call<'_> {
             return Rc::clone(known);
         }
         let mut asked = words(condition);
-        let handed_on = self.handed_on(0).unwrap_or_default();
+        let handed_on = self.handed_on().unwrap_or_default();
         let handed_on = handed_on.iter().filter(|one| asked.contains(&*one.parameter));
         let values: Vec<&str> = handed_on.map(|one| one.value.as_str()).collect();
         asked.extend(values.into_iter().flat_map(words));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Context, all, calls, check};
+use super::{Context, Rule, all, calls, check_calls, check_files, join};
 use crate::diagnostic::Diagnostic;
 use crate::knowledge::Knowledge;
 use crate::lower::{Request, analyse};
@@ -23,7 +23,11 @@ pub(crate) fn lint(files: &[(&str, &str)]) -> (Sources, Vec<Diagnostic>) {
     let analysis = analyse(&request);
     let context = Context { knowledge };
     let calls = calls(&analysis, &context);
-    let mut found: Vec<Diagnostic> = all().iter().flat_map(|rule| check(*rule, &analysis, &calls, &context)).collect();
+    let check = |rule: &&'static dyn Rule| {
+        let found = [check_files(*rule, &analysis, &context), check_calls(*rule, &analysis, &calls)];
+        join(found.concat())
+    };
+    let mut found: Vec<Diagnostic> = all().iter().flat_map(check).collect();
     found.sort_by_key(|finding| (finding.primary.span, finding.code));
     (sources, found)
 }
