@@ -74,7 +74,7 @@ fn is_allowed(from: &str, to: &str) -> bool {
     match (from, to) {
         _ if from == to => true,
         ("mine", to) => UNDER_MINE.contains(&to),
-        // `learn` is a command; the miner is no part of a check.
+        // Mining comes before a check, and is no part of it.
         ("cli", "mine") => true,
         _ => match (height(from), height(to)) {
             (Some(from), Some(to)) => to < from,

@@ -56,7 +56,7 @@ fn releases_are_mined_from_wheels() {
     // Handed over newest first: the order is that of the versions.
     let wheels = [wheel(folder.path(), "1.10", ", beta=0.1"), wheel(folder.path(), "1.9", "")];
     let paths: Vec<&Path> = wheels.iter().map(PathBuf::as_path).collect();
-    let (code, out, err) = learn(folder.path(), &["--package", "tinylib"], &paths);
+    let (code, out, err) = learn(folder.path(), &["--package", "tinylib", "--output", "-"], &paths);
     assert_eq!((code, err.as_str()), (0, ""));
     let mined: Value = serde_json::from_str(&out).expect("JSON");
     let versions: Vec<&Value> =
@@ -79,8 +79,8 @@ fn an_installed_copy_is_mined_like_its_wheel() {
     let folder = tempfile::tempdir().expect("a folder");
     let wheel = wheel(folder.path(), "1.9", "");
     let installed = install(folder.path(), "1.9", "");
-    let from_wheel = learn(folder.path(), &["--package", "tinylib"], &[&wheel]);
-    let from_folder = learn(folder.path(), &["--package", "tinylib"], &[&installed]);
+    let from_wheel = learn(folder.path(), &["--package", "tinylib", "--output", "-"], &[&wheel]);
+    let from_folder = learn(folder.path(), &["--package", "tinylib", "--output", "-"], &[&installed]);
     assert_eq!(from_wheel.0, 0, "{}", from_wheel.2);
     assert_eq!(from_wheel, from_folder);
     assert!(from_wheel.1.contains("tinylib.trainer.Trainer"), "{}", from_wheel.1);
@@ -94,7 +94,7 @@ fn what_is_no_wheel_is_refused() {
     let empty = folder.path().join("empty");
     std::fs::create_dir(&empty).expect("a folder");
     for path in [no_wheel, empty, folder.path().join("gone.whl")] {
-        let (code, out, err) = learn(folder.path(), &["--package", "tinylib"], &[&path]);
+        let (code, out, err) = learn(folder.path(), &["--package", "tinylib", "--output", "-"], &[&path]);
         assert_eq!((code, out.as_str()), (2, ""), "{}", path.display());
         assert!(
             err.starts_with("error: ") && err.contains(path.file_name().expect("a name").to_str().expect("UTF-8")),

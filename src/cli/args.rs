@@ -40,7 +40,11 @@ pub(super) enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output_format: ListFormat,
     },
-    /// Mine releases of a library that dpo-lint has never seen
+    /// Learn releases that dpo-lint has never seen from a wheel or from where they are installed
+    #[command(
+        after_help = "What is learnt is kept in the user's cache folder, or in DPO_LINT_CACHE where that is set, \
+and every check uses it. `--python` learns what is installed by itself."
+    )]
     Learn(LearnArgs),
 }
 
@@ -181,21 +185,21 @@ pub(super) struct VersionsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct LearnArgs {
-    /// Distribution name: trl
+    /// The package to learn, by distribution name [default: all that dpo-lint asks about]
     #[arg(long, value_name = "NAME")]
-    pub package: String,
+    pub package: Option<String>,
+    /// Write what was mined to this file instead (`-`: standard output), in the form that is built into dpo-lint
+    #[arg(long, short, value_name = "FILE", requires = "package", help_heading = "Writing down")]
+    pub output: Option<PathBuf>,
     /// Upload day and withdrawal of each release, which no wheel knows of itself
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", requires = "output", help_heading = "Writing down")]
     pub index: Option<PathBuf>,
     /// Classes and functions to keep [default: everything public]
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "output", help_heading = "Writing down")]
     pub only: Vec<String>,
-    /// Write to this file instead of standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
-    /// Wheels, or `site-packages` folders that hold an installed copy
-    #[arg(required = true, value_name = "WHEEL")]
-    pub wheels: Vec<PathBuf>,
+    /// Wheels, `site-packages` folders, virtual environments or interpreters
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
 }
 
 impl CheckArgs {

@@ -13,7 +13,7 @@ use crate::source::Sources;
 
 pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let progress = Progress::start(!global.quiet);
-    let plan = Plan::new(&args.project, &args.overrides(), global.verbose, &progress, terminal)?;
+    let plan = Plan::new(&args.project, &args.overrides(), global, &progress, terminal)?;
     let sources = Sources::default();
     let report = plan.check(&plan.file_system(), &sources);
     drop(progress);

@@ -12,15 +12,14 @@ use crate::engine::diff::diff;
 use crate::engine::migrate::{Goal, Migrated};
 use crate::engine::repair::{self, AppliedFix};
 use crate::engine::settings::Overrides;
-use crate::knowledge::Knowledge;
 use crate::output;
 use crate::source::OsFileSystem;
 
 pub(super) fn run(args: &MigrateArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let goal = |target| Goal::resolve(target, Knowledge::bundled()).map_err(Failure::Message);
-    let goals = args.to.iter().map(goal).collect::<Result<Vec<Goal>, Failure>>()?;
     let progress = Progress::start(!global.quiet);
-    let plan = Plan::new(&args.project, &Overrides::default(), global.verbose, &progress, terminal)?;
+    let plan = Plan::new(&args.project, &Overrides::default(), global, &progress, terminal)?;
+    let goal = |target| Goal::resolve(target, plan.knowledge()).map_err(Failure::Message);
+    let goals = args.to.iter().map(goal).collect::<Result<Vec<Goal>, Failure>>()?;
     if plan.stdin.is_some() {
         return Err(Failure::Message("a project cannot be migrated from standard input".to_owned()));
     }

@@ -3,10 +3,10 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
-use super::args::ProjectArgs;
+use super::args::{GlobalArgs, ProjectArgs};
 use super::progress::Progress;
 use super::terminal::Terminal;
+use super::{Failure, learn};
 use crate::diagnostic::Problem;
 use crate::engine::collect::{self, Options, Project};
 use crate::engine::config;
@@ -26,6 +26,8 @@ pub(super) struct Plan {
     pub problems: Vec<Problem>,
     /// The file that standard input stands for, as it is shown, and its content.
     pub stdin: Option<(PathBuf, Vec<u8>)>,
+    /// Releases that were learnt, with what is built in; `None` where there are none.
+    learnt: Option<Knowledge>,
 }
 
 /// One project, ready to be checked.
@@ -44,19 +46,19 @@ impl Plan {
     pub fn new(
         args: &ProjectArgs,
         overrides: &Overrides,
-        verbose: bool,
+        global: &GlobalArgs,
         progress: &Progress,
         terminal: &mut Terminal,
     ) -> Result<Self, Failure> {
         let folder = std::env::current_dir()
             .map_err(|error| Failure::Message(format!("cannot tell the working directory: {error}")))?;
         let (projects, problems) = projects(args, &folder)?;
-        let mut plan = Self { folder, projects: Vec::new(), problems, stdin: None };
+        let mut plan = Self { folder, projects: Vec::new(), problems, stdin: None, learnt: None };
         for project in projects {
             let config = configuration(args, &plan.folder, &project)?;
             let settings = Settings::new(&plan.folder, config.as_ref(), overrides);
             plan.add(project, settings, args, progress);
-            if let (true, Some(planned)) = (verbose, plan.projects.last()) {
+            if let (true, Some(planned)) = (global.verbose, plan.projects.last()) {
                 let config = config.map_or("none".to_owned(), |config| config.path.display().to_string());
                 let (root, looked_at, read) = (planned.project.root.display(), planned.looked_at, planned.files.len());
                 terminal
@@ -66,7 +68,14 @@ impl Plan {
         if is_stdin(args) {
             plan.read_stdin()?;
         }
+        let pythons = plan.projects.iter().filter_map(|planned| planned.settings.python.as_deref());
+        plan.learnt = learn::knowledge(pythons, global.quiet, terminal);
         Ok(plan)
+    }
+
+    /// What is known of the libraries.
+    pub fn knowledge(&self) -> &Knowledge {
+        self.learnt.as_ref().unwrap_or_else(|| Knowledge::bundled())
     }
 
     fn add(&mut self, project: Project, settings: Settings, args: &ProjectArgs, progress: &Progress) {
@@ -147,7 +156,7 @@ impl Plan {
         work(&Job {
             file_system,
             sources,
-            knowledge: Knowledge::bundled(),
+            knowledge: self.knowledge(),
             settings: &planned.settings,
             files: &planned.files,
             commented: &planned.commented,

@@ -9,7 +9,6 @@ use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::engine::driver::Report;
 use crate::engine::settings::Overrides;
-use crate::knowledge::Knowledge;
 use crate::model::EnvironmentReport;
 use crate::output;
 use crate::source::Sources;
@@ -17,7 +16,7 @@ use crate::source::Sources;
 pub(super) fn run(args: &VersionsArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let progress = Progress::start(!global.quiet);
     let overrides = Overrides { targets: args.target.clone(), python: args.python.clone(), ..Overrides::default() };
-    let plan = Plan::new(&args.project, &overrides, global.verbose, &progress, terminal)?;
+    let plan = Plan::new(&args.project, &overrides, global, &progress, terminal)?;
     let sources = Sources::default();
     let report = plan.check(&plan.file_system(), &sources);
     drop(progress);
@@ -46,7 +45,7 @@ fn exit(report: &Report) -> Exit {
 /// Scripts that get the same releases for the same reasons are listed together.
 fn write_text(out: &mut dyn Write, report: &Report, sources: &Sources, plan: &Plan) -> std::io::Result<()> {
     let shown = output::shown_places(sources, &plan.folder);
-    for environment in EnvironmentReport::of(&report.environments, Knowledge::bundled(), &shown) {
+    for environment in EnvironmentReport::of(&report.environments, plan.knowledge(), &shown) {
         for script in &environment.scripts {
             writeln!(out, "{}", output::shown_path(&plan.folder, script))?;
         }

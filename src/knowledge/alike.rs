@@ -55,7 +55,9 @@ impl Knowledge {
         aspect: Aspect<'_>,
         in_effect: &dyn Fn(&str) -> Option<usize>,
     ) -> Alike {
-        let (starts, seen) = (BTreeSet::from([0]), BTreeSet::new());
+        // What was learnt about a release says nothing about its neighbours.
+        let apart = package.learnt().iter().flat_map(|release| [*release, release + 1]);
+        let (starts, seen) = (std::iter::once(0).chain(apart).collect(), BTreeSet::new());
         let mut walk = Walk { knowledge: self, package, aspect, in_effect, starts, seen };
         names.into_iter().for_each(|name| walk.name(name));
         Alike { starts: walk.starts.into_iter().filter(|start| *start < package.brief().len().max(1)).collect() }
@@ -114,9 +116,7 @@ impl Walk<'_, '_> {
     }
 
     fn intervals<'i>(&mut self, intervals: impl Iterator<Item = &'i str>) {
-        for range in intervals.flat_map(|intervals| self.package.ranges(intervals)) {
-            self.starts.extend([range.start, range.end]);
-        }
+        self.starts.extend(intervals.flat_map(|intervals| self.package.changes(intervals)));
     }
 }
 

@@ -1,10 +1,10 @@
 //! The files that are built into the tool.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use super::parts::{Stored, Table};
-use super::{Curated, Package};
+use super::{Curated, Learnt, Package};
 
 /// Every mined file under `schemas/knowledge`, as `build.rs` packs it.
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
@@ -30,6 +30,12 @@ impl Knowledge {
     pub fn bundled() -> &'static Self {
         static BUNDLED: OnceLock<Knowledge> = OnceLock::new();
         BUNDLED.get_or_init(|| Self::new(FILES.iter().map(Package::open)))
+    }
+
+    /// What is built into the tool, and releases that it lacks.
+    pub fn with(learnt: Vec<Learnt>) -> Self {
+        let learnt: Vec<Arc<Learnt>> = learnt.into_iter().map(Arc::new).collect();
+        Self::new(FILES.iter().map(|stored| Package::open(stored).with(&learnt)))
     }
 
     /// What is known of a package, by normalised distribution name.

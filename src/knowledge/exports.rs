@@ -1,44 +1,80 @@
 //! The modules of a package. `build.rs` cuts those that are built into the tool into pieces of neighbouring names, since most
 //! questions are about one name.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::joined::{Base, Joined};
 use super::parts::{Parts, Table};
 use super::stored::Module;
 
 /// Stands between the name of a module and the first name of a piece of it; no module has it in its name.
 const PIECE: &str = ":";
 
-/// Modules by name, whole or in pieces.
+/// Modules by name.
 #[derive(Debug)]
-pub(super) struct Exports(Parts<Module>);
+pub(super) enum Exports {
+    /// Whole, or in pieces.
+    Stored(Parts<Module>),
+    /// Joined with what was learnt; none is cut.
+    Joined(Joined<Module>),
+}
 
 impl Exports {
     /// Modules that are whole.
-    pub(super) fn whole(modules: std::collections::BTreeMap<String, Module>) -> Self {
-        Self(Parts::Whole(modules))
+    pub(super) fn whole(modules: BTreeMap<String, Module>) -> Self {
+        Self::Stored(Parts::Whole(modules))
     }
 
     /// Modules that are built into the tool.
     pub(super) fn packed(table: &'static Table) -> Self {
-        Self(Parts::packed(table))
+        Self::Stored(Parts::packed(table))
     }
 
     /// The names of all modules.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.names().filter(|name| !name.contains(PIECE))
+    pub(super) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        match self {
+            Self::Stored(parts) => Box::new(parts.names().filter(|name| !name.contains(PIECE))),
+            Self::Joined(joined) => Box::new(joined.names()),
+        }
     }
 
     /// The piece of a module that tells about a name in it; all say the same about the module itself.
     pub(super) fn piece(&self, module: &str, name: &str) -> Option<&Module> {
-        let key = [module, PIECE, name].concat();
-        self.0.last_up_to(&key, |found| is_piece_of(module, found)).or_else(|| self.0.get(module))
+        match self {
+            Self::Stored(parts) => {
+                let key = [module, PIECE, name].concat();
+                parts.last_up_to(&key, |found| is_piece_of(module, found)).or_else(|| parts.get(module))
+            }
+            Self::Joined(joined) => joined.get(module),
+        }
     }
 
     /// All pieces of a module.
-    pub(super) fn pieces(&self, module: &str) -> impl Iterator<Item = &Module> {
-        let names = self.0.names().filter(move |piece| *piece == module || is_piece_of(module, piece));
-        names.filter_map(|piece| self.0.get(piece))
+    pub(super) fn pieces(&self, module: &str) -> Box<dyn Iterator<Item = &Module> + '_> {
+        match self {
+            Self::Stored(parts) => {
+                let module = module.to_owned();
+                let names = parts.names().filter(move |part| *part == module || is_piece_of(&module, part));
+                Box::new(names.filter_map(|part| parts.get(part)))
+            }
+            Self::Joined(joined) => Box::new(joined.get(module).into_iter()),
+        }
+    }
+}
+
+impl Base<Module> for Exports {
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        self.names()
+    }
+
+    fn part(&self, name: &str) -> Option<Module> {
+        self.pieces(name).cloned().reduce(|mut whole, piece| {
+            whole.definitions.extend(piece.definitions);
+            whole.others.extend(piece.others);
+            whole
+        })
     }
 }
 
@@ -49,19 +85,12 @@ fn is_piece_of(module: &str, part: &str) -> bool {
 
 impl<'de> Deserialize<'de> for Exports {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Parts::deserialize(deserializer).map(Self)
+        Parts::deserialize(deserializer).map(Self::Stored)
     }
 }
 
 impl Serialize for Exports {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let whole = |module: &str| {
-            self.pieces(module).cloned().reduce(|mut whole, piece| {
-                whole.definitions.extend(piece.definitions);
-                whole.others.extend(piece.others);
-                whole
-            })
-        };
-        serializer.collect_map(self.names().map(|module| (module, whole(module))))
+        serializer.collect_map(self.names().map(|module| (module, self.part(module))))
     }
 }

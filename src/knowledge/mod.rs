@@ -7,7 +7,9 @@ mod alike;
 mod bundled;
 mod curated;
 mod exports;
+mod joined;
 mod later;
+mod learnt;
 mod package;
 mod parts;
 mod query;
@@ -23,6 +25,7 @@ pub use curated::{
     Rewrite, TargetWord,
 };
 pub use later::{LaterCheck, LaterChoice};
+pub use learnt::{Learnt, LearntError};
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;

@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use pep440_rs::{Operator, Version, VersionSpecifiers};
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::exports::Exports;
+use super::joined::Joined;
 use super::parts::{Parts, Stored, inflate};
 use super::stored::{Callable, Fact, Module, Release};
-use super::{LoadError, ReleaseSet};
+use super::{Learnt, LoadError, ReleaseSet};
 
 /// Everything known of one library. The stored form is the JSON of this type.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +26,9 @@ pub struct Package {
     releases: Releases,
     exports: Exports,
     callables: Parts<Callable>,
+    /// The releases that were learnt, by their place; see [`super::joined`].
+    #[serde(skip)]
+    learnt: Vec<usize>,
     #[serde(skip)]
     versions: OnceLock<Vec<Version>>,
     /// Releases by their text, so that intervals are read without parsing versions.
@@ -46,6 +50,7 @@ impl Package {
             releases: Releases::from(releases),
             exports: Exports::whole(exports),
             callables: Parts::Whole(callables),
+            learnt: Vec::new(),
             versions: OnceLock::new(),
             places: OnceLock::new(),
         }
@@ -77,8 +82,40 @@ impl Package {
             releases: Releases { packed: Some(stored), ..Releases::default() },
             exports: Exports::packed(&stored.exports),
             callables: Parts::packed(&stored.callables),
+            learnt: Vec::new(),
             versions: OnceLock::new(),
             places: OnceLock::new(),
+        }
+    }
+
+    /// The package with releases added that it does not have yet; the others are left out.
+    #[must_use]
+    pub(super) fn with(self, learnt: &[Arc<Learnt>]) -> Self {
+        let mut releases: Vec<(Version, Release, Option<Arc<Learnt>>)> = self
+            .versions()
+            .iter()
+            .zip(self.brief())
+            .map(|(version, one)| (version.clone(), one.clone(), None))
+            .collect();
+        for one in learnt.iter().filter(|one| one.package() == self.name) {
+            let Err(at) = releases.binary_search_by(|(version, ..)| version.cmp(one.version())) else { continue };
+            releases.insert(at, (one.version().clone(), one.release().clone(), Some(Arc::clone(one))));
+        }
+        let is_learnt = |(place, (.., learnt)): (usize, &(_, _, Option<_>))| learnt.is_some().then_some(place);
+        let places: Vec<usize> = releases.iter().enumerate().filter_map(is_learnt).collect();
+        if places.is_empty() {
+            return self;
+        }
+        let sources: Vec<Arc<Learnt>> = releases.iter().filter_map(|(.., learnt)| learnt.clone()).collect();
+        let brief = releases.into_iter().map(|(_, release, _)| release).collect();
+        Self {
+            releases: self.releases.with(brief, &sources),
+            exports: Exports::Joined(Joined::new(self.exports, &sources)),
+            callables: Parts::Joined(Joined::new(self.callables, &sources)),
+            learnt: places,
+            versions: OnceLock::new(),
+            places: OnceLock::new(),
+            ..self
         }
     }
 
@@ -151,41 +188,63 @@ impl Package {
         self.versions().binary_search(version).ok()
     }
 
-    /// The releases that specifiers allow, pre-releases and yanked ones included only when pinned.
+    /// The releases that specifiers allow. Pre-releases and yanked ones are included only when pinned, builds of a release
+    /// (`0.12.0+fork`) only when pinned with their label: no index offers them.
     pub fn matching(&self, specifiers: &VersionSpecifiers) -> ReleaseSet {
-        self.versions()
-            .iter()
-            .enumerate()
-            .filter(|(index, version)| {
-                specifiers.contains(version)
-                    && (!(version.any_prerelease() || self.brief()[*index].yanked)
-                        || specifiers
-                            .iter()
-                            .any(|one| matches!(one.operator(), Operator::Equal | Operator::ExactEqual)))
-            })
-            .map(|(index, _)| index)
-            .collect()
+        let is_pin = |one: &&VersionSpecifier| matches!(one.operator(), Operator::Equal | Operator::ExactEqual);
+        let has_pin = specifiers.iter().any(|one| is_pin(&one));
+        let is_named = |version: &Version| specifiers.iter().filter(is_pin).any(|one| one.version() == version);
+        let is_offered = |index: usize, version: &Version| {
+            (!(version.any_prerelease() || self.brief()[index].yanked) || has_pin)
+                && (!version.is_local() || is_named(version))
+        };
+        let found = self.versions().iter().enumerate();
+        let found = found.filter(|(index, version)| specifiers.contains(version) && is_offered(*index, version));
+        found.map(|(index, _)| index).collect()
     }
 
     /// The releases of an interval text: `0.7.11 - 0.27.2, 0.28.0 -`. Both ends are included; an end that no release has is
     /// widened to the nearest release inside, an end that is left out is the oldest or the newest release.
     pub fn releases_in(&self, intervals: &str) -> ReleaseSet {
-        self.ranges(intervals).flatten().collect()
+        self.ranges(intervals).flat_map(|interval| interval.range).collect()
     }
 
-    /// Whether a release is among those of an interval text.
+    /// The releases in which a mined fact with this `in` holds.
+    pub(super) fn mined_in(&self, intervals: &str) -> ReleaseSet {
+        let ranges = self.ranges(intervals);
+        let holds = |interval: &Interval, release: usize| interval.is_single || !self.is_learnt(release);
+        ranges.flat_map(|one| one.range.clone().filter(move |release| holds(&one, *release))).collect()
+    }
+
+    /// Whether a mined fact with this `in` holds at a release.
     pub(super) fn is_in(&self, intervals: &str, release: usize) -> bool {
-        self.ranges(intervals).any(|range| range.contains(&release))
+        let holds = |one: &Interval| one.range.contains(&release) && (one.is_single || !self.is_learnt(release));
+        self.ranges(intervals).any(|interval| holds(&interval))
+    }
+
+    /// Where the answers of an interval text may change: a release is none of its neighbours if it was learnt.
+    pub(super) fn changes<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = usize> + 'a {
+        self.ranges(intervals).flat_map(|one| [one.range.start, one.range.end])
+    }
+
+    /// The releases that were learnt, by their place.
+    pub(super) fn learnt(&self) -> &[usize] {
+        &self.learnt
+    }
+
+    /// What was mined of other releases says nothing about one that was learnt: its facts name it.
+    fn is_learnt(&self, release: usize) -> bool {
+        self.learnt.contains(&release)
     }
 
     /// The releases of each interval of a text.
-    pub(super) fn ranges<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = Range<usize>> + 'a {
+    fn ranges<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = Interval> + 'a {
         // Searching one character is several times as fast as searching two, and this is asked for every fact.
         intervals.split(',').map(str::trim_ascii).filter(|text| !text.is_empty()).filter_map(|interval| {
             let (first, last) = split(interval);
             let from = if first.is_empty() { 0 } else { self.place(first)?.0 };
             let to = if last.is_empty() { self.brief().len() } else { self.place(last)?.1 };
-            Some(from..to)
+            Some(Interval { range: from..to, is_single: !first.is_empty() && first == last })
         })
     }
 
@@ -244,6 +303,13 @@ pub fn write_intervals(set: &ReleaseSet, releases: &[Release]) -> String {
     set.runs().into_iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// A part of an interval text.
+struct Interval {
+    range: Range<usize>,
+    /// Whether it names one release: `0.7.11`.
+    is_single: bool,
+}
+
 /// The two ends of an interval; an open end is empty.
 fn split(interval: &str) -> (&str, &str) {
     match interval.split_once(' ') {
@@ -262,6 +328,8 @@ struct Releases {
     packed: Option<&'static Stored>,
     brief: OnceLock<Vec<Release>>,
     complete: OnceLock<Vec<Release>>,
+    /// Releases that were learnt; they are among the brief ones already.
+    learnt: Vec<Arc<Learnt>>,
 }
 
 impl From<Vec<Release>> for Releases {
@@ -271,9 +339,21 @@ impl From<Vec<Release>> for Releases {
 }
 
 impl Releases {
+    /// These with learnt ones, which are among `brief`.
+    fn with(self, brief: Vec<Release>, learnt: &[Arc<Learnt>]) -> Self {
+        let complete = if self.packed.is_some() { OnceLock::new() } else { OnceLock::from(brief.clone()) };
+        Self { packed: self.packed, brief: OnceLock::from(brief), complete, learnt: learnt.to_vec() }
+    }
+
     fn complete(&self) -> &[Release] {
         self.complete.get_or_init(|| {
-            self.packed.and_then(|stored| serde_json::from_str(&inflate(stored.requirements)).ok()).unwrap_or_default()
+            let stored = self.packed.and_then(|stored| serde_json::from_str(&inflate(stored.requirements)).ok());
+            let mut stored: Vec<Release> = stored.unwrap_or_default();
+            for one in &self.learnt {
+                let at = self.brief().iter().position(|release| release.version == one.release().version);
+                stored.insert(at.unwrap_or(stored.len()).min(stored.len()), one.release().clone());
+            }
+            stored
         })
     }
 

@@ -158,12 +158,12 @@ impl Package {
     /// The releases in which `name` can be imported from `module`.
     pub fn releases_exporting(&self, module: &str, name: &str) -> ReleaseSet {
         let Some(module) = self.module(module, name) else { return ReleaseSet::default() };
-        let exists = if module.releases.is_empty() { self.all() } else { self.releases_in(&module.releases) };
+        let exists = if module.releases.is_empty() { self.all() } else { self.mined_in(&module.releases) };
         let definitions = module.definitions.get(name).into_iter().flatten().map(|fact| match &*fact.releases {
             "" => exists.clone(),
-            intervals => self.releases_in(intervals),
+            intervals => self.mined_in(intervals),
         });
-        let others = module.others.get(name).map(|intervals| &self.releases_in(intervals) & &exists);
+        let others = module.others.get(name).map(|intervals| &self.mined_in(intervals) & &exists);
         definitions.chain(others).fold(ReleaseSet::default(), |union, set| &union | &set)
     }
 

@@ -29,7 +29,7 @@ use crate::syntax::Document;
 use crate::syntax::python::PythonModule;
 
 pub use config::reads_any_word_as_true;
-pub use environment::{Environments, PinError, rewrite_pin};
+pub use environment::{Environments, PinError, installed, rewrite_pin};
 pub use written::{Change, Rewrite, Written};
 
 /// What to look at.

@@ -12,9 +12,11 @@
 //! - [`forward`]: what a constructor hands on to a base class of another package;
 //! - [`surface`]: which part of a large library is mined;
 //! - [`combine`]: one release after another folded into facts that hold for intervals;
+//! - [`cache`]: releases that were mined for a user, kept on disk;
 //! - [`render`]: the text of the stored form, the same on every run.
 
 mod behaviour;
+mod cache;
 mod combine;
 mod condition;
 mod definition;
@@ -26,12 +28,13 @@ mod scope;
 mod surface;
 mod wheel;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::knowledge::Package;
+use crate::knowledge::{Learnt, LoadError, Package};
 
+pub use cache::Cache;
 pub use render::render;
 
 /// Why nothing could be mined.
@@ -56,6 +59,9 @@ pub enum MineError {
     /// The index of upload days.
     #[error("the index of releases: {0}")]
     Index(#[from] serde_json::Error),
+    /// Its version is none.
+    #[error(transparent)]
+    Load(#[from] LoadError),
 }
 
 /// What to mine.
@@ -78,13 +84,40 @@ pub fn mine(options: &Options<'_>, wheels: &[PathBuf]) -> Result<Package, MineEr
     Ok(combine::combine(options.package, !options.only.is_empty(), mined?))
 }
 
+/// Mines the release of a package in one wheel or `site-packages` folder, to be kept for this user.
+pub fn learn(package: &str, path: &Path) -> Result<Learnt, MineError> {
+    let (options, surface) = (Options { package, ..Options::default() }, surface::Surface::of(package));
+    let wheel = wheel::read(package, &surface, path)?;
+    let mark = wheel.mark.clone();
+    let mined = describe(&options, &surface, &wheel::Index::default(), wheel);
+    Ok(Learnt::new(&combine::combine(package, false, vec![mined]), mark)?)
+}
+
+/// The name and version of the distribution in a wheel.
+pub fn distribution(wheel: &Path) -> Result<(String, String), MineError> {
+    wheel::distribution(wheel)
+}
+
+/// What [`Learnt::source`] is of the copy of a package that is installed in a `site-packages` folder.
+pub fn installed_source(package: &str, folder: &Path) -> Result<String, MineError> {
+    wheel::installed_mark(package, folder)
+}
+
 fn mine_one(
     options: &Options<'_>,
     surface: &surface::Surface,
     index: &wheel::Index,
-    path: &std::path::Path,
+    path: &Path,
 ) -> Result<combine::Mined, MineError> {
-    let wheel = wheel::read(options.package, surface, path)?;
+    Ok(describe(options, surface, index, wheel::read(options.package, surface, path)?))
+}
+
+fn describe(
+    options: &Options<'_>,
+    surface: &surface::Surface,
+    index: &wheel::Index,
+    wheel: wheel::Wheel,
+) -> combine::Mined {
     let library = library::Library::new(&wheel.modules);
     let wanted = |full: &str, short: &str| {
         surface.keeps(full) && (options.only.is_empty() || options.only.iter().any(|one| one == short))
@@ -101,5 +134,5 @@ fn mine_one(
     }
     let kept = (!options.only.is_empty()).then(|| definitions.keys().cloned().collect());
     let exports = library.exports(kept.as_ref());
-    Ok(combine::Mined { release, exports, definitions })
+    combine::Mined { release, exports, definitions }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -17,6 +17,8 @@ use crate::syntax::python::PythonModule;
 pub(super) struct Wheel {
     /// Its metadata; day and withdrawal are not in a wheel.
     pub release: Release,
+    /// A mark of its files: the same in a wheel and in an installed copy of it, another one where a file differs.
+    pub mark: String,
     /// Its modules.
     pub modules: Modules,
 }
@@ -135,7 +137,7 @@ impl Index {
 
 /// Reads a wheel, or the copy of `package` installed in a `site-packages` folder.
 pub(super) fn read(package: &str, surface: &Surface, path: &Path) -> Result<Wheel, MineError> {
-    let import_name = package.replace('-', "_").to_lowercase();
+    let import_name = import_name(package);
     let failed = |source| MineError::Read { path: path.to_path_buf(), source };
     let files =
         if path.is_dir() { installed(&import_name, path) } else { archived(&import_name, path) }.map_err(failed)?;
@@ -144,12 +146,67 @@ pub(super) fn read(package: &str, surface: &Surface, path: &Path) -> Result<Whee
     if files.modules.is_empty() {
         return Err(content(&format!("holds no package `{import_name}`")));
     }
+    let mark = mark(&import_name, &files);
     let (outlined, whole): (Vec<_>, Vec<_>) =
         files.modules.into_iter().partition(|(path, _)| surface.outlines(&dotted(path)));
     let mut modules = Modules::parse(whole);
     modules.outlined =
         outlined.iter().map(|(path, text)| Outline { module: dotted(path), names: public_names(path, text) }).collect();
-    Ok(Wheel { release, modules })
+    Ok(Wheel { release, mark, modules })
+}
+
+/// The name and version of the distribution in a wheel.
+pub(super) fn distribution(path: &Path) -> Result<(String, String), MineError> {
+    let failed = |source| MineError::Read { path: path.to_path_buf(), source };
+    let files = archived("", path).map_err(failed)?;
+    let header = |name: &str| {
+        let mut lines = files.metadata.lines().take_while(|line| !line.is_empty());
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).map(|value| value.trim().to_owned())
+    };
+    let both = header("Name").zip(header("Version"));
+    both.ok_or_else(|| MineError::Content {
+        path: path.to_path_buf(),
+        what: "no name and version in its metadata".to_owned(),
+    })
+}
+
+/// The mark of the copy of `package` that is installed in a folder; see [`Wheel::mark`].
+pub(super) fn installed_mark(package: &str, folder: &Path) -> Result<String, MineError> {
+    let import_name = import_name(package);
+    let failed = |source| MineError::Read { path: folder.to_path_buf(), source };
+    let metadata = metadata_folder(&import_name, folder).map_err(failed)?;
+    let record = metadata.and_then(|metadata| std::fs::read_to_string(metadata.join("RECORD")).ok());
+    let recorded = record.and_then(|record| recorded_mark(&import_name, &record));
+    let read = || installed(&import_name, folder).map(|files| mark(&import_name, &files)).map_err(failed);
+    recorded.map_or_else(read, Ok)
+}
+
+fn mark(import_name: &str, files: &Files) -> String {
+    recorded_mark(import_name, &files.record).unwrap_or_else(|| {
+        let texts = files.modules.iter().flat_map(|(name, text)| [name.as_str(), text.as_str()]);
+        check_sum("files", texts)
+    })
+}
+
+/// By the check sums that an installer writes down; `None` where it lists no module, as for an editable install.
+fn recorded_mark(import_name: &str, record: &str) -> Option<String> {
+    let is_own = |line: &&str| line.split(',').next().is_some_and(|path| is_module(import_name, path));
+    let mut lines: Vec<&str> = record.lines().filter(is_own).collect();
+    lines.sort_unstable();
+    (!lines.is_empty()).then(|| check_sum("record", lines))
+}
+
+fn check_sum<'a>(kind: &str, texts: impl IntoIterator<Item = &'a str>) -> String {
+    let mut sum = flate2::Crc::new();
+    for text in texts {
+        sum.update(text.as_bytes());
+        sum.update(b"\n");
+    }
+    format!("{kind}-{:08x}-{}", sum.sum(), sum.amount())
+}
+
+fn import_name(package: &str) -> String {
+    package.replace('-', "_").to_lowercase()
 }
 
 /// The dotted name of a module by its path.
@@ -170,6 +227,8 @@ fn public_names(path: &str, text: &str) -> Vec<String> {
 #[derive(Default)]
 struct Files {
     metadata: String,
+    /// Names and check sums of all files.
+    record: String,
     modules: Vec<(String, String)>,
 }
 
@@ -179,17 +238,17 @@ fn archived(import_name: &str, path: &Path) -> io::Result<Files> {
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at)?;
         let name = entry.name()?.into_owned();
-        let is_metadata = name.ends_with(".dist-info/METADATA");
-        if !is_metadata && !is_module(import_name, &name) {
+        let meta = name.rsplit_once(".dist-info/").map(|(_, name)| name);
+        if !matches!(meta, Some("METADATA" | "RECORD")) && !is_module(import_name, &name) {
             continue;
         }
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        if is_metadata {
-            files.metadata = text;
-        } else {
-            files.modules.push((name, text));
+        match meta {
+            Some("METADATA") => files.metadata = text,
+            Some(_) => files.record = text,
+            None => files.modules.push((name, text)),
         }
     }
     Ok(files)
@@ -197,17 +256,19 @@ fn archived(import_name: &str, path: &Path) -> io::Result<Files> {
 
 fn installed(import_name: &str, folder: &Path) -> io::Result<Files> {
     let mut files = Files::default();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
-        let Some(distribution) = name.strip_suffix(".dist-info") else { continue };
-        if distribution.split('-').next().is_some_and(|found| found.replace('.', "_") == import_name) {
-            files.metadata = String::from_utf8_lossy(&std::fs::read(path.join("METADATA"))?).into_owned();
-        }
+    let mut root = folder.to_path_buf();
+    if let Some(metadata) = metadata_folder(import_name, folder)? {
+        let text =
+            |name: &str| std::fs::read(metadata.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+        files.metadata = text("METADATA").or_else(|_| text("PKG-INFO"))?;
+        files.record = text("RECORD").unwrap_or_default();
+        // An editable install: the code is in a folder of the user's.
+        let source = text("direct_url.json").ok().and_then(|text| source_folder(import_name, &text));
+        root = source.filter(|_| !folder.join(import_name).is_dir()).unwrap_or(root);
     }
     let mut folders = vec![import_name.to_owned()];
     while let Some(inner) = folders.pop() {
-        for entry in std::fs::read_dir(folder.join(&inner))? {
+        for entry in std::fs::read_dir(root.join(&inner))? {
             let entry = entry?;
             let name = format!("{inner}/{}", entry.file_name().to_string_lossy());
             if entry.file_type()?.is_dir() {
@@ -220,6 +281,28 @@ fn installed(import_name: &str, folder: &Path) -> io::Result<Files> {
     }
     files.modules.sort();
     Ok(files)
+}
+
+/// `trl-1.16.0.dist-info` in a `site-packages` folder.
+fn metadata_folder(import_name: &str, folder: &Path) -> io::Result<Option<PathBuf>> {
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+        let distribution = name.strip_suffix(".dist-info").or_else(|| name.strip_suffix(".egg-info"));
+        let distribution = distribution.and_then(|name| name.split('-').next());
+        if distribution.is_some_and(|found| found.replace('.', "_") == import_name) && path.is_dir() {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// The folder that holds the package of an editable install, by its `direct_url.json`.
+fn source_folder(import_name: &str, direct_url: &str) -> Option<PathBuf> {
+    let direct: serde_json::Value = serde_json::from_str(direct_url).ok()?;
+    let path = direct.get("url")?.as_str()?.strip_prefix("file://")?.replace("%20", " ");
+    let roots = [PathBuf::from(&path), Path::new(&path).join("src")];
+    roots.into_iter().find(|root| root.join(import_name).is_dir())
 }
 
 fn is_module(import_name: &str, path: &str) -> bool {

@@ -1,6 +1,9 @@
 //! What an environment on disk has installed, read from its metadata. Nothing is run.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+use pep440_rs::Version;
 
 use super::statement::exactly;
 use crate::diagnostic::Problem;
@@ -26,6 +29,16 @@ pub(super) fn read(disk: &dyn FileSystem, python: &Path, problems: &mut Vec<Prob
         }
     }
     found
+}
+
+/// The distributions of an interpreter, a virtual environment or a `site-packages` folder, by normalised name: version and folder.
+pub fn installed(disk: &dyn FileSystem, python: &Path) -> BTreeMap<String, (Version, PathBuf)> {
+    let found = read(disk, python, &mut Vec::new()).into_iter();
+    let known = found.filter_map(|one| match &one.origin {
+        Origin::Installed(folder) => Some((one.package.clone(), (one.pinned()?.clone(), PathBuf::from(folder)))),
+        Origin::File(_) | Origin::CommandLine(_) => None,
+    });
+    known.collect()
 }
 
 /// The folders with installed packages that belong to `python`.

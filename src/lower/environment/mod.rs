@@ -29,6 +29,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+pub use self::installed::installed;
 pub use self::pin::{PinError, rewrite_pin};
 
 use self::govern::Joined;
