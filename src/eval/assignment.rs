@@ -173,7 +173,10 @@ impl Interpreter<'_> {
         if is_held_once && self.store.last_replaced().is_some_and(is_old) {
             return;
         }
-        for (slot, value) in self.store.replaced(&|value| with_list(value, old, new, MAX_NESTING)) {
+        for (slot, value) in self
+            .store
+            .replaced(&|value| holds_list(value, old, MAX_NESTING).then(|| with_list(value, old, new, MAX_NESTING))?)
+        {
             self.store.set(slot, Some(value));
         }
     }
@@ -232,6 +235,17 @@ impl Interpreter<'_> {
             state.set_content(dict, content, written);
             Value::NONE
         });
+    }
+}
+
+/// Whether a value holds that list, which few do: looking costs less than what [`with_list`] does.
+fn holds_list(value: &Value, list: &Arc<[Traced]>, depth: usize) -> bool {
+    let inner = |value: &Value| depth.checked_sub(1).is_some_and(|depth| holds_list(value, list, depth));
+    match value {
+        Value::List(items) => Arc::ptr_eq(items, list) || items.iter().any(|item| inner(&item.value)),
+        Value::Dict(dict) => dict.entries.iter().any(|(_, item, _)| inner(&item.value)),
+        Value::Choice(choices) => choices.iter().any(|(_, value)| inner(value)),
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Questions about values, and values joined under conditions.
 
-use std::collections::BTreeMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Argument, Atom, Cond, Const, Dict, Object, Order, Root, Symbol, Traced, Tri, Value};
@@ -339,35 +339,39 @@ pub(super) fn simpler(cond: Cond) -> Cond {
 /// The content of a dictionary that is one or the other.
 pub(super) fn merge_dicts(test: &Cond, then: &Dict, otherwise: &Dict) -> Dict {
     let negated = test.clone().negate();
-    let present = |dict: &Dict, key: &Const| {
-        if dict.entries.iter().any(|(known, ..)| known == key) {
-            dict.maybe.get(key).cloned().unwrap_or(Cond::TRUE)
-        } else {
-            Cond::FALSE
-        }
+    let (in_then, in_otherwise) = (places(then), places(otherwise));
+    let present = |dict: &Dict, key: &Const, place: Option<&usize>| match place {
+        Some(_) => dict.maybe.get(key).cloned().unwrap_or(Cond::TRUE),
+        None => Cond::FALSE,
     };
     let mut merged = Dict { id: then.id, open: then.open || otherwise.open, ..Dict::default() };
-    let mut maybe = BTreeMap::new();
+    let mut seen = HashSet::new();
     for (key, value, span) in then.entries.iter().chain(otherwise.entries.iter()) {
-        if merged.entries.iter().any(|(known, ..)| known == key) {
+        if !seen.insert(key) {
             continue;
         }
-        let find =
-            |dict: &Dict| dict.entries.iter().find(|(known, ..)| known == key).map(|(_, value, _)| value.clone());
-        let joined = match (find(then), find(otherwise)) {
-            (Some(one), Some(other)) => Traced { value: choose(test, &one.value, &other.value), span: value.span },
+        let (one, other) = (in_then.get(key), in_otherwise.get(key));
+        let joined = match (one, other) {
+            (Some(one), Some(other)) => {
+                let (one, other) = (&then.entries[*one].1.value, &otherwise.entries[*other].1.value);
+                Traced { value: choose(test, one, other), span: value.span }
+            }
             _ => value.clone(),
         };
-        let (one, other) = (present(then, key), present(otherwise, key));
+        let (one, other) = (present(then, key, one), present(otherwise, key, other));
         let when = if one == other { one } else { either(&test.clone().and(one), &negated.clone().and(other)) };
         let when = if when.size() > MAX_SIZE { Cond::opaque() } else { when };
         if when != Cond::TRUE {
-            maybe.insert(key.clone(), when);
+            merged.maybe.insert(key.clone(), when);
         }
         merged.entries.push((key.clone(), joined, *span));
     }
-    merged.maybe = maybe;
     merged
+}
+
+/// Where each key stands: some libraries list thousands of names in one dictionary.
+fn places(dict: &Dict) -> HashMap<&Const, usize> {
+    dict.entries.iter().enumerate().rev().map(|(place, (key, ..))| (key, place)).collect()
 }
 
 /// What `question` is worth where `known` holds. Only the parts of `known` that share a symbol with it are looked at.
