@@ -22,6 +22,7 @@ mod expressions;
 mod functions;
 mod imports;
 mod interpreter;
+mod memo;
 mod outside;
 mod questions;
 mod statements;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::memo;
 use super::{Argument, Atom, Cond, Const, Dict, Object, Order, Root, Symbol, Traced, Tri, Value};
 
 /// A choice of more alternatives than this is not followed.
@@ -374,11 +375,17 @@ fn places(dict: &Dict) -> HashMap<&Const, usize> {
     dict.entries.iter().enumerate().rev().map(|(place, (key, ..))| (key, place)).collect()
 }
 
-/// What `question` is worth where `known` holds. Only the parts of `known` that share a symbol with it are looked at.
+/// What `question` is worth where `known` holds.
 pub(super) fn decide(known: &Cond, question: &Cond) -> Tri {
     if let Cond::Const(value) = question {
         return if *value { Tri::Yes } else { Tri::No };
     }
+    // Every use of a variable asks again.
+    memo::decided(known, question, || decide_anew(known, question))
+}
+
+/// Only the parts of `known` that share a symbol with the question are looked at.
+fn decide_anew(known: &Cond, question: &Cond) -> Tri {
     let parts = known.conjuncts();
     let negated = question.clone().negate();
     if parts.contains(question) {

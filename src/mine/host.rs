@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::sync::{Arc, Mutex};
 
 use ruff_python_ast::{self as ast, Expr, Stmt};
+use ruff_text_size::Ranged;
 
 use super::library::Library;
 use super::scope::{Binding, Scope};
@@ -39,7 +40,7 @@ impl LibraryHost {
     pub fn new(library: &Library<'_>, surface: &Surface) -> Self {
         let files = library.scopes().filter_map(|(name, scope)| {
             let python = &library.modules.get(name)?.python;
-            let text = format!("{}\n{}", python.text(), assumptions(scope));
+            let text = format!("{}\n{}", without_lazy_names(python), assumptions(scope));
             Some((python.path().to_string_lossy().into_owned(), text))
         });
         // In a library that is too large to be mined whole, three imports lead to a thousand modules.
@@ -102,6 +103,22 @@ impl Host for Near<'_> {
         let loaded = (is_loaded && matches!(class, "str" | "PeftModel")).then_some(false);
         Knowledge::bundled().curated().is_instance(callee, class).or(loaded)
     }
+}
+
+/// The text of a module without the names that it hands to a lazy loader: [`Scope`] has them, and in some libraries they are
+/// thousands, which would be evaluated for each function again.
+fn without_lazy_names(python: &PythonModule) -> String {
+    let is_list = |target: &Expr| matches!(target, Expr::Name(name) if name.id.as_str() == "_import_structure");
+    let list = python.body().iter().find_map(|statement| match statement {
+        Stmt::Assign(assign) if assign.targets.iter().any(is_list) => match &*assign.value {
+            Expr::Dict(dict) => Some(dict.range()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let Some(list) = list else { return python.text().to_owned() };
+    let (before, after) = (&python.text()[..list.start().to_usize()], &python.text()[list.end().to_usize()..]);
+    format!("{before}{{}}{after}")
 }
 
 /// Python that is read after a module's own text.
