@@ -307,8 +307,8 @@ impl Interpreter<'_> {
                 },
                 _ => self.fresh_named(&site.label),
             },
-            ("len", Some(Value::List(items))) => Value::Const(integer(items.len())),
-            ("len", Some(Value::Const(Const::Str(text)))) => Value::Const(integer(text.chars().count())),
+            ("len", Some(value)) => self.length(&value, site),
+            ("int", Some(value)) => self.whole(&value, site),
             ("getattr", Some(owner)) => self.getattr(&owner, args, site),
             ("hasattr", Some(owner)) => {
                 let Some(name) = args.text(1, "") else { return self.fresh_named(&site.label) };
@@ -396,6 +396,7 @@ impl Interpreter<'_> {
                 truth(&Self::member(symbol, &format!("hasattr({name})")))
             }
             Value::External(path) => self.hasattr_symbol(path, 0, name),
+            Value::List(_) | Value::Dict(_) | Value::Const(Const::Str(_)) if name == "__len__" => Cond::TRUE,
             Value::Const(_) => Cond::FALSE,
             _ => Cond::opaque(),
         }

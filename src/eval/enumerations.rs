@@ -16,13 +16,7 @@ impl Interpreter<'_> {
     /// another class.
     pub(super) fn pick_member(&mut self, class: &Arc<Class>, args: &Args, site: &Site) -> Option<Value> {
         let [argument] = &*args.list else { return None };
-        // A base of a module that was not loaded is known by its name only.
-        let is_enum = |base: &Value| match base {
-            Value::External(path) => path.ends_with("Enum"),
-            Value::Symbol(symbol) => symbol.to_string().ends_with("Enum"),
-            _ => false,
-        };
-        if !self.lenient || argument.name.is_some() || !Self::resolution(class).iter().any(is_enum) {
+        if !self.lenient || argument.name.is_some() || !Self::is_enumeration(class) {
             return None;
         }
         let variables = self.store.variables(self.classes.get(&class.id)?.scope);
@@ -54,14 +48,52 @@ impl Interpreter<'_> {
         Some(value)
     }
 
-    /// Whether the two are equal (`==`); two parameters are where both are the same member.
-    pub(super) fn equal(&self, left: &Value, right: &Value) -> Cond {
+    fn is_enumeration(class: &Arc<Class>) -> bool {
+        // A base of a module that was not loaded is known by its name only.
+        let is_enum = |base: &Value| match base {
+            Value::External(path) => path.ends_with("Enum"),
+            Value::Symbol(symbol) => symbol.to_string().ends_with("Enum"),
+            _ => false,
+        };
+        Self::resolution(class).iter().any(is_enum)
+    }
+
+    /// Remembers that a value is asked whether it is a member: only members have a `value`, and are equal to it.
+    pub(super) fn note_choice(&mut self, value: &Value, class: &Arc<Class>) {
+        if self.lenient && Self::is_enumeration(class) {
+            let symbols = value.alternatives().into_iter().filter_map(|(_, value)| match value {
+                Value::Symbol(symbol) => Some(symbol),
+                _ => None,
+            });
+            self.chosen.extend(symbols);
+        }
+    }
+
+    /// Whether the two are equal (`==`); two parameters are where both are the same member, or the same number.
+    pub(super) fn equal(&mut self, left: &Value, right: &Value) -> Cond {
+        if self.lenient && (matches!(left, Value::Choice(_)) || matches!(right, Value::Choice(_))) {
+            let pairs = left.alternatives().into_iter().flat_map(|(when, left)| {
+                let pair = move |(also, right): (Cond, Value)| (when.clone().and(also), left.clone(), right);
+                right.alternatives().into_iter().map(pair)
+            });
+            let equal: Vec<Cond> =
+                pairs.map(|(when, left, right)| when.and(self.equal_plain(&left, &right))).collect();
+            return Cond::any(equal);
+        }
+        self.equal_plain(left, right)
+    }
+
+    fn equal_plain(&mut self, left: &Value, right: &Value) -> Cond {
         if let (Value::Symbol(one), Value::Symbol(other)) = (left, right)
             && one != other
-            && let (Some(members), Some(others)) = (self.members.get(one), self.members.get(other))
         {
-            let shared = members.iter().filter(|member| others.contains(member));
-            return Cond::any(shared.map(|member| is(one, member).and(is(other, member))));
+            if let (Some(members), Some(others)) = (self.members.get(one), self.members.get(other)) {
+                let shared = members.iter().filter(|member| others.contains(member));
+                return Cond::any(shared.map(|member| is(one, member).and(is(other, member))));
+            }
+            if let Some(equal) = self.equal_numbers(one, other) {
+                return equal;
+            }
         }
         equal(left, right)
     }

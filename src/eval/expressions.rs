@@ -390,7 +390,13 @@ impl Interpreter<'_> {
             (_, ast::Operator::BitOr, _) if is_boolean(left) && is_boolean(right) => {
                 boolean(&truth(left).or(truth(right)))
             }
-            _ => self.fresh(node),
+            (Value::Symbol(_), _, Value::Choice(choices)) if self.lenient && choices.len() <= 4 => {
+                let range = node.range();
+                let parts: Vec<(Cond, Value)> =
+                    choices.iter().map(|(when, right)| (when.clone(), self.operate(left, op, right, range))).collect();
+                choice(parts)
+            }
+            _ => self.calculated(left, op, right).unwrap_or_else(|| self.fresh(node)),
         }
     }
 
@@ -416,6 +422,9 @@ impl Interpreter<'_> {
             return self.fresh_named(name);
         }
         if symbol.is_release() && matches!(name, "base_version" | "public" | "release" | "major" | "version") {
+            return Value::Symbol(Arc::clone(symbol));
+        }
+        if name == "value" && self.chosen.contains(symbol) {
             return Value::Symbol(Arc::clone(symbol));
         }
         let value = Self::member(symbol, name);

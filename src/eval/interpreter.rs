@@ -64,6 +64,10 @@ pub(super) struct Interpreter<'h> {
     pub(super) lenient: bool,
     /// What a parameter can be after an enumeration was called with it.
     pub(super) members: BTreeMap<Arc<Symbol>, Vec<Const>>,
+    /// Parameters that may be members of an enumeration of strings: each is equal to its `value`.
+    pub(super) chosen: BTreeSet<Arc<Symbol>>,
+    /// Parameters that are whole numbers where they are used.
+    pub(super) wholes: BTreeSet<Arc<Symbol>>,
     /// Rounds of the unrolled loops around.
     pub(super) unrolled: usize,
     /// Evaluating an expression of its own text: names come from nowhere else.
@@ -209,6 +213,8 @@ impl<'h> Interpreter<'h> {
             uncalled: false,
             lenient: false,
             members: BTreeMap::new(),
+            chosen: BTreeSet::new(),
+            wholes: BTreeSet::new(),
             unrolled: 1,
             detached: false,
             keep_flags: false,

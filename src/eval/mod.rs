@@ -23,6 +23,7 @@ mod functions;
 mod imports;
 mod interpreter;
 mod memo;
+mod numbers;
 mod outside;
 mod questions;
 mod statements;

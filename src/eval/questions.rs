@@ -85,7 +85,10 @@ impl Interpreter<'_> {
         }
         let name: Arc<str> = match class {
             Value::External(path) => path.rsplit('.').next().unwrap_or_default().into(),
-            Value::Class(class) => class.name.rsplit('.').next().unwrap_or_default().into(),
+            Value::Class(class) => {
+                self.note_choice(value, class);
+                class.name.rsplit('.').next().unwrap_or_default().into()
+            }
             Value::List(items) => {
                 let items = Arc::clone(items);
                 let parts: Vec<Cond> = items.iter().map(|item| self.instance_of(value, &item.value, written)).collect();

@@ -135,6 +135,8 @@ fn step_of(owner: &str, step: &str) -> String {
         format!("{item} in {owner}")
     } else if let Some(name) = question("hasattr") {
         format!("hasattr({owner}, '{name}')")
+    } else if let Some(number) = super::numbers::written(owner, step) {
+        number
     } else if step.starts_with('[') {
         format!("{owner}{step}")
     } else {

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rayon::prelude::*;
 use ruff_python_ast::{self as ast, Expr, Stmt};
 
-use super::condition::{shown, sufficient};
+use super::condition::{shown, sufficient, sufficient_cases};
 use super::definition::Definition;
 use super::host::{LibraryHost, post_init};
 use super::library::{Library, Target};
@@ -105,9 +105,13 @@ fn calls_super(method: &ast::StmtFunctionDef) -> bool {
 
 /// Adds what a trace raises and warns of.
 fn complain(definition: &mut Definition, trace: &Trace) {
-    let raises = trace.raises.iter().filter(|event| event.caught.is_empty()).filter_map(|event| {
-        let when = sufficient(&event.when)?;
-        Some(Guard { raises: event.exception.to_string(), message: event.message.as_deref().map(shortened), when })
+    let raises = trace.raises.iter().filter(|event| event.caught.is_empty()).flat_map(|event| {
+        let guard = |when| Guard {
+            raises: event.exception.to_string(),
+            message: event.message.as_deref().map(shortened),
+            when,
+        };
+        sufficient_cases(&event.when).into_iter().map(guard)
     });
     add_new(&mut definition.guards, raises);
     add_new(&mut definition.warnings, trace.calls.iter().filter_map(warning));

@@ -8,6 +8,12 @@ use crate::eval::{Atom, Cond, Root, Symbol, Tri};
 /// A condition longer than this is more than a reader or a rule can use.
 const MAX_LENGTH: usize = 260;
 
+/// A condition that is too long is split this many times, each time in two.
+const MAX_SPLITS: usize = 2;
+
+/// Conditions of more questions than this are not split.
+const MAX_SPLIT_ATOMS: usize = 24;
+
 /// With as many constants a list is shorter than comparisons.
 const MIN_CHOICES: usize = 3;
 
@@ -23,14 +29,56 @@ const UNKNOWN: Cond = Cond::Atom(Atom::Opaque(0));
 /// the condition, not necessary. A parameter called `self` stands for the object itself: its attributes are the fields of a
 /// dataclass.
 pub(super) fn sufficient(cond: &Cond) -> Option<String> {
-    let known = tidy(&visible(cond, false, &Cond::FALSE));
-    let never = known == Cond::FALSE || known.atoms().len() <= MAX_ATOMS && known.verdict() == Tri::No;
-    let (choices, rest) = choices(&known);
-    let rest = Some(rest.to_string()).filter(|text| choices.is_empty() || text != "True");
-    if never || rest.as_ref().is_some_and(|text| text.len() > MAX_LENGTH) {
+    written(&tidy(&visible(cond, false, &Cond::FALSE))).filter(|text| text.length <= MAX_LENGTH).map(|text| text.whole)
+}
+
+/// The same in as many conditions as it takes to keep each of them short: the one condition holds where any of these does. What is
+/// too long even then is left out.
+pub(super) fn sufficient_cases(cond: &Cond) -> Vec<String> {
+    let mut cases = Vec::new();
+    split(&tidy(&visible(cond, false, &Cond::FALSE)), MAX_SPLITS, &mut cases);
+    cases
+}
+
+/// Splits a condition that is too long by the question that shortens it most.
+fn split(known: &Cond, splits: usize, cases: &mut Vec<String>) {
+    let Some(text) = written(known) else { return };
+    if text.length <= MAX_LENGTH {
+        cases.push(text.whole);
+        return;
+    }
+    let atoms: Vec<Atom> = known.atoms().into_iter().cloned().collect();
+    let Some(splits) = splits.checked_sub(1).filter(|_| atoms.len() <= MAX_SPLIT_ATOMS) else { return };
+    let halves = atoms.iter().map(|atom| {
+        let half = |holds: bool| {
+            let rest = known.replace(&|other| (other == atom).then_some(Cond::Const(holds)));
+            let question = Cond::Atom(atom.clone());
+            tidy(&rest.and(if holds { question } else { question.negate() }))
+        };
+        [half(true), half(false)]
+    });
+    let longest = |halves: &[Cond; 2]| halves.iter().map(|half| half.to_string().len()).max();
+    for half in halves.min_by_key(longest).iter().flatten() {
+        split(half, splits, cases);
+    }
+}
+
+/// A condition as it is stored.
+struct Written {
+    whole: String,
+    /// Lists of constants left out.
+    length: usize,
+}
+
+/// `None` for what never holds.
+fn written(known: &Cond) -> Option<Written> {
+    if *known == Cond::FALSE || known.atoms().len() <= MAX_ATOMS && known.verdict() == Tri::No {
         return None;
     }
-    Some(rest.into_iter().chain(choices).collect::<Vec<_>>().join(" and "))
+    let (choices, rest) = choices(known);
+    let rest = Some(rest.to_string()).filter(|text| choices.is_empty() || text != "True");
+    let length = rest.as_ref().map_or(0, String::len);
+    Some(Written { whole: rest.into_iter().chain(choices).collect::<Vec<_>>().join(" and "), length })
 }
 
 /// `x not in ("a", "b", "c")` for each parameter that is compared with several constants, and what else must hold.
@@ -165,8 +213,7 @@ fn parameter(symbol: &Arc<Symbol>) -> Option<Arc<Symbol>> {
     if &**name != "self" {
         return Some(Arc::clone(symbol));
     }
-    let (field, path) = symbol.path.split_first()?;
-    Some(Arc::new(Symbol { root: Root::Parameter(Arc::clone(field)), path: path.to_vec() }))
+    symbol.of_fields(name).map(Arc::new)
 }
 
 #[cfg(test)]

@@ -230,6 +230,12 @@ fn fields(python: &PythonModule, class: &ast::StmtClassDef, definition: &mut Def
         let field = Parameter { default, annotation, keyword_only, ..Parameter::default() };
         definition.parameters.insert(name.id.to_string(), field);
     }
+    let former = super::host::post_init(class).map(super::alias::aliases).unwrap_or_default();
+    for (old, new) in former {
+        if let Some(parameter) = definition.parameters.get_mut(&old) {
+            parameter.alias_of = Some(new);
+        }
+    }
 }
 
 /// The default of a field, `Some(None)` when it is required, `None` when the constructor does not take it.

@@ -8,6 +8,7 @@
 //! - [`scope`]: the names of one module, lazy imports and availability branches included;
 //! - [`library`]: names followed across modules to where they are defined;
 //! - [`definition`]: classes, dataclasses and functions with their parameters;
+//! - [`alias`]: fields that a dataclass still takes under a former name;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
 //! - [`forward`]: what a constructor hands on to a base class of another package;
 //! - [`surface`]: which part of a large library is mined;
@@ -15,6 +16,7 @@
 //! - [`cache`]: releases that were mined for a user, kept on disk;
 //! - [`render`]: the text of the stored form, the same on every run.
 
+mod alias;
 mod behaviour;
 mod cache;
 mod combine;

@@ -1,0 +1,140 @@
+//! Arithmetic with parameters: `save_steps % eval_steps`, `len(loss_weights)`.
+//!
+//! Only where a function is asked when it raises, see [`super::run_function`]. What comes out is not known, but has a name of its own,
+//! so that a question about it can be asked again where the parameters are known.
+
+use std::sync::Arc;
+
+use ruff_python_ast::Operator;
+
+use super::calls::Site;
+use super::expressions::MAX_PATH;
+use super::interpreter::Interpreter;
+use super::truth::equal;
+use super::{Cond, Const, Root, Symbol, Value};
+
+const LENGTH: &str = "len()";
+const WHOLE: &str = "int()";
+
+impl Interpreter<'_> {
+    /// `left % right` and `left - right`; `None` where nothing is known of it.
+    pub(super) fn calculated(&self, left: &Value, operator: Operator, right: &Value) -> Option<Value> {
+        let sign = match operator {
+            Operator::Mod => '%',
+            Operator::Sub => '-',
+            _ => return None,
+        };
+        let right = match right {
+            Value::Const(constant) if constant.number().is_some() => constant.to_string(),
+            other => self.parameter(other)?.to_string(),
+        };
+        let right = if right.contains(' ') { format!("({right})") } else { right };
+        Some(Self::member(self.parameter(left)?, &format!("{sign} {right}")))
+    }
+
+    /// `len(value)`.
+    pub(super) fn length(&mut self, value: &Value, site: &Site) -> Value {
+        let count = |count: usize| Value::Const(Const::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+        match value {
+            Value::Choice(_) => self.each(value, &mut |state, value| state.length(value, site)),
+            Value::List(items) => count(items.len()),
+            Value::Const(Const::Str(text)) => count(text.chars().count()),
+            other => match self.parameter(other) {
+                Some(symbol) => Self::member(symbol, LENGTH),
+                None => self.fresh_named(&site.label),
+            },
+        }
+    }
+
+    /// `int(value)` of a parameter; a whole number is itself.
+    pub(super) fn whole(&mut self, value: &Value, site: &Site) -> Value {
+        match value {
+            Value::Choice(_) => self.each(value, &mut |state, value| state.whole(value, site)),
+            Value::Symbol(symbol) if self.wholes.contains(symbol) => value.clone(),
+            other => match self.parameter(other) {
+                Some(symbol) => Self::member(symbol, WHOLE),
+                None => self.fresh_named(&site.label),
+            },
+        }
+    }
+
+    /// Whether two numbers are equal; `None` where they are not known to be numbers.
+    pub(super) fn equal_numbers(&mut self, one: &Arc<Symbol>, other: &Arc<Symbol>) -> Option<Cond> {
+        if other.path.split_last().is_some_and(|(last, path)| &**last == WHOLE && *path == one.path) {
+            // `if steps != int(steps): raise`: after that it is whole.
+            self.wholes.insert(Arc::clone(one));
+            return None;
+        }
+        let is_number = |symbol: &Symbol| {
+            let last = symbol.path.last();
+            last.is_some_and(|step| matches!(&**step, LENGTH | WHOLE) || is_operation(step))
+        };
+        if !is_number(one) || !is_number(other) {
+            return None;
+        }
+        let difference = self.calculated(
+            &Value::Symbol(Arc::clone(one)),
+            Operator::Sub,
+            &Value::Symbol(Arc::clone(other)),
+        )?;
+        Some(equal(&difference, &Value::Const(Const::Int(0))))
+    }
+
+    /// A parameter, or something that belongs to it.
+    fn parameter<'v>(&self, value: &'v Value) -> Option<&'v Arc<Symbol>> {
+        let Value::Symbol(symbol) = value else { return None };
+        let is_parameter = matches!(symbol.root, Root::Parameter(_)) && symbol.path.len() < MAX_PATH;
+        (self.lenient && is_parameter).then_some(symbol)
+    }
+}
+
+/// A step of a symbol's path that is a number made of what comes before, as Python writes it.
+pub(super) fn written(owner: &str, step: &str) -> Option<String> {
+    Some(match step {
+        LENGTH | WHOLE => step.replace("()", &format!("({owner})")),
+        step if is_operation(step) && owner.contains(' ') => format!("({owner}) {step}"),
+        step if is_operation(step) => format!("{owner} {step}"),
+        _ => return None,
+    })
+}
+
+fn is_operation(step: &str) -> bool {
+    step.starts_with("% ") || step.starts_with("- ")
+}
+
+impl Symbol {
+    /// The same with the fields of an object in place of what they are read from: `self.a % self.b` is `a % b`. `None` for the
+    /// object itself.
+    pub fn of_fields(&self, object: &str) -> Option<Self> {
+        let (field, rest) = self.path.split_first()?;
+        let owned = format!("{object}.");
+        let bare = |step: &Arc<str>| match is_operation(step) {
+            true => step.replace(&owned, "").into(),
+            false => Arc::clone(step),
+        };
+        Some(Self { root: Root::Parameter(Arc::clone(field)), path: rest.iter().map(bare).collect() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbol(steps: &[&str]) -> Symbol {
+        Symbol { root: Root::Parameter("self".into()), path: steps.iter().map(|step| (*step).into()).collect() }
+    }
+
+    #[test]
+    fn operations_are_written_as_python() {
+        for (steps, shown, fields) in [
+            (&["a", "% self.b"][..], "self.a % self.b", Some("a % b")),
+            (&["a", "len()", "- len(self.b)"], "len(self.a) - len(self.b)", Some("len(a) - len(b)")),
+            (&["a", "- 1", "% self.b"], "(self.a - 1) % self.b", Some("(a - 1) % b")),
+            (&[], "self", None),
+        ] {
+            assert_eq!(symbol(steps).to_string(), shown);
+            let fields_of = symbol(steps).of_fields("self").map(|symbol| symbol.to_string());
+            assert_eq!(fields_of.as_deref(), fields);
+        }
+    }
+}
