@@ -1,8 +1,16 @@
 //! Facts that no signature and no constructor of a library shows, each with its source.
 
+mod adapters;
+mod arguments;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+pub use adapters::{AdapterReference, AdapterWaker, HeadRefusal, TargetWord};
+use adapters::{BaseChanging, BaseReference, StrictAdapterFile};
+use arguments::PassingOn;
+pub use arguments::{Instead, OwnArgument, Passed, Rewrite};
 
 use super::LoadError;
 use super::later::{LaterCheck, LaterChoice};
@@ -62,114 +70,6 @@ pub enum ParserName {
     Trl,
 }
 
-/// Against what a trainer compares a `PeftModel` that comes without a reference.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdapterReference {
-    /// The trainer.
-    pub callable: String,
-    /// The package whose releases count.
-    pub package: String,
-    /// Releases in which the reference is a frozen copy of the adapter; in older ones it is the base model.
-    pub copied_adapter: String,
-    /// Where this was read.
-    pub source: String,
-}
-
-/// How an argument that a release does not take is said there.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Rewrite {
-    /// The package whose releases count.
-    pub package: String,
-    /// Releases in which the new form is right, as intervals.
-    pub releases: String,
-    /// The short name of the callable; `None`: every one that takes the new form.
-    #[serde(default)]
-    pub callable: Option<String>,
-    /// The argument.
-    pub argument: String,
-    /// The value it speaks of, as Python writes it; `None`: any.
-    #[serde(default)]
-    pub value: Option<String>,
-    /// What to pass instead; empty: nothing, as the release does so anyway.
-    pub becomes: Vec<Passed>,
-    /// Whether the program does the same afterwards.
-    #[serde(default)]
-    pub keeps_meaning: bool,
-    /// Where this was read.
-    pub source: String,
-}
-
-/// An argument as it is to be passed.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Passed {
-    /// Its name.
-    pub argument: String,
-    /// Its value as Python; `{value}` is that of the old argument, `{old}` what this argument was before.
-    pub value: String,
-    /// What `{old}` is where the call does not pass this argument.
-    #[serde(default)]
-    pub old: Option<String>,
-}
-
-/// A trainer for which, with an adapter and without a reference, the model with the adapter switched off is the reference in
-/// all it does with one.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BaseReference {
-    /// The class, wherever it lives in the release.
-    trainer: String,
-    package: String,
-    releases: String,
-    #[serde(rename = "source")]
-    _source: String,
-}
-
-/// An argument of an adapter's configuration with which switching the adapter off does not give the base model back.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct BaseChanging {
-    argument: String,
-    /// Values with which it does.
-    harmless: Vec<serde_json::Value>,
-    #[serde(rename = "source")]
-    _source: String,
-}
-
-/// A trainer that adds an adapter to a `PeftModel`, and by that may make the one that is there trainable.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AdapterWaker {
-    /// The class, wherever it lives in the release.
-    pub trainer: String,
-    /// Its package.
-    pub package: String,
-    /// The releases that do so.
-    pub releases: String,
-    /// The releases of the other package with which an adapter that was frozen stays frozen all the same.
-    pub frozen: Interval,
-    /// Where this was read.
-    pub source: String,
-}
-
-/// A trainer that refuses an adapter on the head of the model.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeadRefusal {
-    /// The class, wherever it lives in the release.
-    pub trainer: String,
-    /// Its package.
-    pub package: String,
-    /// The releases that refuse it.
-    pub releases: String,
-    /// Under this condition over the parameters.
-    pub when: String,
-    /// Where this was read.
-    pub source: String,
-}
-
 /// How a class calls a method of its own, which a class that derives from it may override.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,78 +89,6 @@ pub struct BaseCall {
     pub unless: Vec<String>,
     /// Where this was read.
     pub source: String,
-}
-
-/// Releases that cannot load an adapter whose file has a key of which they know nothing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct StrictAdapterFile {
-    package: String,
-    releases: String,
-    #[serde(rename = "source")]
-    _source: String,
-}
-
-/// A word that stands for modules where an adapter's configuration wants their names.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TargetWord {
-    /// The word.
-    pub word: String,
-    /// The package that knows it.
-    pub package: String,
-    /// In these releases.
-    pub releases: String,
-    /// Where this was read.
-    pub source: String,
-}
-
-/// Releases of a package.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Interval {
-    /// Its name.
-    pub package: String,
-    /// As intervals.
-    pub releases: String,
-}
-
-/// Callables with `**kwargs`, which take some keywords for themselves and pass the rest on to something that refuses them.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PassingOn {
-    /// `*` stands for any letters inside one component. All are of one package.
-    callables: Vec<String>,
-    arguments: Vec<OwnArgument>,
-}
-
-/// An argument that some releases of a callable take for themselves.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OwnArgument {
-    /// Its name.
-    pub argument: String,
-    /// The releases that take it.
-    pub releases: String,
-    /// Those of them that warn about it.
-    #[serde(default)]
-    pub deprecated: String,
-    /// What says the same in other releases.
-    pub instead: Option<Instead>,
-    /// Where this was read.
-    pub source: String,
-}
-
-/// Another way to write an argument.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Instead {
-    /// The other name.
-    pub argument: String,
-    /// What stands for `True`, as Python; absent: the value stays as it is.
-    pub value: Option<String>,
-    /// What this value needs to be imported: `transformers.BitsAndBytesConfig`.
-    pub import: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -429,76 +257,12 @@ impl Curated {
         Some((&entry.package, &entry.releases))
     }
 
-    /// Arguments of a callable whose value is compared with known words only later, when it is used.
-    pub fn later_choices<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a LaterChoice> {
-        self.later_choices.iter().filter(move |entry| entry.callables.iter().any(|one| one == callee))
-    }
-
-    /// Arguments of a callable whose value is checked only later, when it is used.
-    pub fn later_checks<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a LaterCheck> {
-        self.later_checks.iter().filter(move |entry| entry.callables.iter().any(|one| one == callee))
-    }
-
-    /// What the trainer `callee` takes as the reference of a `PeftModel`.
-    pub fn adapter_reference(&self, callee: &str) -> Option<&AdapterReference> {
-        self.adapter_references.iter().find(|entry| entry.callable == callee)
-    }
-
-    /// The releases of a package, as intervals, in which the model without its adapter does all that a reference does for a
-    /// trainer of this class name; `None` where that is not known.
-    pub fn base_is_reference(&self, package: &str, trainer: &str) -> Option<&str> {
-        let entry = self.base_references.iter().find(|entry| entry.package == package && entry.trainer == trainer)?;
-        Some(&entry.releases)
-    }
-
-    /// How a trainer of this class name may make a frozen adapter trainable.
-    pub fn adapter_waker(&self, package: &str, trainer: &str) -> Option<&AdapterWaker> {
-        self.adapter_wakers.iter().find(|entry| entry.package == package && entry.trainer == trainer)
-    }
-
-    /// When a trainer of this class name refuses an adapter on the head of the model.
-    pub fn head_refusals<'a>(&'a self, package: &'a str, trainer: &'a str) -> impl Iterator<Item = &'a HeadRefusal> {
-        self.head_refusals.iter().filter(move |entry| entry.package == package && entry.trainer == trainer)
-    }
-
     /// How a class, by the name it is imported by, calls methods that may be overridden.
     pub fn base_calls<'a>(&'a self, class: &str) -> impl Iterator<Item = &'a BaseCall> {
         let (top, name) = (class.split('.').next(), class.rsplit('.').next());
         let is_it = move |known: &String| known.split('.').next() == top && known.rsplit('.').next() == name;
         let found: Vec<&BaseCall> = self.base_calls.iter().filter(|entry| entry.classes.iter().any(is_it)).collect();
         found.into_iter()
-    }
-
-    /// The releases of a package that cannot load an adapter whose file has a key of which they know nothing.
-    pub fn strict_adapter_files(&self, package: &str) -> Option<&str> {
-        self.strict_adapter_files.iter().find(|entry| entry.package == package).map(|entry| &*entry.releases)
-    }
-
-    /// The word that stands for modules in the configurations of a package.
-    pub fn target_word(&self, package: &str) -> Option<&TargetWord> {
-        self.target_words.iter().find(|entry| entry.package == package)
-    }
-
-    /// Arguments of an adapter's configuration that may change the base model, each with the values that do not.
-    pub fn base_changing(&self) -> impl Iterator<Item = (&str, &[serde_json::Value])> {
-        self.base_changing.iter().map(|entry| (entry.argument.as_str(), entry.harmless.as_slice()))
-    }
-
-    /// The arguments that some releases of a callable take for themselves and others pass on to something that refuses them.
-    pub fn own_arguments<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a OwnArgument> {
-        let entries = self.passing_on.iter();
-        let of = move |entry: &&PassingOn| entry.callables.iter().any(|pattern| matches(pattern, callee));
-        entries.filter(of).flat_map(|entry| &entry.arguments)
-    }
-
-    /// Whether [`Self::own_arguments`] has any for this callable.
-    pub fn passes_arguments_on(&self, callee: &str) -> bool {
-        self.own_arguments(callee).next().is_some()
-    }
-
-    /// How arguments are said in releases that do not take them.
-    pub fn rewrites(&self) -> impl Iterator<Item = &Rewrite> {
-        self.rewrites.iter()
     }
 
     /// How many parameters a well-known model has, as its own card says.
