@@ -76,8 +76,7 @@ impl Interpreter<'_> {
                 let pair = move |(also, right): (Cond, Value)| (when.clone().and(also), left.clone(), right);
                 right.alternatives().into_iter().map(pair)
             });
-            let equal: Vec<Cond> =
-                pairs.map(|(when, left, right)| when.and(self.equal_plain(&left, &right))).collect();
+            let equal: Vec<Cond> = pairs.map(|(when, left, right)| when.and(self.equal_plain(&left, &right))).collect();
             return Cond::any(equal);
         }
         self.equal_plain(left, right)

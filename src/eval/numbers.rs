@@ -72,11 +72,8 @@ impl Interpreter<'_> {
         if !is_number(one) || !is_number(other) {
             return None;
         }
-        let difference = self.calculated(
-            &Value::Symbol(Arc::clone(one)),
-            Operator::Sub,
-            &Value::Symbol(Arc::clone(other)),
-        )?;
+        let difference =
+            self.calculated(&Value::Symbol(Arc::clone(one)), Operator::Sub, &Value::Symbol(Arc::clone(other)))?;
         Some(equal(&difference, &Value::Const(Const::Int(0))))
     }
 

@@ -49,16 +49,23 @@ fn split(known: &Cond, splits: usize, cases: &mut Vec<String>) {
     }
     let atoms: Vec<Atom> = known.atoms().into_iter().cloned().collect();
     let Some(splits) = splits.checked_sub(1).filter(|_| atoms.len() <= MAX_SPLIT_ATOMS) else { return };
-    let halves = atoms.iter().map(|atom| {
+    let halves = |atom: &Atom| {
         let half = |holds: bool| {
             let rest = known.replace(&|other| (other == atom).then_some(Cond::Const(holds)));
             let question = Cond::Atom(atom.clone());
             tidy(&rest.and(if holds { question } else { question.negate() }))
         };
         [half(true), half(false)]
+    };
+    let longest = |halves: &[Cond; 2]| halves.iter().map(|half| half.to_string().len()).max().unwrap_or_default();
+    // Of questions that shorten it enough, first the one whether something is there: without it the others have no answer.
+    let choices = atoms.iter().map(|atom| {
+        let halves = halves(atom);
+        let length = longest(&halves);
+        ((length.max(MAX_LENGTH), !matches!(atom, Atom::IsNone(_)), length), halves)
     });
-    let longest = |halves: &[Cond; 2]| halves.iter().map(|half| half.to_string().len()).max();
-    for half in halves.min_by_key(longest).iter().flatten() {
+    let best = choices.min_by(|(one, _), (other, _)| one.cmp(other));
+    for half in best.iter().flat_map(|(_, halves)| halves) {
         split(half, splits, cases);
     }
 }
@@ -241,11 +248,15 @@ mod tests {
 
     /// What is written of a condition over the parameters `a`, `b` and `self`.
     fn written(text: &str) -> [String; 2] {
+        let cond = condition_of(text);
+        [sufficient(&cond).unwrap_or_default(), shown(&cond)]
+    }
+
+    fn condition_of(text: &str) -> Cond {
         let parameter =
             |name: &str| Value::Symbol(Arc::new(Symbol { root: Root::Parameter(name.into()), path: vec![] }));
         let bindings = ["a", "b", "self"].map(|name| (name, parameter(name)));
-        let cond = condition(text, &bindings, &Nothing);
-        [sufficient(&cond).unwrap_or_default(), shown(&cond)]
+        condition(text, &bindings, &Nothing)
     }
 
     #[test]
@@ -264,6 +275,18 @@ mod tests {
         ] {
             assert_eq!(written(text), [expected, expected], "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_is_said_in_several_conditions() {
+        let ways =
+            |name: &str| (0..6).map(|way| format!("({name}.field == 'way {way}' and b == {way})")).collect::<Vec<_>>();
+        let (first, second) = (ways("a.here").join(" or "), ways("a.there").join(" or "));
+        let cond = condition_of(&format!("(a is None and ({first})) or (a is not None and ({second}))"));
+        assert_eq!(sufficient(&cond), None);
+        let cases = sufficient_cases(&cond);
+        assert_eq!(cases.len(), 2, "{cases:?}");
+        assert!(cases[0].starts_with("a is None and (") && cases[1].starts_with("a is not None and ("), "{cases:?}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! A trainer of TRL ends in `super().__init__(model=model, args=args, ...)`, and the checks of that constructor, mined from its own
 //! package, hold for the trainer's arguments as well. What is handed on is kept as an expression over the trainer's parameters.
 
-use super::condition::shown;
+use super::condition::sufficient;
 use crate::eval::{CallEvent, Root, Trace, Value};
 use crate::knowledge::Forward;
 
@@ -34,16 +34,10 @@ fn written(value: &Value) -> Option<String> {
     match value {
         Value::Const(constant) => Some(constant.to_string()),
         Value::Symbol(symbol) if matches!(symbol.root, Root::Parameter(_)) => Some(symbol.to_string()),
-        Value::Choice(choices) => {
-            let known = choices.iter().filter_map(|(when, value)| {
-                let (when, value) = (
-                    shown(when),
-                    match value {
-                        Value::Choice(_) => None,
-                        plain => written(plain),
-                    }?,
-                );
-                (!when.contains(UNKNOWN)).then(|| format!("{value} if {when} else "))
+        Value::Choice(_) => {
+            let known = value.alternatives().into_iter().filter_map(|(when, value)| {
+                // Where that is not sure, neither is the value.
+                Some(format!("{} if {} else ", written(&value)?, sufficient(&when)?))
             });
             let known: Vec<String> = known.collect();
             (!known.is_empty()).then(|| known.concat() + UNKNOWN)
