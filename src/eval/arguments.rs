@@ -31,7 +31,14 @@ impl Interpreter<'_> {
     }
 
     fn new_parser(&mut self, kind: ParserKind, span: Span, classes: Vec<Value>) -> ParserId {
-        self.trace.parsers.push(Parser { kind, span, classes, files: Vec::new(), is_lenient: false });
+        self.trace.parsers.push(Parser {
+            kind,
+            span,
+            classes,
+            files: Vec::new(),
+            is_lenient: false,
+            reads_command_line: false,
+        });
         ParserId(self.trace.parsers.len() as u32 - 1)
     }
 
@@ -44,10 +51,12 @@ impl Interpreter<'_> {
         site: &Site,
     ) -> Option<Value> {
         let kind = self.trace.parsers.get(parser.0 as usize)?.kind;
-        if is_lenient(name, args)
-            && let Some(parser) = self.trace.parsers.get_mut(parser.0 as usize)
-        {
-            parser.is_lenient = true;
+        if let Some(parser) = self.trace.parsers.get_mut(parser.0 as usize) {
+            parser.is_lenient |= is_lenient(name, args);
+            // Words that it is given are read in place of the command line.
+            let is_given = !args.list.is_empty() && (args.positional(0).is_some() || args.keyword("args").is_some());
+            let reads = matches!(name, "parse_args" | "parse_args_into_dataclasses" | "parse_args_and_config");
+            parser.reads_command_line |= reads && !is_given && !args.open;
         }
         match name {
             "add_argument" => {

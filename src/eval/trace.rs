@@ -127,6 +127,8 @@ pub struct Parser {
     pub files: Vec<Traced>,
     /// Whether it may have been asked to pass over what it does not know.
     pub is_lenient: bool,
+    /// Whether it was asked to read the command line.
+    pub reads_command_line: bool,
 }
 
 /// The parsers with a meaning of their own.

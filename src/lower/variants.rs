@@ -62,13 +62,17 @@ impl Written {
                 settings.extend(file.settings(script));
             }
             settings.extend(launch.flags.iter().filter_map(|flag| setting(script, flag)));
-            variants.push(Variant { origin: Some(launch.span), settings, is_open });
+            let strays = launch.flags.iter().filter(|flag| source.slice(flag.span).starts_with("--"));
+            let strays = strays.filter(|flag| setting(script, flag).is_none());
+            let strays = strays.filter_map(|flag| Some((flag.name()?.to_owned(), flag.span))).collect();
+            variants.push(Variant { origin: Some(launch.span), settings, strays, is_open });
         }
         let own_fields = own_fields(script, request.knowledge);
         for file in &self.files {
             if !joined.contains(&file.path) && file.suits(script, &|name| own_fields(name)) {
                 let settings = file.settings(script);
-                variants.push(Variant { origin: Some(file.place()), settings, is_open: false });
+                let origin = Some(file.place());
+                variants.push(Variant { origin, settings, strays: Vec::new(), is_open: false });
             }
         }
         if variants.is_empty() { vec![Variant::default()] } else { variants }

@@ -32,6 +32,8 @@ pub struct Variant {
     pub origin: Option<Span>,
     /// What it sets, argument file first, launch line last: the last one wins.
     pub settings: Vec<Setting>,
+    /// Options of the launch line that no flag of the script answers to: the name, and where it stands.
+    pub strays: Vec<(String, Span)>,
     /// Whether it may set more than is known (`"$@"`, an argument file that is not there): what it does not set need not have
     /// its default.
     pub is_open: bool,

@@ -54,6 +54,7 @@ mod rewritten;
 mod runs;
 #[cfg(test)]
 mod settings_tests;
+mod stray_options;
 mod sync_ref_model_with_peft;
 mod target_modules_typo;
 #[cfg(test)]

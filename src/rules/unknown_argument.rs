@@ -16,7 +16,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports arguments that a class or function of a known library does not have in a release that the project allows, and
-    /// did not have in an older one either: misspelt ones, and those that only newer releases have.
+    /// did not have in an older one either: misspelt ones, and those that only newer releases have. On launch lines it reports
+    /// options that no dataclass of a strict parser (`HfArgumentParser`, `TrlParser`) has.
     ///
     /// ## Why it matters
     ///
@@ -75,6 +76,7 @@ impl Rule for UnknownArgument {
         found.extend(report_settings(analysis, script, context, &Self::META, |fate| {
             matches!(fate, Fate::NotYet | Fate::Never(_))
         }));
+        found.extend(super::stray_options::check(analysis, script, context.knowledge, &Self::META));
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
