@@ -23,6 +23,7 @@ pub struct Curated {
     adapter_models: Vec<Named>,
     instances: Vec<InstanceEntry>,
     fluent_methods: Methods,
+    computed_names: Vec<ComputedName>,
     patches: Vec<Patch>,
     parsers: Vec<ParserEntry>,
     strict_parsers: Vec<StrictParser>,
@@ -135,6 +136,17 @@ struct Methods {
     _source: String,
 }
 
+/// Names that a package makes up when they are asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ComputedName {
+    package: String,
+    ending: String,
+    releases: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Patch {
@@ -233,6 +245,13 @@ impl Curated {
         }
         let entry = self.instances.iter().find(|entry| matches(&entry.callable, callee))?;
         Some(entry.is.iter().map(String::as_str).collect())
+    }
+
+    /// The releases of a package, as intervals, that may export a name although none of their modules has it.
+    pub fn computing<'a>(&'a self, package: &'a str, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let entries = self.computed_names.iter();
+        let of = move |entry: &&ComputedName| entry.package == package && name.ends_with(&entry.ending);
+        entries.filter(of).map(|entry| entry.releases.as_str())
     }
 
     /// Whether importing `package` changes what `patched` accepts, so that nothing can be said about its calls.

@@ -19,6 +19,9 @@ pub struct LaterChoice {
     pub prefixes: Vec<String>,
     /// When it fails: "at the first step".
     pub fails: String,
+    /// Whether that is in the training, not where the object is handed to something.
+    #[serde(default)]
+    pub in_training: bool,
     #[serde(rename = "source")]
     _source: String,
 }
@@ -27,17 +30,21 @@ pub struct LaterChoice {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaterCheck {
+    /// `*` stands for any letters inside one component.
     pub(super) callables: Vec<String>,
     /// The argument or field.
     pub argument: String,
     /// The releases that check it.
     pub releases: String,
-    /// When it fails, as an expression over the parameters.
+    /// When it fails, as an expression over the argument.
     pub when: String,
     /// What it must do: "be positive".
     pub must: String,
     /// When it fails in the run: "when the adapter is made".
     pub fails: String,
+    /// Whether that is in the training, not where the object is handed to something.
+    #[serde(default)]
+    pub in_training: bool,
     #[serde(rename = "source")]
     _source: String,
 }

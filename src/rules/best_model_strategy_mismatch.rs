@@ -2,6 +2,7 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
+use super::guards::names;
 use super::raised::{Raised, Topic, report_raised};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::Diagnostic;
@@ -55,11 +56,18 @@ impl Rule for BestModelStrategyMismatch {
     }
 
     fn check_any_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let headline = |_: &Raised<'_>, releases: &str| {
-            format!("`{}` is to load the best model, with strategies that {releases} refuses", call.short_name())
+        let is_about_steps = |raised: &Raised<'_>| names(&raised.guard.when, "save_steps");
+        let headline = |raised: &Raised<'_>, releases: &str| {
+            let what = if is_about_steps(raised) { "steps" } else { "strategies" };
+            format!("`{}` is to load the best model, with {what} that {releases} refuses", call.short_name())
         };
-        for (mut finding, _) in report_raised(call, &Self::META, Topic::BestModel, &headline) {
-            finding.help = Some("evaluate and save by the same strategy".to_owned());
+        for (mut finding, raised) in report_raised(call, &Self::META, Topic::BestModel, &headline) {
+            let help = if is_about_steps(raised) {
+                "save after a multiple of the steps after which is evaluated"
+            } else {
+                "evaluate and save by the same strategy"
+            };
+            finding.help = Some(help.to_owned());
             found.push(finding);
         }
     }

@@ -8,7 +8,7 @@ use super::versions::{Reach, Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Cond, ImportEvent};
-use crate::knowledge::{Package, ReleaseSet, Resolution};
+use crate::knowledge::{Curated, Package, ReleaseSet, Resolution};
 use crate::lower::{Analysis, Script};
 use crate::source::FileId;
 
@@ -100,7 +100,7 @@ pub(super) fn report_imports<'s>(
             import.name.as_deref().is_some_and(|name| select(&versions, &format!("{module}.{name}")))
         };
         let imports: Vec<&ImportEvent> = imports.into_iter().filter(is_selected).collect();
-        check(versions, module, &imports, meta)
+        check(versions, module, &imports, (meta, context.knowledge.curated()))
     };
     by_module.into_iter().filter_map(check).collect()
 }
@@ -113,13 +113,16 @@ fn is_certain(import: &ImportEvent) -> bool {
 
 /// The releases that lack a name, among those of a name that some release has. A name that no release is known to have
 /// may be a submodule or something that mining does not see.
-fn lacking(package: &Package, module: &str, name: &str) -> Option<ReleaseSet> {
+fn lacking(package: &Package, module: &str, name: &str, curated: &Curated) -> Option<ReleaseSet> {
     let full = format!("{module}.{name}");
     let all = package.all();
     let having = all
         .iter()
         .any(|release| matches!(package.resolve(&full, release), Resolution::Definition(_) | Resolution::Other));
-    having.then(|| all.iter().filter(|release| package.resolve(&full, *release) == Resolution::NotExported).collect())
+    let computing = curated.computing(package.name(), name).map(|releases| package.releases_in(releases));
+    let may_have = computing.fold(ReleaseSet::default(), |known, releases| &known | &releases);
+    let lacks = |release: &usize| package.resolve(&full, *release) == Resolution::NotExported;
+    having.then(|| (&all - &may_have).iter().filter(lacks).collect())
 }
 
 /// An import, the name it asks for, and the releases that lack it.
@@ -129,12 +132,13 @@ fn check<'i>(
     versions: Versions<'_>,
     module: &str,
     imports: &[&'i ImportEvent],
-    meta: &RuleMeta,
+    (meta, curated): (&RuleMeta, &Curated),
 ) -> Option<(Diagnostic, Vec<Missing<'i>>)> {
     let in_effect = versions.in_effect()?;
     let names =
         imports.iter().filter_map(|import| Some((*import, import.name.as_deref().filter(|name| *name != "*")?)));
-    let missing = names.filter_map(|(import, name)| Some((import, name, lacking(versions.package, module, name)?)));
+    let missing =
+        names.filter_map(|(import, name)| Some((import, name, lacking(versions.package, module, name, curated)?)));
     let reached: Vec<(Missing<'_>, Reach)> = missing
         .map(|(import, name, lacking)| {
             let reach = versions.reach(&Outcome::certainly(lacking.clone()), in_effect);

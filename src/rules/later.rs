@@ -3,18 +3,19 @@
 use super::RuleMeta;
 use super::ask::Call;
 use super::invalid_choice::respelt;
+use super::report::{called, objects};
 use super::versions::{Reach, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
-use crate::eval::{Argument, Const, Value};
+use crate::eval::{self, Argument, CallEvent, Cond, Const, Value};
 use crate::knowledge::{LaterCheck, LaterChoice, ReleaseSet, Takes};
-use crate::lower::Analysis;
+use crate::lower::{Analysis, ReleaseHost};
 use crate::source::did_you_mean;
 
 /// What fails later in a call.
 pub(super) fn check(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
     let curated = call.knowledge.curated();
     let words = curated.later_choices(call.callee()).filter_map(|choice| unknown_word(analysis, call, meta, choice));
-    let checks = curated.later_checks(call.callee()).filter_map(|check| failed_check(call, meta, check));
+    let checks = curated.later_checks(call.callee()).filter_map(|check| failed_check(analysis, call, meta, check));
     words.chain(checks).collect()
 }
 
@@ -43,7 +44,8 @@ fn unknown_word(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta, choice: &
     })?;
     let headline =
         |releases: &str| format!("{releases} knows no `{}={}`", choice.argument, Const::Str(word.as_str().into()));
-    let mut finding = reported(call, meta, argument, &refusing, &choice.fails, headline)?;
+    let fails = (&*choice.fails, choice.in_training);
+    let mut finding = reported(analysis, call, meta, argument, &refusing, fails, headline)?;
     let release = call.in_effect()?;
     let known = choice.values.iter().filter(|(_, releases)| known_in(releases).contains(release));
     let known: Vec<&str> = known.map(|(word, _)| word.as_str()).collect();
@@ -57,22 +59,28 @@ fn unknown_word(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta, choice: &
 }
 
 /// A value that a check refuses.
-fn failed_check(call: &Call<'_>, meta: &RuleMeta, check: &LaterCheck) -> Option<Diagnostic> {
+fn failed_check(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta, check: &LaterCheck) -> Option<Diagnostic> {
     let argument = call.argument(&check.argument)?;
-    let outcome = call.when(&check.when, &call.package.releases_in(&check.releases));
+    let host = ReleaseHost::new(call.releases_with(call.in_effect()?), &call.run.trace.flags).for_filled_fields();
+    // Loaders have no signature that would bind it.
+    let value = ReleaseHost::as_library_object(&argument.value.value);
+    let refused = eval::condition(&check.when, &[(&check.argument, value)], &host);
+    let outcome = call.holds(&refused.and(argument.when.clone()), &call.package.releases_in(&check.releases));
     let headline = |releases: &str| format!("`{}` must {} in {releases}", check.argument, check.must);
-    reported(call, meta, argument, &outcome.certain, &check.fails, headline)
+    let fails = (&*check.fails, check.in_training);
+    reported(analysis, call, meta, argument, &outcome.certain, fails, headline)
 }
 
 fn reported(
+    analysis: &Analysis,
     call: &Call<'_>,
     meta: &RuleMeta,
     argument: &Argument,
     refusing: &ReleaseSet,
-    fails: &str,
+    (fails, in_training): (&str, bool),
     headline: impl Fn(&str) -> String,
 ) -> Option<Diagnostic> {
-    let outcome = call.when("True", refusing);
+    let outcome = call.holds(&Cond::TRUE, refusing);
     let reach = call.reach(&outcome);
     if !call.versions().speaks_of(reach) || reach == Reach::Conditional {
         return None;
@@ -80,6 +88,22 @@ fn reported(
     let releases = call.versions().meant(reach, call.judged()?, refusing);
     let primary = Label { span: argument.span, message: format!("it fails {fails}") };
     let mut finding = call.finding(meta, reach, refusing, headline(&releases), primary);
+    let failing = failing(call, in_training).and_then(|call| called(analysis, call.object.span));
+    finding.related.extend(failing.map(|span| Label { span, message: "this call fails".to_owned() }));
     call.explain(&mut finding, &outcome);
     Some(finding)
+}
+
+/// The call that fails because of what a call made: what gets it, or the training of the trainer that it is or that gets it.
+fn failing<'a>(call: &Call<'a>, in_training: bool) -> Option<&'a CallEvent> {
+    let calls = || call.run.trace.calls.iter().skip(call.run.call);
+    let is_among = |value: &Value, id: u32| objects(value).iter().any(|object| object.id == id);
+    let gets = |event: &&CallEvent, id| event.object.args.iter().any(|argument| is_among(&argument.value.value, id));
+    let trains = |trainer: u32| {
+        let is_of = |event: &&CallEvent| event.object.receiver.as_ref().is_some_and(|one| is_among(one, trainer));
+        calls().find(|event| event.object.callee.ends_with(".train") && is_of(event))
+    };
+    let own = call.run.call().object.id;
+    let user = calls().find(|event| gets(event, own));
+    if in_training { trains(own).or_else(|| trains(user?.object.id)) } else { user }
 }

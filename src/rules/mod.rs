@@ -38,6 +38,8 @@ mod peft_adapter_not_trainable;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
 #[cfg(test)]
+mod places_tests;
+#[cfg(test)]
 mod quiet_tests;
 mod raised;
 mod redundant_reference_model;
@@ -193,10 +195,12 @@ pub fn check_files(rule: &dyn Rule, analysis: &Analysis, context: &Context<'_>) 
 pub fn check_calls(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for call in calls {
+        let first = found.len();
         rule.check_any_call(analysis, call, &mut found);
         if call.run.trains && call.is_about_callee() {
             rule.check_call(analysis, call, &mut found);
         }
+        found[first..].iter_mut().for_each(|finding| report::label_call(analysis, call, finding));
     }
     found
 }

@@ -7,11 +7,12 @@ use super::ask::{Call, Outcome};
 use super::training_arguments::missing_attribute;
 pub(crate) use super::versions::Reach;
 use super::versions::Versions;
-use crate::diagnostic::{Diagnostic, Label, VersionScope};
+use crate::diagnostic::{Diagnostic, Label, Severity, VersionScope};
 use crate::eval::{Argument, Cond, Const, FlagId, Value};
 use crate::knowledge::ReleaseSet;
-use crate::lower::ReleaseHost;
+use crate::lower::{Analysis, ReleaseHost};
 use crate::model::PackageFacts;
+use crate::source::Span;
 
 impl<'a> Call<'a> {
     /// What the project says about the callee's package.
@@ -163,17 +164,69 @@ pub(crate) fn label_argument(finding: &mut Diagnostic, argument: &Argument, mess
     }
 }
 
-/// Joins findings about the same place by the same rule (one call, reached on several ways): the worst stays.
+/// Shows the call that a finding is about, where all that the finding points to stands elsewhere.
+pub(super) fn label_call(analysis: &Analysis, call: &Call<'_>, finding: &mut Diagnostic) {
+    let whole = call.run.call().object.span;
+    let is_inside = |span: &Span| span.file == whole.file && whole.start <= span.start && span.end <= whole.end;
+    let mut shown = std::iter::once(&finding.primary).chain(&finding.related);
+    if shown.any(|label| is_inside(&label.span)) {
+        return;
+    }
+    let message = if finding.severity == Severity::Error { "this call fails" } else { "in this call" };
+    finding.related.extend(called(analysis, whole).map(|span| Label { span, message: message.to_owned() }));
+}
+
+/// Of a call, which may span many lines, what is called.
+pub(super) fn called(analysis: &Analysis, call: Span) -> Option<Span> {
+    let module = analysis.modules.get(&call.file)?;
+    let written = &module.text()[std::ops::Range::<usize>::from(module.range(call))];
+    let length = u32::try_from(written.find('(')?).ok()?;
+    Some(Span { end: (call.start + length).min(call.end), ..call })
+}
+
+/// Joins findings about the same place by the same rule (one call, reached on several ways): the worst stays. What only informs is
+/// said once in each file.
 pub fn join(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
     let mut joined: Vec<Diagnostic> = Vec::new();
     for finding in found {
-        match joined.iter_mut().find(|other| other.rule == finding.rule && other.primary.span == finding.primary.span) {
+        let is_same =
+            |other: &&mut Diagnostic| other.rule == finding.rule && other.primary.span == finding.primary.span;
+        if let Some(other) = joined.iter_mut().find(is_same) {
+            if other.severity < finding.severity {
+                *other = finding;
+            }
+            continue;
+        }
+        let is_alike = |other: &&mut Diagnostic| {
+            finding.severity == Severity::Info
+                && other.severity == Severity::Info
+                && other.rule == finding.rule
+                && other.message == finding.message
+                && other.primary.span.file == finding.primary.span.file
+        };
+        match joined.iter_mut().find(is_alike) {
             None => joined.push(finding),
-            Some(other) if other.severity < finding.severity => *other = finding,
-            Some(_) => {}
+            Some(other) => add_alike(other, finding),
         }
     }
     joined
+}
+
+/// Adds the place of another finding of the same words, and its edits to the fix.
+fn add_alike(finding: &mut Diagnostic, other: Diagnostic) {
+    let is_known = finding.related.iter().any(|label| label.span == other.primary.span);
+    if is_known {
+        return;
+    }
+    finding.related.push(Label { span: other.primary.span, message: "here, too".to_owned() });
+    match (&mut finding.fixes[..], &other.fixes[..]) {
+        ([all], [one]) if all.title == one.title => {
+            all.applicability = all.applicability.min(one.applicability);
+            all.edits.extend(one.edits.iter().filter(|edit| !all.edits.contains(edit)).cloned().collect::<Vec<_>>());
+            all.edits.sort();
+        }
+        _ => finding.fixes.clear(),
+    }
 }
 
 /// Says what the affected releases do: raise this.
