@@ -2,10 +2,19 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
-use super::raised::{Topic, report_raised, shown};
+use super::raised::{Raised, Topic, given, report_raised, shown};
+use super::versions::enumerate;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::Diagnostic;
+use crate::eval::{Argument, Value};
 use crate::lower::Analysis;
+
+/// A headline names this many arguments, and values of at most so many letters.
+const MAX_NAMED: usize = 3;
+const MAX_VALUE: usize = 24;
+
+/// Where the call names none of them, a condition of this length is shown instead.
+const MAX_CONDITION: usize = 60;
 
 declare_rule! {
     /// ## What it does
@@ -57,10 +66,31 @@ impl Rule for ConstructorRaises {
     }
 
     fn check_any_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let headline = |raised: &super::raised::Raised<'_>, releases: &str| {
-            format!("`{}` of {releases} refuses `{}`", call.short_name(), shown(&raised.guard.when))
+        let headline = |raised: &Raised<'_>, releases: &str| {
+            let condition = shown(&raised.guard.when);
+            let what = refused(call, raised).unwrap_or_else(|| match condition.len() {
+                ..=MAX_CONDITION => format!("a call where `{condition}`"),
+                _ => "this call".to_owned(),
+            });
+            format!("`{}` of {releases} refuses {what}", call.short_name())
         };
-        let reported = report_raised(call, &Self::META, Topic::Other, &headline);
-        found.extend(reported.into_iter().map(|(finding, _)| finding));
+        for (mut finding, raised) in report_raised(call, &Self::META, Topic::Other, &headline) {
+            finding.notes.push(format!("it fails where `{}`", shown(&raised.guard.when)));
+            found.push(finding);
+        }
     }
+}
+
+/// The arguments that a check is about, with their values where these are short: `` `num_generations=1` ``.
+fn refused(call: &Call<'_>, raised: &Raised<'_>) -> Option<String> {
+    let written = |argument: &Argument| {
+        let name = argument.name.as_deref()?;
+        let value = match &argument.value.value {
+            Value::Const(value) => Some(value.to_string()).filter(|value| value.len() <= MAX_VALUE),
+            _ => None,
+        };
+        Some(value.map_or_else(|| format!("`{name}`"), |value| format!("`{name}={value}`")))
+    };
+    let arguments: Vec<String> = given(call, &raised.guard.when).iter().filter_map(written).take(MAX_NAMED).collect();
+    (!arguments.is_empty()).then(|| enumerate(&arguments))
 }

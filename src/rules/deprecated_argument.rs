@@ -6,12 +6,11 @@ use super::from_pretrained_argument::{own, written_otherwise};
 use super::guards::names;
 use super::raised::given;
 use super::report::Reach;
-use super::{Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
+use super::{Rule, RuleMeta, rewritten};
+use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Argument, Cond, Value};
 use crate::knowledge::{Guard, Takes};
 use crate::lower::Analysis;
-use crate::syntax::python_edit;
 
 declare_rule! {
     /// ## What it does
@@ -115,25 +114,17 @@ fn by_parameter(analysis: &Analysis, call: &Call<'_>, argument: &Argument, relea
     if !parameter.deprecated && new.is_none() {
         return None;
     }
-    let takes = |new: &str, release| matches!(call.takes(new, release), Takes::Parameter(_));
-    // Where an allowed release does not know the new name, there is nothing to do yet.
-    if new.is_some_and(|new| !call.allowed().iter().all(|release| takes(new, release))) {
+    // Where an allowed release knows only the old name, or means something else by the new one, there is nothing to do yet.
+    if new.is_some_and(|new| !call.receiver().means_the_same(&call.versions(), name, new)) {
         return None;
     }
     let mut finding = report(call, argument, &format!("`{name}`"), release)?;
     note_the_end(call, name, release, &mut finding);
     if let Some(new) = new {
         finding.help = Some(format!("pass it as `{new}`"));
-        finding.fixes.extend(renamed(analysis, argument, new));
+        finding.fixes.extend(rewritten::renamed(analysis, call, argument, new));
     }
     Some(finding)
-}
-
-fn renamed(analysis: &Analysis, argument: &Argument, new: &str) -> Option<Fix> {
-    let module = analysis.modules.get(&argument.span.file)?;
-    let edits = python_edit::rename_argument(module, argument.span, new).ok()?;
-    let applicability = if argument.unpacked.is_none() { Applicability::Safe } else { Applicability::Unsafe };
-    Some(Fix { title: format!("rename it to `{new}`"), applicability, edits })
 }
 
 /// Whether a warning says that something will not be taken any more.
@@ -147,6 +138,12 @@ fn by_warning(call: &Call<'_>, warning: &Guard, release: usize) -> Option<Diagno
     let arguments = given(call, &warning.when);
     let argument = arguments.first().filter(|argument| argument.when == Cond::TRUE)?;
     let name = argument.name.as_deref()?;
+    // What the oldest allowed release does not mind, it may not know under another name either.
+    let oldest = call.allowed().iter().next()?;
+    let is_same = |other: &Guard| given(call, &other.when).first().is_some_and(|one| one.span == argument.span);
+    if oldest != release && !call.warned(oldest).iter().any(|(other, _)| is_same(other)) {
+        return None;
+    }
     let asks_only_for_it = |condition: &str| {
         let condition = condition.strip_suffix(" is not None").unwrap_or(condition);
         condition == name || condition.ends_with(&format!(".{name}"))

@@ -9,7 +9,7 @@ use super::ask::{Call, Outcome};
 use super::versions::{Reach, Versions, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Argument, Cond};
-use crate::knowledge::{Aspect, Knowledge, Package, ReleaseSet, Takes};
+use crate::knowledge::{Aspect, Knowledge, Package, Parameter, ReleaseSet, Takes};
 use crate::lower::Releases;
 use crate::model::Environment;
 use crate::source::did_you_mean;
@@ -53,19 +53,28 @@ pub(super) enum Fate {
 
 impl Misfit<'_> {
     /// What is wrong with these names, in these releases.
-    pub(super) fn headline(&self, callee: &str, releases: &str, names: &str, in_effect: usize) -> String {
+    pub(super) fn headline(&self, callee: &str, releases: &str, names: &[&str], in_effect: usize) -> String {
+        let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let quoted = enumerate(&quoted);
+        let first = self.having.iter().next().filter(|_| names.len() == 1);
         let short = |name: &str| format!("`{}`", name.rsplit('.').next().unwrap_or(name));
         let is_own = callee.split('.').next() == Some(self.versions.package.name());
         // `DPOConfig` of trl has fields of the class of transformers from which it derives.
         let callee = format!("{} {}", short(callee), if is_own { "of" } else { "with" });
-        let was_earlier = self.having.iter().next().is_some_and(|oldest| oldest < in_effect);
+        let counted = judged(&self.versions, &self.lacking).unwrap_or(in_effect);
+        let was_earlier = self.having.iter().next().is_some_and(|oldest| oldest < counted);
         match &self.fate {
-            Fate::Renamed(new) if was_earlier => format!("{callee} {releases} takes `{new}`, not {names} any more"),
-            Fate::Renamed(new) => format!("{callee} {releases} takes `{new}`, not yet {names}"),
-            Fate::Moved(config) => format!("{callee} {releases} takes {names} as part of {}", short(config)),
-            Fate::Gone => format!("{callee} {releases} has no {names} any more"),
-            Fate::NotYet => format!("{callee} {releases} has no {names} yet"),
-            Fate::Never(_) => format!("{callee} {releases} has no parameter {names}"),
+            Fate::Renamed(new) if was_earlier => format!("{callee} {releases} takes `{new}`, not {quoted} any more"),
+            Fate::Renamed(new) => format!("{callee} {releases} takes `{new}`, not yet {quoted}"),
+            Fate::Moved(config) => format!("{callee} {releases} takes {quoted} as part of {}", short(config)),
+            Fate::Gone => format!("{callee} {releases} has no {quoted} any more"),
+            Fate::NotYet => match first {
+                Some(first) => {
+                    format!("{callee} {releases} has no {quoted}, which {} added", self.versions.release(first))
+                }
+                None => format!("{callee} {releases} has no {quoted} yet"),
+            },
+            Fate::Never(_) => format!("{callee} {releases} has no parameter {quoted}"),
         }
     }
 
@@ -89,6 +98,11 @@ impl<'a> Receiver<'a> {
         });
         let packages = own.into_iter().chain(others.into_iter().flatten());
         Self { knowledge, environment, callee: Arc::clone(callee), packages: packages.collect() }
+    }
+
+    /// Its full name.
+    pub(super) fn callee(&self) -> &str {
+        &self.callee
     }
 
     /// What is wrong with a keyword; `None` where every release that counts takes it, or that cannot be told.
@@ -143,6 +157,19 @@ impl<'a> Receiver<'a> {
             }
         }
         found
+    }
+
+    /// Whether every release that the project allows takes a new name, and an old one at most for the same.
+    pub(super) fn means_the_same(&self, versions: &Versions<'a>, old: &str, new: &str) -> bool {
+        let is_alias_of = |one: &Parameter, other: &str| one.alias_of.as_deref() == Some(other);
+        let takes = |release, name| self.takes(versions.package, release, name);
+        versions.allowed().iter().all(|release| match (takes(release, old), takes(release, new)) {
+            (Takes::Parameter(former), Takes::Parameter(present)) => {
+                is_alias_of(former, new) || is_alias_of(present, old)
+            }
+            (Takes::Nothing, Takes::Parameter(_)) => true,
+            _ => false,
+        })
     }
 
     fn at(&self, package: &'a Package, release: usize) -> Releases<'a> {
@@ -318,8 +345,8 @@ pub(super) fn report_unfit(call: &Call<'_>, meta: &RuleMeta, unfit: &[&Unfit<'_>
     let lacking = unfit.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
     let in_effect = call.in_effect().unwrap_or_default();
     let releases = call.versions().meant(first.reach, in_effect, &lacking);
-    let names: Vec<String> = unfit.iter().map(|one| format!("`{}`", one.name())).collect();
-    let message = first.misfit.headline(call.callee(), &releases, &enumerate(&names), in_effect);
+    let names: Vec<&str> = unfit.iter().map(|one| one.name()).collect();
+    let message = first.misfit.headline(call.callee(), &releases, &names, in_effect);
     let primary = Label { span: first.argument.span, message: "TypeError: unexpected argument".to_owned() };
     let mut finding = call.finding(meta, first.reach, &lacking, message, primary);
     finding

@@ -2,6 +2,7 @@
 //! allows.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::ask::Outcome;
@@ -21,8 +22,8 @@ struct UnfitSetting<'a> {
     name: &'a str,
     variant: (usize, &'a Variant),
     parser: &'a Parser,
-    /// Full name of the class that does not take it.
-    callee: &'a str,
+    /// The class that does not take it.
+    receiver: Rc<Receiver<'a>>,
     misfit: Misfit<'a>,
     reach: Reach,
 }
@@ -30,8 +31,8 @@ struct UnfitSetting<'a> {
 /// The settings with which the project starts a script and which a strict parser of the script would not know.
 fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSetting<'a>> {
     let mut found: Vec<UnfitSetting<'a>> = Vec::new();
-    let mut receivers: BTreeMap<Arc<str>, Receiver<'a>> = BTreeMap::new();
-    let new = |class: &Arc<str>| Receiver::new(context.knowledge, &script.environment, class);
+    let mut receivers: BTreeMap<Arc<str>, Rc<Receiver<'a>>> = BTreeMap::new();
+    let new = |class: &Arc<str>| Rc::new(Receiver::new(context.knowledge, &script.environment, class));
     for (index, variant) in script.variants.iter().enumerate() {
         for setting in &variant.settings {
             let flag = &script.trace.flags[setting.flag.0 as usize];
@@ -49,8 +50,8 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
             if is_told || is_taken || !is_strict(script, parser, variant, setting, context.knowledge) {
                 continue;
             }
-            let Some(misfit) = receivers.entry(Arc::clone(class)).or_insert_with(|| new(class)).misfit(&flag.name)
-            else {
+            let receiver = Rc::clone(receivers.entry(Arc::clone(class)).or_insert_with(|| new(class)));
+            let Some(misfit) = receiver.misfit(&flag.name) else {
                 continue;
             };
             let versions = misfit.versions;
@@ -58,7 +59,7 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
             let reach = versions.reach(&Outcome::certainly(misfit.lacking.clone()), in_effect);
             if versions.speaks_of(reach) {
                 let variant = (index, variant);
-                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, callee: class, misfit, reach });
+                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, receiver, misfit, reach });
             }
         }
     }
@@ -100,7 +101,7 @@ pub(super) fn report_settings(
     for one in unfit.iter().filter(|one| select(&one.misfit.fate)) {
         let is_alike = |other: &UnfitSetting<'_>| {
             other.setting.origin.file == one.setting.origin.file
-                && other.callee == one.callee
+                && other.receiver.callee() == one.receiver.callee()
                 && other.variant.0 == one.variant.0
                 && other.reach == one.reach
                 && other.misfit.versions.package.name() == one.misfit.versions.package.name()
@@ -120,8 +121,8 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     let lacking = group.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
     let in_effect = versions.in_effect()?;
     let releases = versions.meant(first.reach, in_effect, &lacking);
-    let names: Vec<String> = group.iter().map(|one| format!("`{}`", one.name)).collect();
-    let message = first.misfit.headline(first.callee, &releases, &enumerate(&names), in_effect);
+    let names: Vec<&str> = group.iter().map(|one| one.name).collect();
+    let message = first.misfit.headline(first.receiver.callee(), &releases, &names, in_effect);
     let label = |one: &UnfitSetting<'_>, message: &str| Label { span: one.setting.origin, message: message.to_owned() };
     let mut finding =
         versions.finding(meta, first.reach, &lacking, message, label(first, "ValueError: not used by the parser"));
@@ -143,7 +144,11 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     };
     if !rewrites.is_empty() {
         // A new name for a setting of several scripts must suit all of them.
-        let is_safe = matches!(first.misfit.fate, Fate::Renamed(_)) && !group.iter().any(is_elsewhere);
+        let is_same = |one: &&UnfitSetting<'_>| match &one.misfit.fate {
+            Fate::Renamed(new) => one.receiver.means_the_same(&versions, one.name, new),
+            _ => false,
+        };
+        let is_safe = group.iter().all(is_same) && !group.iter().any(is_elsewhere);
         let mut titles: Vec<String> = rewrites.iter().map(|rewrite| rewrite.title.clone()).collect();
         titles.dedup();
         let mut edits: Vec<_> = rewrites.into_iter().flat_map(|rewrite| rewrite.edits).collect();

@@ -2,12 +2,11 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
-use super::misfit::{Fate, Unfit, report_unfit};
+use super::misfit::{Fate, report_unfit};
 use super::misfit_settings::report_settings;
-use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Diagnostic, Fix};
+use super::{Context, Rule, RuleMeta, rewritten};
+use crate::diagnostic::Diagnostic;
 use crate::lower::{Analysis, Script};
-use crate::syntax::python_edit;
 
 declare_rule! {
     /// ## What it does
@@ -73,19 +72,8 @@ impl Rule for RenamedArgument {
             let Fate::Renamed(name) = &unfit.misfit.fate else { continue };
             let Some(mut finding) = report_unfit(call, &Self::META, &[unfit]) else { continue };
             finding.help = Some(format!("pass it as `{name}`"));
-            finding.fixes.extend(renamed(analysis, call, unfit, name));
+            finding.fixes.extend(rewritten::renamed(analysis, call, unfit.argument, name));
             found.push(finding);
         }
     }
-}
-
-fn renamed(analysis: &Analysis, call: &Call<'_>, unfit: &Unfit<'_>, name: &str) -> Option<Fix> {
-    let argument = unfit.argument;
-    let module = analysis.modules.get(&argument.span.file)?;
-    let edits = python_edit::rename_argument(module, argument.span, name).ok()?;
-    let takes_it = |release| matches!(call.takes(name, release), crate::knowledge::Takes::Parameter(_));
-    let is_known = !call.versions().is_assumed();
-    let is_sure = is_known && argument.unpacked.is_none() && call.allowed().iter().all(takes_it);
-    let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
-    Some(Fix { title: format!("rename `{}` to `{name}`", unfit.name()), applicability, edits })
 }

@@ -38,6 +38,18 @@ pub(super) fn rewrite<'a>(call: &Call<'a>, argument: &Argument) -> Option<&'a Re
     knowledge.curated().rewrites().find(fits)
 }
 
+/// Gives an argument another name. Safe where the names mean the same in every release that the project allows.
+pub(super) fn renamed(analysis: &Analysis, call: &Call<'_>, argument: &Argument, new: &str) -> Option<Fix> {
+    let old = argument.name.as_deref()?;
+    let module = analysis.modules.get(&argument.span.file)?;
+    let edits = python_edit::rename_argument(module, argument.span, new).ok()?;
+    let is_sure = argument.unpacked.is_none()
+        && !call.versions().is_assumed()
+        && call.receiver().means_the_same(&call.versions(), old, new);
+    let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
+    Some(Fix { title: format!("rename `{old}` to `{new}`"), applicability, edits })
+}
+
 /// Writes an argument as a rewrite says.
 pub(super) fn fix(analysis: &Analysis, call: &Call<'_>, argument: &Argument, rewrite: &Rewrite) -> Option<Fix> {
     let name = argument.name.as_deref()?;
