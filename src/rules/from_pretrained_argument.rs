@@ -171,7 +171,7 @@ pub(super) fn written_otherwise(
     let (value, brought) = match &instead.import {
         None => (value.clone(), Vec::new()),
         Some(import) => {
-            let (spelled, edits) = python_edit::bring(module, import)?;
+            let (spelled, edits) = python_edit::bring(module, import).ok()?;
             (value.replace(import.rsplit('.').next()?, &spelled), edits)
         }
     };

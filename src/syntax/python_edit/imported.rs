@@ -104,6 +104,14 @@ pub fn replace_class(
     Ok(edits(module, changes))
 }
 
+/// How code of a module can name `full` (`transformers.BitsAndBytesConfig`), and what must be edited for that: nothing, where the
+/// module has it already, else an import grows or comes in.
+pub fn bring(module: &PythonModule, full: &str) -> Result<(String, Vec<Edit>), EditError> {
+    let (from, name) = full.rsplit_once('.').ok_or(EditError::NotFound)?;
+    let (written, changes) = import(module, &Scopes::of(module), from, name, "")?;
+    Ok((written, edits(module, changes)))
+}
+
 /// How `name` of the module `from` is written here, and the changes that make it known.
 fn import(
     module: &PythonModule,

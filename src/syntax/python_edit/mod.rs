@@ -6,7 +6,6 @@
 //! per line, a trailing comma stays or stays away, new lines end as the file's lines do.
 
 mod arguments;
-mod bring;
 mod comma;
 mod imported;
 mod imports;
@@ -24,8 +23,7 @@ use super::{Edit, python::PythonModule};
 pub use arguments::{
     insert_keyword, insert_keywords, name_positional, remove_argument, remove_arguments, rename_argument, set_value,
 };
-pub use bring::bring;
-pub use imported::{move_imports, replace_class};
+pub use imported::{bring, move_imports, replace_class};
 pub use parameters::{Method, add_parameters, methods};
 pub use statements::insert_before;
 pub use unused::{UnusedValue, remove_unused_after, remove_unused_reference, unused_value};

@@ -253,19 +253,18 @@ fn a_name_is_brought_into_a_module() {
             "from transformers import (\n    A,\n    B,  # b\n)\n«f()»\n",
             "from transformers import (\n    A,\n    B,\n    BitsAndBytesConfig,  # b\n)\nf()\n",
         ),
+        ("from x import *\n«f()»\n", "from x import *\nfrom transformers import BitsAndBytesConfig\nf()\n"),
     ] {
-        check(before, after, |module, _| bring(module, full).map(|(_, edits)| edits).ok_or(EditError::NotFound));
+        check(before, after, |module, _| bring(module, full).map(|(_, edits)| edits));
     }
     for (text, spelled) in [
         ("import transformers\n", Some("transformers.BitsAndBytesConfig")),
         ("import transformers as t\n", Some("t.BitsAndBytesConfig")),
         ("from transformers import BitsAndBytesConfig as B\n", Some("B")),
-        ("from transformers import *\n", None),
         ("def f():\n    from transformers import A\n", None),
-        ("from .transformers import A\n", None),
     ] {
         let (_, module) = parse("train.py", text);
-        assert_eq!(bring(&module, full), spelled.map(|spelled| (spelled.to_owned(), Vec::new())), "{text}");
+        assert_eq!(bring(&module, full).ok(), spelled.map(|spelled| (spelled.to_owned(), Vec::new())), "{text}");
     }
 }
 
