@@ -280,8 +280,8 @@ mod tests {
     #[test]
     fn what_is_too_long_is_said_in_several_conditions() {
         let ways =
-            |name: &str| (0..6).map(|way| format!("({name}.field == 'way {way}' and b == {way})")).collect::<Vec<_>>();
-        let (first, second) = (ways("a.here").join(" or "), ways("a.there").join(" or "));
+            |name: &str| (0..6).map(|way| format!("({name}.x == 'way {way}' and b == {way})")).collect::<Vec<_>>();
+        let (first, second) = (ways("a.here").join(" or "), ways("a.away").join(" or "));
         let cond = condition_of(&format!("(a is None and ({first})) or (a is not None and ({second}))"));
         assert_eq!(sufficient(&cond), None);
         let cases = sufficient_cases(&cond);

@@ -154,19 +154,25 @@ impl<'a> Call<'a> {
         })
     }
 
+    /// The classes and functions of the package that is asked about which take the arguments in a release: the callee, or its bases.
+    fn takers(&self, release: usize) -> Vec<&'a str> {
+        if self.is_about_callee() {
+            return self.definition(release).into_iter().collect();
+        }
+        let bases = self.releases_with(release).outside_bases(self.callee()).into_iter();
+        bases.filter(|(owner, _)| owner.name() == self.package.name()).map(|(_, base)| base).collect()
+    }
+
+    /// Whether the package that is asked about declares a parameter of the callee itself, so that its releases decide on it.
+    pub(super) fn declares(&self, parameter: &str, release: usize) -> bool {
+        let signatures = self.takers(release).into_iter().filter_map(|taker| self.package.signature(taker, release));
+        signatures.into_iter().any(|signature| signature.parameters.contains_key(parameter))
+    }
+
     /// The guards of the constructor in a release; every rule goes through all of them.
     fn guards(&self, release: usize) -> impl Iterator<Item = &'a Guard> {
         let release = self.alike().oldest(release);
-        let read = || {
-            let releases = self.releases_with(release);
-            let definitions = if self.is_about_callee() {
-                self.definition(release).into_iter().collect()
-            } else {
-                let bases = releases.outside_bases(self.callee()).into_iter();
-                bases.filter(|(owner, _)| owner.name() == self.package.name()).map(|(_, base)| base).collect::<Vec<_>>()
-            };
-            definitions.into_iter().flat_map(|definition| self.package.guards(definition, release)).collect()
-        };
+        let read = || self.takers(release).into_iter().flat_map(|taker| self.package.guards(taker, release)).collect();
         self.guards.get(release).map(|guards| guards.get_or_init(read)).into_iter().flatten().copied()
     }
 

@@ -68,8 +68,7 @@ impl Rule for DeprecatedArgument {
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         // Of a release that is only assumed nobody needs to know what it will drop.
-        let is_known = call.is_about_callee() && !call.versions().is_assumed();
-        let Some(release) = call.in_effect().filter(|_| is_known) else { return };
+        let Some(release) = call.in_effect().filter(|_| !call.versions().is_assumed()) else { return };
         let arguments = call.run.arguments().iter().filter(|argument| argument.when == Cond::TRUE);
         found.extend(arguments.filter_map(|argument| by_parameter(analysis, call, argument, release)));
         for (warning, _) in call.warned(release).iter().filter(|(warning, _)| is_about_the_end(warning)) {
@@ -111,7 +110,12 @@ fn by_parameter(analysis: &Analysis, call: &Call<'_>, argument: &Argument, relea
     }
     let Takes::Parameter(parameter) = call.takes(name, release) else { return None };
     let new = parameter.alias_of.as_deref();
-    if !parameter.deprecated && new.is_none() {
+    // To write down the default asks for nothing.
+    let is_default = match &argument.value.value {
+        Value::Const(value) => parameter.default.as_deref() == Some(&*value.to_string()),
+        _ => false,
+    };
+    if !(parameter.deprecated || new.is_some()) || is_default || !call.declares(name, release) {
         return None;
     }
     // Where an allowed release knows only the old name, or means something else by the new one, there is nothing to do yet.
@@ -169,7 +173,9 @@ fn report(call: &Call<'_>, argument: &Argument, what: &str, release: usize) -> O
     if outcome.certain.is_empty() {
         return None;
     }
-    let message = format!("`{}` of {} calls {what} deprecated", call.short_name(), call.release(release));
+    // A configuration of one package has fields of another.
+    let of = if call.is_about_callee() { "of" } else { "with" };
+    let message = format!("`{}` {of} {} calls {what} deprecated", call.short_name(), call.release(release));
     let primary = Label { span: argument.span, message: "it still works".to_owned() };
     let mut finding = call.finding(&DeprecatedArgument::META, Reach::InEffect, &only, message, primary);
     call.explain(&mut finding, &outcome);

@@ -6,7 +6,7 @@ use super::invalid_choice::respelt;
 use super::report::{called, objects};
 use super::versions::{Reach, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
-use crate::eval::{self, Argument, CallEvent, Cond, Const, Value};
+use crate::eval::{self, Argument, CallEvent, Const, Value};
 use crate::knowledge::{LaterCheck, LaterChoice, ReleaseSet, Takes};
 use crate::lower::{Analysis, ReleaseHost};
 use crate::source::did_you_mean;
@@ -80,7 +80,8 @@ fn reported(
     (fails, in_training): (&str, bool),
     headline: impl Fn(&str) -> String,
 ) -> Option<Diagnostic> {
-    let outcome = call.holds(&Cond::TRUE, refusing);
+    // An entry of a dictionary may be there only where something else is called.
+    let outcome = call.holds(&argument.when, refusing);
     let reach = call.reach(&outcome);
     if !call.versions().speaks_of(reach) || reach == Reach::Conditional {
         return None;

@@ -131,9 +131,9 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     finding.notes.extend(group.iter().filter_map(|one| one.misfit.having_note(one.name)));
     versions.explain(&mut finding);
     let rewrites = group.iter().map(|one| match &one.misfit.fate {
-        Fate::Renamed(name) => analysis.written.rename(one.variant.1, one.setting, name),
+        Fate::Renamed(name) if one.receiver.may_take(name) => analysis.written.rename(one.variant.1, one.setting, name),
         Fate::Gone => analysis.written.rewrite(one.variant.1, one.setting, Change::Gone),
-        Fate::Moved(_) | Fate::NotYet | Fate::Never(_) => None,
+        Fate::Renamed(_) | Fate::Moved(_) | Fate::NotYet | Fate::Never(_) => None,
     });
     let rewrites: Vec<_> = rewrites.collect::<Option<_>>().unwrap_or_default();
     let is_elsewhere = |one: &&UnfitSetting<'_>| {

@@ -26,7 +26,11 @@ fn a_flag_that_the_class_lost_stops_a_strict_parser() {
     let run = "python train.py --output_dir out --overwrite_output_dir --no_cuda True\n";
     let strict = "parse_args_into_dataclasses()";
     for (parse, requirement, expected) in [
-        (strict, "transformers==5.20.0\n", vec![("removed-argument", "--overwrite_output_dir")]),
+        (
+            strict,
+            "transformers==5.20.0\n",
+            vec![("removed-argument", "--overwrite_output_dir"), ("renamed-argument", "--no_cuda")],
+        ),
         (strict, "transformers==4.46.3\n", vec![]),
         ("parse_args_into_dataclasses(return_remaining_strings=True)", "transformers==5.20.0\n", vec![]),
         // Nothing says whether it does.
@@ -224,4 +228,15 @@ TrainingArguments(output_dir='out', evaluation_strategy='steps', load_best_model
 ";
     let found = found(&[("requirements.txt", "transformers==5.3.0\n"), ("train.py", script)]);
     assert!(found.iter().all(|(rule, _)| rule.ends_with("-argument")), "{found:?}");
+}
+
+#[test]
+fn no_fix_gives_a_name_that_the_release_in_effect_refuses() {
+    let script = "from transformers import Trainer\nTrainer(model=load(), processing_class=load())\n";
+    for (requirement, expected) in [("transformers>=4.44.2\n", 0), ("transformers==4.44.2\n", 1)] {
+        let (_, found) = lint(&[("requirements.txt", requirement), ("train.py", script)]);
+        let renamed: Vec<_> = found.iter().filter(|finding| finding.rule == "renamed-argument").collect();
+        assert_eq!(renamed.len(), 1, "{requirement}");
+        assert_eq!(renamed[0].fixes.len(), expected, "{requirement}");
+    }
 }

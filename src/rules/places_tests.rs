@@ -102,3 +102,19 @@ fn names_that_a_package_makes_up_are_there() {
         assert_eq!(found.len(), expected, "{release} {name}");
     }
 }
+
+#[test]
+fn the_package_that_declares_a_setting_says_that_it_ends() {
+    let script = "from trl import SFTConfig\nargs = SFTConfig(output_dir='out', evaluation_strategy='no')\n";
+    let requirements = |transformers: &str| format!("trl==0.12.1\ntransformers{transformers}\n");
+    for (transformers, expected) in [
+        ("==4.46.3", Some("`SFTConfig` with transformers 4.46.3 calls `evaluation_strategy` deprecated")),
+        // Nothing to do yet: the floor knows the old name only.
+        (">=4.40,<4.47", None),
+        ("", None),
+    ] {
+        let files = [("requirements.txt", &*requirements(transformers)), ("sft.py", script)];
+        let found = lint(&files).1.into_iter().find(|finding| finding.rule == "deprecated-argument");
+        assert_eq!(found.map(|finding| finding.message).as_deref(), expected, "{transformers}");
+    }
+}

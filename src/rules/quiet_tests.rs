@@ -184,7 +184,7 @@ fn what_is_deprecated_is_named_where_it_is_passed() {
         ("trl==0.19.1", config("max_seq_length=None"), vec![]),
         ("trl==0.19.1", config("max_length=512"), vec![]),
         // A release that does not take it at all has another finding.
-        ("trl==0.20.0", config("max_seq_length=512"), vec!["DPL110"]),
+        ("trl==0.20.0", config("max_seq_length=512"), vec!["DPL102"]),
         ("trl==1.16.0", config("loss_type='chunked_nll'"), vec!["DPL115"]),
         ("trl==1.16.0", config("loss_type='nll'"), vec![]),
         // The default is nobody's mistake.
@@ -269,4 +269,15 @@ fn values_that_fail_later_are_those_that_the_release_does_not_know() {
         let found = found.into_iter().filter(|code| *code == "DPL701").count();
         assert_eq!(found, expected, "{requirements} {call}");
     }
+}
+
+#[test]
+fn a_value_that_goes_to_another_class_is_not_judged_by_this_one() {
+    let script = "from trl import CPOConfig, DPOConfig\n\
+        def build(kind):\n    kwargs = {'output_dir': 'out'}\n    cls = DPOConfig\n    \
+        if kind == 'simpo':\n        cls = CPOConfig\n        kwargs['loss_type'] = 'simpo'\n    return cls(**kwargs)\n";
+    assert_eq!(codes(&[(REQUIREMENTS, "trl==0.19.1\n"), (SCRIPT, script)]), [""; 0]);
+    let always = script
+        .replace("    if kind == 'simpo':\n        cls = CPOConfig\n        kwargs", "    if True:\n        kwargs");
+    assert_eq!(codes(&[(REQUIREMENTS, "trl==0.19.1\n"), (SCRIPT, &always)]), ["DPL701"]);
 }

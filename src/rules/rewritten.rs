@@ -38,9 +38,10 @@ pub(super) fn rewrite<'a>(call: &Call<'a>, argument: &Argument) -> Option<&'a Re
     knowledge.curated().rewrites().find(fits)
 }
 
-/// Gives an argument another name. Safe where the names mean the same in every release that the project allows.
+/// Gives an argument another name, if the releases in effect take that. Safe where the names mean the same in every release that the
+/// project allows.
 pub(super) fn renamed(analysis: &Analysis, call: &Call<'_>, argument: &Argument, new: &str) -> Option<Fix> {
-    let old = argument.name.as_deref()?;
+    let old = argument.name.as_deref().filter(|_| call.receiver().may_take(new))?;
     let module = analysis.modules.get(&argument.span.file)?;
     let edits = python_edit::rename_argument(module, argument.span, new).ok()?;
     let is_sure = argument.unpacked.is_none()
