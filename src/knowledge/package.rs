@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 use rustc_hash::FxHashMap;
@@ -34,6 +34,11 @@ pub struct Package {
     /// Releases by their text, so that intervals are read without parsing versions.
     #[serde(skip)]
     places: OnceLock<FxHashMap<String, usize>>,
+    #[serde(skip)]
+    module_names: OnceLock<Vec<String>>,
+    /// See [`Self::defining`]: to find them takes a walk through all modules.
+    #[serde(skip)]
+    defining: Mutex<FxHashMap<String, Arc<[usize]>>>,
 }
 
 impl Package {
@@ -53,6 +58,8 @@ impl Package {
             learnt: Vec::new(),
             versions: OnceLock::new(),
             places: OnceLock::new(),
+            module_names: OnceLock::new(),
+            defining: Mutex::default(),
         }
     }
 
@@ -85,6 +92,8 @@ impl Package {
             learnt: Vec::new(),
             versions: OnceLock::new(),
             places: OnceLock::new(),
+            module_names: OnceLock::new(),
+            defining: Mutex::default(),
         }
     }
 
@@ -115,6 +124,8 @@ impl Package {
             learnt: places,
             versions: OnceLock::new(),
             places: OnceLock::new(),
+            module_names: OnceLock::new(),
+            defining: Mutex::default(),
             ..self
         }
     }
@@ -171,6 +182,25 @@ impl Package {
     /// Full names of everything callable in some release.
     pub fn definitions(&self) -> impl Iterator<Item = &str> {
         self.callables.names()
+    }
+
+    /// The public modules that define a class or function of this name in some release, by their place among all modules.
+    pub(super) fn defining(&self, name: &str) -> Vec<&str> {
+        let modules = self.module_names.get_or_init(|| self.modules().map(str::to_owned).collect());
+        let find = || -> Arc<[usize]> {
+            let is_public = |module: &str| !module.split('.').any(|part| part.starts_with('_'));
+            let defines =
+                |module: &str| self.module(module, name).is_some_and(|module| module.definitions.contains_key(name));
+            let places = modules.iter().enumerate().filter(|(_, module)| is_public(module) && defines(module));
+            places.map(|(place, _)| place).collect()
+        };
+        let known = self.defining.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let places = known.unwrap_or_else(|| {
+            let places = find();
+            let mut defining = self.defining.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(defining.entry(name.to_owned()).or_insert(places))
+        });
+        places.iter().filter_map(|place| modules.get(*place)).map(String::as_str).collect()
     }
 
     /// A callable of some release by the full name of its definition.

@@ -138,14 +138,13 @@ impl Package {
         if !self.defines(dotted) || self.resolve(dotted, release) != Resolution::NotExported {
             return None;
         }
-        let is_public = |module: &&str| !module.split('.').any(|part| part.starts_with('_'));
         let at = |module: &str| {
             let facts = self.module(module, name).filter(|known| self.holds(&known.releases, release))?;
             let export = facts.definitions.get(name).and_then(|facts| self.at(facts, release))?;
             Some(export.at.as_str())
         };
         let places: Vec<(&str, &str)> =
-            self.modules().filter(is_public).filter_map(|module| Some((module, at(module)?))).collect();
+            self.defining(name).into_iter().filter_map(|module| Some((module, at(module)?))).collect();
         let (_, definition) = places.first()?;
         if places.iter().any(|(_, other)| other != definition) {
             return None;
