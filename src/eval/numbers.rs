@@ -105,9 +105,8 @@ impl Symbol {
     pub fn of_fields(&self, object: &str) -> Option<Self> {
         let (field, rest) = self.path.split_first()?;
         let owned = format!("{object}.");
-        let bare = |step: &Arc<str>| match is_operation(step) {
-            true => step.replace(&owned, "").into(),
-            false => Arc::clone(step),
+        let bare = |step: &Arc<str>| {
+            if is_operation(step) { step.replace(&owned, "").into() } else { Arc::clone(step) }
         };
         Some(Self { root: Root::Parameter(Arc::clone(field)), path: rest.iter().map(bare).collect() })
     }

@@ -144,11 +144,11 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     };
     if !rewrites.is_empty() {
         // A new name for a setting of several scripts must suit all of them.
-        let is_same = |one: &&UnfitSetting<'_>| match &one.misfit.fate {
+        let says_the_same = |one: &&UnfitSetting<'_>| match &one.misfit.fate {
             Fate::Renamed(new) => one.receiver.means_the_same(&versions, one.name, new),
             _ => false,
         };
-        let is_safe = group.iter().all(is_same) && !group.iter().any(is_elsewhere);
+        let is_safe = group.iter().all(says_the_same) && !group.iter().any(is_elsewhere);
         let mut titles: Vec<String> = rewrites.iter().map(|rewrite| rewrite.title.clone()).collect();
         titles.dedup();
         let mut edits: Vec<_> = rewrites.into_iter().flat_map(|rewrite| rewrite.edits).collect();

@@ -206,14 +206,14 @@ pub fn join(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         };
         match joined.iter_mut().find(is_alike) {
             None => joined.push(finding),
-            Some(other) => add_alike(other, finding),
+            Some(other) => add_alike(other, &finding),
         }
     }
     joined
 }
 
 /// Adds the place of another finding of the same words, and its edits to the fix.
-fn add_alike(finding: &mut Diagnostic, other: Diagnostic) {
+fn add_alike(finding: &mut Diagnostic, other: &Diagnostic) {
     let is_known = finding.related.iter().any(|label| label.span == other.primary.span);
     if is_known {
         return;
