@@ -3,8 +3,10 @@
 //! A trainer of TRL ends in `super().__init__(model=model, args=args, ...)`, and the checks of that constructor, mined from its own
 //! package, hold for the trainer's arguments as well. What is handed on is kept as an expression over the trainer's parameters.
 
+use std::sync::Arc;
+
 use super::condition::sufficient;
-use crate::eval::{CallEvent, Root, Trace, Value};
+use crate::eval::{Atom, CallEvent, Cond, Root, Trace, Value};
 use crate::knowledge::Forward;
 
 /// Longer expressions are of no use.
@@ -37,13 +39,22 @@ fn written(value: &Value) -> Option<String> {
         Value::Choice(_) => {
             let known = value.alternatives().into_iter().filter_map(|(when, value)| {
                 // Where that is not sure, neither is the value.
-                Some(format!("{} if {} else ", written(&value)?, sufficient(&when)?))
+                let text = written(&value)?;
+                let when = sufficient(&when).or_else(|| where_missing(&value, &when))?;
+                Some(format!("{text} if {when} else "))
             });
             let known: Vec<String> = known.collect();
             (!known.is_empty()).then(|| known.concat() + UNKNOWN)
         }
         _ => None,
     }
+}
+
+/// What is `None` often goes through a function untouched, whatever is asked on the way.
+fn where_missing(value: &Value, when: &Cond) -> Option<String> {
+    let Value::Symbol(symbol) = value else { return None };
+    let is_missing = Cond::Atom(Atom::IsNone(Arc::clone(symbol)));
+    is_missing.implies(when).then(|| is_missing.to_string())
 }
 
 #[cfg(test)]
@@ -80,6 +91,14 @@ mod tests {
         let found = forwards(init);
         let found: Vec<(&str, &str)> = found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_is_none_goes_through_branches_that_are_not_known() {
+        let init = "        if not (load() and flag or read(model)):\n            if eval_dataset is not None:\n                \
+                    eval_dataset = self.prepare(eval_dataset)\n        super().__init__(eval_dataset=eval_dataset)\n";
+        let expected = ("eval_dataset".to_owned(), "eval_dataset if eval_dataset is None else ...".to_owned());
+        assert_eq!(forwards(init), [expected]);
     }
 
     #[test]
