@@ -319,3 +319,57 @@ fn a_diff_by_default_and_a_list_of_what_is_left() {
         assert_eq!(ran.code, code, "{arguments:?}\n{}{}", ran.out, ran.err);
     }
 }
+
+#[test]
+fn defaults_of_a_parsed_configuration_change_where_nothing_sets_them() {
+    let script = "\
+from trl import DPOConfig, DPOTrainer, TrlParser
+
+parser = TrlParser((DPOConfig,))
+(training_args,) = parser.parse_args_and_config()
+trainer = DPOTrainer(model=\"me/sft\", args=training_args)
+";
+    let files = [
+        ("train.py", script),
+        ("run.sh", "python train.py --config config.yaml --learning_rate 5e-7 --bf16 False\n"),
+        ("config.yaml", "per_device_train_batch_size: 2\ngradient_checkpointing: false\n"),
+        ("requirements.txt", "trl==0.15.2\ntransformers==4.49.0\n"),
+    ];
+    let project = Project::new(&files);
+    let ran = project.run(&["migrate", "--to", "trl==1.16", "--to", "transformers==5.20"]);
+    let drift = ran.err.split("Defaults that change:").nth(1).expect("a list");
+    assert!(drift.contains("train.py:3:"), "at the parser: {drift}");
+    assert!(drift.contains("`DPOConfig` now has `logging_steps=10`; `logging_steps=500` keeps what it was"), "{drift}");
+    for set in ["learning_rate", "bf16", "gradient_checkpointing"] {
+        assert!(!drift.contains(&format!("`{set}=")), "{set} is set by the file or the launch line: {drift}");
+    }
+}
+
+#[test]
+fn another_reference_and_a_name_that_is_not_looked_for_are_left_to_do() {
+    let script = |model: &str| {
+        format!(
+            "from peft import AutoPeftModelForCausalLM, LoraConfig, get_peft_model\nfrom trl import DPOConfig, DPOTrainer\n\n\
+             model = {model}\ntrainer = DPOTrainer(model=model, args=DPOConfig(output_dir=\"out\"))\n"
+        )
+    };
+    let loaded = script("AutoPeftModelForCausalLM.from_pretrained(\"me/sft\", is_trainable=True)");
+    let named = script("get_peft_model(load(), LoraConfig(), adapter_name=\"policy\")");
+    let plain = script("get_peft_model(load(), LoraConfig())");
+    for (text, expected) in [
+        (&loaded, Some("train.py:5: the reference of this `PeftModel` is another one in trl 1.16.0")),
+        (&named, Some("train.py:5: `DPOTrainer` of trl 1.16.0 copies the adapter `default`")),
+        (&plain, None),
+    ] {
+        let project = Project::new(&[("train.py", text), ("requirements.txt", "trl==0.15.2\n")]);
+        let ran = project.run(&["migrate", "--to", "trl==1.16"]);
+        let left = ran.err.split("Left to do by hand:").nth(1).unwrap_or_default();
+        match expected {
+            Some(expected) => assert!(left.contains(expected), "{}", ran.err),
+            None => assert!(!left.contains("PeftModel") && !left.contains("adapter"), "{}", ran.err),
+        }
+    }
+    let project = Project::new(&[("train.py", &loaded), ("requirements.txt", "trl==0.15.2\n")]);
+    let ran = project.run(&["migrate", "--to", "trl==0.24"]);
+    assert!(!ran.err.contains("another one"), "both sides of the change are the same: {}", ran.err);
+}

@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Context;
 use super::ask::Call;
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
 use crate::eval::{Argument, Cond, Const, Value};
 use crate::knowledge::{Knowledge, Signature};
-use crate::lower::{Analysis, ReleaseHost, Releases};
-use crate::model::Environment;
+use crate::lower::{Analysis, ReleaseHost, Releases, Script, library_class};
+use crate::model::{Environment, Setting, Variant};
 use crate::source::Span;
 use crate::syntax::python_edit;
 
 /// A default that is another one with the new release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// The call that leaves the parameter to its default.
+    /// The call that leaves the parameter to its default, or the parser that does.
     pub span: Span,
     /// `DPOConfig`
     pub callee: String,
@@ -74,18 +75,31 @@ fn misplaced<'a>(call: &Call<'a>, target: usize) -> Option<Vec<(Span, &'a str)>>
     Some(moving.map(|(argument, name)| (argument.span, *name)).collect())
 }
 
-/// The defaults of what the calls construct that were others in the environments that the scripts had before.
-pub fn drifts(calls: &[Call<'_>], before: &BTreeMap<PathBuf, Environment>) -> Vec<Drift> {
+/// The defaults of what the project constructs, or lets a parser construct, that were others in the environments that the
+/// scripts had before.
+pub fn drifts(
+    analysis: &Analysis,
+    calls: &[Call<'_>],
+    context: &Context<'_>,
+    before: &BTreeMap<PathBuf, Environment>,
+) -> Vec<Drift> {
     let calls = calls.iter().filter(|call| call.is_about_callee() && !call.run.call().open);
-    calls
-        .flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default())
-        .collect()
+    let of_calls =
+        calls.flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default());
+    let scripts = analysis.scripts.iter().filter_map(|script| Some((script, before.get(&script.path)?)));
+    let of_parsers = scripts.flat_map(|(script, before)| of_parsers(script, context.knowledge, before));
+    of_calls.chain(of_parsers).collect()
+}
+
+/// Models whose reference is another one than in the environments that the scripts had before.
+pub fn changed_references(calls: &[Call<'_>], before: &BTreeMap<PathBuf, Environment>) -> Vec<Diagnostic> {
+    let calls = calls.iter().filter(|call| call.is_about_callee());
+    calls.filter_map(|call| super::adapter_reference_drift::changed(call, before.get(&call.run.script)?)).collect()
 }
 
 fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
     let Some(release) = call.in_effect() else { return Vec::new() };
     let Some(signature) = call.signature(release) else { return Vec::new() };
-    let was = Past { knowledge: call.knowledge, environment: before, callee: call.callee() };
     let given = |name: &str| {
         let mut positional = signature.positional.iter();
         call.run.arguments().iter().any(|argument| match &argument.name {
@@ -93,23 +107,35 @@ fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
             None => positional.next() == Some(&name),
         })
     };
+    let was = Past { knowledge: call.knowledge, environment: before, callee: call.callee() };
     let host = ReleaseHost::new(call.releases_with(release), &call.run.trace.flags);
-    let constant = |text: &str| match crate::eval::expression(text, &host) {
-        Value::Const(constant) => Some(constant),
-        _ => None,
-    };
-    let changed = signature.parameters.iter().filter(|(name, _)| !given(name)).filter_map(|(name, parameter)| {
-        let after = constant(parameter.default.as_deref()?)?;
-        let before = constant(was.default(name)?)?;
-        (!is_same(&before, &after)).then(|| Drift {
-            span: call.run.call().object.span,
-            callee: call.short_name().to_owned(),
-            parameter: (*name).to_owned(),
-            before: before.to_string(),
-            after: after.to_string(),
-        })
-    });
-    changed.collect()
+    was.drifts(signature, &host, call.run.call().object.span, &given)
+}
+
+/// What parsers of a script fill with the defaults of a library's class, where some way to start the script sets nothing.
+fn of_parsers(script: &Script, knowledge: &Knowledge, before: &Environment) -> Vec<Drift> {
+    let mut found = Vec::new();
+    for (index, parser) in script.trace.parsers.iter().enumerate() {
+        // A class of the project may have defaults of its own.
+        for class in parser.classes.iter().filter(|class| matches!(class, Value::External(_))).filter_map(library_class)
+        {
+            let package = class.split('.').next().and_then(|root| knowledge.package(root));
+            let Some(package) = package else { continue };
+            let Some(release) = script.environment.in_effect(package) else { continue };
+            let releases = Releases::new(knowledge, &script.environment, package, release);
+            let Some(signature) = releases.signature(&class) else { continue };
+            let is_it = |setting: &Setting, name: &str| {
+                let flag = &script.trace.flags[setting.flag.0 as usize];
+                flag.parser.0 as usize == index && *flag.name == *name
+            };
+            let sets = |variant: &Variant, name: &str| variant.settings.iter().any(|setting| is_it(setting, name));
+            let given = |name: &str| script.variants.iter().all(|variant| variant.is_open || sets(variant, name));
+            let was = Past { knowledge, environment: before, callee: &class };
+            let host = ReleaseHost::new(releases, &script.trace.flags);
+            found.extend(was.drifts(&signature, &host, parser.span, &given));
+        }
+    }
+    found
 }
 
 /// Whether two defaults ask for the same thing.
@@ -126,6 +152,33 @@ struct Past<'a> {
 }
 
 impl<'a> Past<'a> {
+    /// The defaults of a class as it is now that were others; those that are `given` do not count.
+    fn drifts(
+        &self,
+        now: &Signature<'_>,
+        host: &ReleaseHost<'_>,
+        span: Span,
+        given: &dyn Fn(&str) -> bool,
+    ) -> Vec<Drift> {
+        let constant = |text: &str| match crate::eval::expression(text, host) {
+            Value::Const(constant) => Some(constant),
+            _ => None,
+        };
+        let left = now.parameters.iter().filter(|(name, _)| !given(name));
+        let changed = left.filter_map(|(name, parameter)| {
+            let after = constant(parameter.default.as_deref()?)?;
+            let before = constant(self.default(name)?)?;
+            (!is_same(&before, &after)).then(|| Drift {
+                span,
+                callee: self.callee.rsplit('.').next().unwrap_or(self.callee).to_owned(),
+                parameter: (*name).to_owned(),
+                before: before.to_string(),
+                after: after.to_string(),
+            })
+        });
+        changed.collect()
+    }
+
     /// The default that a parameter had: of the class itself, else of the trainer it configures, which took the settings before
     /// there was a class for them, else of the plain training arguments.
     fn default(&self, parameter: &str) -> Option<&'a str> {

@@ -9,6 +9,7 @@ mod ask;
 mod best_model_strategy_mismatch;
 mod bind;
 mod constructor_raises;
+mod custom_adapter_name;
 mod declare;
 mod deprecated_argument;
 mod eval_without_eval_dataset;
@@ -67,7 +68,7 @@ mod unused_reference_model;
 mod versions;
 
 pub use ask::Call;
-pub use migration::{Drift, drifts, reordered};
+pub use migration::{Drift, changed_references, drifts, reordered};
 pub use report::join;
 
 use crate::diagnostic::{Diagnostic, Severity};
@@ -129,6 +130,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &sync_ref_model_with_peft::SyncRefModelWithPeft,
         &lora_on_lm_head::LoraOnLmHead,
         &target_modules_typo::TargetModulesTypo,
+        &custom_adapter_name::CustomAdapterName,
         &adapter_config_newer::AdapterConfigNewerThanPeft,
         &redundant_reference_model::RedundantReferenceModel,
         &force_use_ref_model::ForceUseRefModel,

@@ -120,8 +120,9 @@ fn conclude(
     let sources = Sources::default();
     let last = Job { file_system: &overlay, sources: &sources, ..*job };
     let Report { findings, problems, environments, .. } = driver::check(&last);
-    let left = findings.into_iter().filter(|finding| is_due(finding, &last)).collect();
-    let drift = residue::drift(&last, before);
+    let mut left: Vec<Diagnostic> = findings.into_iter().filter(|finding| is_due(finding, &last)).collect();
+    let (drift, changed) = residue::drift(&last, before);
+    left.extend(changed);
     let notes = residue::notes(&last, goals, &environments);
     let files = project.files.into_iter().map(|(path, (before, after))| ChangedFile { path, before, after });
     Migrated {

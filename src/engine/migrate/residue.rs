@@ -6,25 +6,29 @@ use std::path::PathBuf;
 use pep440_rs::VersionSpecifiers;
 
 use super::Goal;
+use crate::diagnostic::Diagnostic;
 use crate::engine::driver::{self, Job};
 use crate::model::Environment;
 use crate::rules::{self, Drift};
 use crate::source::{FileId, Span};
 use crate::syntax::requirements::parse_requirement;
 
-/// Defaults of what the project constructs that were others with the releases it had before.
-pub(super) fn drift(job: &Job<'_>, before: &BTreeMap<PathBuf, Environment>) -> Vec<Drift> {
+/// Defaults of what the project constructs that were others with the releases it had before, and models with another reference.
+pub(super) fn drift(job: &Job<'_>, before: &BTreeMap<PathBuf, Environment>) -> (Vec<Drift>, Vec<Diagnostic>) {
     let analysis = driver::analyse(job);
     let context = rules::Context { knowledge: job.knowledge };
     let calls = rules::calls(&analysis, &context);
-    let is_given = |drift: &Drift| (job.is_given)(&job.folder.join(job.sources.get(drift.span.file).path()));
-    let mut found: Vec<Drift> = rules::drifts(&calls, before).into_iter().filter(is_given).collect();
+    let is_given = |span: Span| (job.is_given)(&job.folder.join(job.sources.get(span.file).path()));
+    let mut found = rules::drifts(&analysis, &calls, &context, before);
+    found.retain(|drift| is_given(drift.span));
     found.sort_by_key(|drift| {
         let path = job.sources.get(drift.span.file).path().to_path_buf();
         (path, drift.span, drift.parameter.clone())
     });
     found.dedup();
-    found
+    let mut changed = rules::changed_references(&calls, before);
+    changed.retain(|finding| is_given(finding.primary.span));
+    (found, changed)
 }
 
 /// A requirement of a release that holds without an extra.
