@@ -202,7 +202,7 @@ fn add_facts<T: Clone + PartialEq>(facts: &mut Vec<Fact<T>>, new: &[Fact<T>], ve
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knowledge::Resolution;
+    use crate::knowledge::{Aspect, Knowledge, Resolution};
 
     fn package(versions: &[&str], exports: &str, callables: &str) -> Package {
         let releases: Vec<String> = versions.iter().map(|version| format!("{{\"version\":\"{version}\"}}")).collect();
@@ -262,6 +262,14 @@ mod tests {
         assert_eq!(package.releases_in("3.0 -").len(), 2, "what is curated holds for later ones, too");
         let again = Package::load("p", &package.to_json().to_string()).expect("valid");
         assert_eq!(again.versions(), package.versions());
+    }
+
+    #[test]
+    fn a_learnt_release_is_asked_by_itself() {
+        let knowledge = Knowledge::new([joined()]);
+        let package = knowledge.package("p").expect("it is there");
+        let alike = knowledge.alike(package, ["p.gone"], Aspect::Whole, &|_| None);
+        assert_eq!([0, 1, 2, 3].map(|release| alike.oldest(release)), [0, 1, 2, 3]);
     }
 
     #[test]
