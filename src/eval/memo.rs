@@ -1,8 +1,9 @@
 //! Answers about conditions that were given before.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::BuildHasher;
+
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use super::worlds::{spend, work_done};
 use super::{Cond, Tri};
@@ -20,13 +21,13 @@ struct Answer {
 
 thread_local! {
     /// An evaluation has a thread of its own. By a hash, so that a question need not be copied to be looked up.
-    static ANSWERS: RefCell<HashMap<u64, Answer>> = RefCell::default();
+    static ANSWERS: RefCell<FxHashMap<u64, Answer>> = RefCell::default();
 }
 
 /// What `decide` says of `question` where `known` holds; its work is counted each time, so that an evaluation ends at the same
 /// place whatever was asked before.
 pub(super) fn decided(known: &Cond, question: &Cond, decide: impl FnOnce() -> Tri) -> Tri {
-    let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one((known, question));
+    let hash = FxBuildHasher.hash_one((known, question));
     let found = ANSWERS.with_borrow(|answers| {
         let found = answers.get(&hash).filter(|one| one.question == *question && one.known == *known);
         found.map(|one| (one.answer, one.work))

@@ -201,6 +201,8 @@ fn add_facts<T: Clone + PartialEq>(facts: &mut Vec<Fact<T>>, new: &[Fact<T>], ve
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::knowledge::{Aspect, Knowledge, Resolution};
 
@@ -217,7 +219,8 @@ mod tests {
     fn joined() -> Package {
         let stored = package(
             &["1.0", "3.0"],
-            r#""p":{"definitions":{"f":[{"at":"p.f"}],"gone":[{"at":"p.gone"}]},"others":{"LIMIT":"-"}}"#,
+            r#""p":{"definitions":{"f":[{"at":"p.f"}],"gone":[{"at":"p.gone"}]},"others":{"LIMIT":"-"}},
+               "p.old":{"others":{"LIMIT":"-"}}"#,
             r#""p.f":{"kind":[{"kind":"function"}],"parameters":{"a":[{"default":"1"}],"b":[{"in":"3.0 -"}]}},
                "p.gone":{"kind":[{"kind":"function"}],"any_keyword":"-"}"#,
         );
@@ -268,7 +271,7 @@ mod tests {
     fn a_learnt_release_is_asked_by_itself() {
         let knowledge = Knowledge::new([joined()]);
         let package = knowledge.package("p").expect("it is there");
-        let alike = knowledge.alike(package, ["p.gone"], Aspect::Whole, &|_| None);
+        let alike = knowledge.alike(package, ["p.old.LIMIT"], Aspect::Parameters(&BTreeSet::new()), &|_| None);
         assert_eq!([0, 1, 2, 3].map(|release| alike.oldest(release)), [0, 1, 2, 3]);
     }
 
