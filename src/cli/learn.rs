@@ -74,7 +74,9 @@ pub(super) fn knowledge<'a>(
             terminal.note_line(text);
         }
     };
-    notes.iter().for_each(|note| say(note));
+    for note in &notes {
+        say(note);
+    }
     for found in pythons.flat_map(installed).filter(|found| !found.is_built_in()) {
         let Found { package, version, place } = &found;
         let is_it = |one: &Learnt| one.package() == package && one.version() == version;

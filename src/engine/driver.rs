@@ -72,21 +72,40 @@ impl Report {
 
 /// Checks one project.
 pub fn check(job: &Job<'_>) -> Report {
+    check_and(job, |_| ()).0
+}
+
+/// Reads a project and has a look at it; the report has environments and problems only.
+pub fn survey<T>(job: &Job<'_>, look: impl FnOnce(&Analysis) -> T) -> (Report, Option<T>) {
     let mut report = Report::default();
     let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
-        return report;
+        return (report, None);
+    };
+    let seen = guarded(&mut report.problems, "looking at the project", || look(&analysis));
+    report.problems.extend(analysis.problems);
+    report.environments = analysis.environments;
+    report.environments.retain(|(path, _)| (job.is_given)(&job.folder.join(path)));
+    (report, seen)
+}
+
+/// Checks one project, and has a look at what was read for that.
+pub fn check_and<T>(job: &Job<'_>, look: impl FnOnce(&Analysis) -> T) -> (Report, Option<T>) {
+    let mut report = Report::default();
+    let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
+        return (report, None);
     };
     let context = rules::Context { knowledge: job.knowledge };
     let found = findings(job, &analysis, &context, &mut report.problems);
     let settled = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
     report.findings = without_consequences(settled);
+    let seen = guarded(&mut report.problems, "looking at the project", || look(&analysis));
     report.problems.extend(analysis.problems);
     suppress_findings(job, &mut report);
     sort(&mut report.findings, job.sources);
     report.failed = report.findings.iter().any(|finding| job.settings.fail_on.fails(finding.severity));
     report.environments = analysis.environments;
     report.environments.retain(|(path, _)| (job.is_given)(&job.folder.join(path)));
-    report
+    (report, seen)
 }
 
 /// What the rules find: about each call on its own, and about files. A place that is reached on several ways is reported once, at

@@ -15,7 +15,7 @@ const MOST: usize = 1 << 14;
 struct Answer {
     known: Cond,
     question: Cond,
-    answer: Tri,
+    worth: Tri,
     work: usize,
 }
 
@@ -30,7 +30,7 @@ pub(super) fn decided(known: &Cond, question: &Cond, decide: impl FnOnce() -> Tr
     let hash = FxBuildHasher.hash_one((known, question));
     let found = ANSWERS.with_borrow(|answers| {
         let found = answers.get(&hash).filter(|one| one.question == *question && one.known == *known);
-        found.map(|one| (one.answer, one.work))
+        found.map(|one| (one.worth, one.work))
     });
     if let Some((answer, work)) = found {
         spend(work);
@@ -43,7 +43,7 @@ pub(super) fn decided(known: &Cond, question: &Cond, decide: impl FnOnce() -> Tr
         if answers.len() >= MOST {
             answers.clear();
         }
-        answers.insert(hash, Answer { known: known.clone(), question: question.clone(), answer, work });
+        answers.insert(hash, Answer { known: known.clone(), question: question.clone(), worth: answer, work });
     });
     answer
 }

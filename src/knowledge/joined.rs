@@ -90,7 +90,7 @@ impl Part for Module {
         if *self != Self::default() {
             close(&mut self.releases);
         }
-        self.definitions.values_mut().for_each(close_facts);
+        self.definitions.values_mut().for_each(|facts| close_facts(facts));
     }
 
     fn add(&mut self, new: &Self, version: &str) {
@@ -122,7 +122,7 @@ impl Part for Callable {
         close_facts(&mut self.kind);
         close_facts(&mut self.bases);
         close_facts(&mut self.positional);
-        self.parameters.values_mut().for_each(close_facts);
+        self.parameters.values_mut().for_each(|facts| close_facts(facts));
         close_facts(&mut self.guards);
         close_facts(&mut self.warnings);
         close_facts(&mut self.reads);
@@ -171,8 +171,10 @@ fn close(intervals: &mut String) {
     }
 }
 
-fn close_facts<T>(facts: &mut Vec<Fact<T>>) {
-    facts.iter_mut().for_each(|fact| close(&mut fact.releases));
+fn close_facts<T>(facts: &mut [Fact<T>]) {
+    for fact in facts {
+        close(&mut fact.releases);
+    }
 }
 
 /// Adds a release to an interval text.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use super::driver::{self, Job, Report};
 use super::repair::{self, AppliedFix, ChangedFile, Checked, Options, Recheck, RejectedFix, Repaired};
 use crate::diagnostic::{Applicability, Diagnostic, Problem, Severity};
+use crate::lower::Analysis;
 use crate::model::Environment;
 use crate::rules::{self, Drift};
 use crate::source::{FileSystem, Overlay, Sources};
@@ -65,22 +66,25 @@ pub fn migrate(job: &Job<'_>, goals: &[Goal]) -> Migrated {
     let targets: Vec<String> = goals.iter().map(Goal::requirement).collect();
     let (before, after) = (job.settings.for_migration(&[]), job.settings.for_migration(&targets));
     let mut project = Project { files: BTreeMap::new(), applied: Vec::new(), rejected: Vec::new() };
-    let mut environments = BTreeMap::new();
-
-    let first = driver::check(&Job { settings: &before, ..*job });
-    if !first.problems.is_empty() {
-        return Migrated { problems: first.problems, ..Migrated::default() };
+    let first = Job { settings: &before, ..*job };
+    let (report, misplaced) = driver::survey(&first, |analysis| reordered(&first, analysis, goals));
+    if !report.problems.is_empty() {
+        return Migrated { problems: report.problems, ..Migrated::default() };
     }
-    environments.extend(first.environments);
-
-    let positional = |job: &Job<'_>| reordered(&Job { settings: &before, ..*job }, goals);
-    project.play(job, &positional);
+    if misplaced.is_some_and(|misplaced| !misplaced.is_empty()) {
+        let positional = |job: &Job<'_>| {
+            let now = Job { settings: &before, ..*job };
+            driver::survey(&now, |analysis| reordered(&now, analysis, goals)).1.unwrap_or_default()
+        };
+        project.play(job, &positional);
+    }
     let due = |job: &Job<'_>| {
         let report = driver::check(&Job { settings: &after, ..*job });
         report.findings.iter().filter(|finding| is_due(finding, job)).cloned().collect()
     };
     project.play(job, &due);
-    let pins = pins::rewrite(&Job { settings: &before, ..*job }, goals, &mut project);
+    let pins = pins::rewrite(&first, &report.environments, goals, &mut project);
+    let environments = report.environments.into_iter().collect();
     conclude(&Job { settings: &after, ..*job }, project, pins, goals, &environments)
 }
 
@@ -95,12 +99,11 @@ fn is_due(finding: &Diagnostic, job: &Job<'_>) -> bool {
 }
 
 /// Positional arguments whose parameters stand in another order with the wanted releases, as findings with fixes.
-fn reordered(job: &Job<'_>, goals: &[Goal]) -> Vec<Diagnostic> {
-    let analysis = driver::analyse(job);
+fn reordered(job: &Job<'_>, analysis: &Analysis, goals: &[Goal]) -> Vec<Diagnostic> {
     let context = rules::Context { knowledge: job.knowledge };
-    let calls = rules::calls(&analysis, &context);
+    let calls = rules::calls(analysis, &context);
     let target = |package: &str| goals.iter().find(|goal| goal.package() == package).and_then(Goal::release);
-    let found = rules::reordered(&analysis, &calls, &target);
+    let found = rules::reordered(analysis, &calls, &target);
     found.into_iter().filter(|finding| is_given(finding, job)).collect()
 }
 
@@ -119,9 +122,10 @@ fn conclude(
     let overlay = project.overlay(job.file_system);
     let sources = Sources::default();
     let last = Job { file_system: &overlay, sources: &sources, ..*job };
-    let Report { findings, problems, environments, .. } = driver::check(&last);
+    let (report, seen) = driver::check_and(&last, |analysis| residue::drift(&last, analysis, before));
+    let Report { findings, problems, environments, .. } = report;
     let mut left: Vec<Diagnostic> = findings.into_iter().filter(|finding| is_due(finding, &last)).collect();
-    let (drift, changed) = residue::drift(&last, before);
+    let (drift, changed) = seen.unwrap_or_default();
     left.extend(changed);
     let notes = residue::notes(&last, goals, &environments);
     let files = project.files.into_iter().map(|(path, (before, after))| ChangedFile { path, before, after });

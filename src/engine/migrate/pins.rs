@@ -1,12 +1,14 @@
 //! Declarations: what they ask for is rewritten where it does not let the wanted release in.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::{Goal, Project};
 use crate::diagnostic::Applicability;
 use crate::engine::driver::{self, Job};
 use crate::engine::repair::AppliedFix;
 use crate::lower::{PinError, rewrite_pin};
+use crate::model::{Declaration, Environment};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::{Edit, edit};
 
@@ -14,22 +16,46 @@ use crate::syntax::{Edit, edit};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptPin {
     /// Path and line.
-    pub place: (std::path::PathBuf, usize),
+    pub place: (PathBuf, usize),
     /// `trl==0.9.6`
     pub requirement: String,
     /// Why.
     pub why: PinError,
 }
 
-/// Rewrites the declarations of the scripts that were asked about; returns those that have to be changed by hand.
-pub(super) fn rewrite(job: &Job<'_>, goals: &[Goal], project: &mut Project) -> Vec<KeptPin> {
+/// Rewrites the declarations of the scripts that were asked about; returns those that have to be changed by hand. `first` is what
+/// the scripts had before anything was changed.
+pub(super) fn rewrite(
+    job: &Job<'_>,
+    first: &[(PathBuf, Environment)],
+    goals: &[Goal],
+    project: &mut Project,
+) -> Vec<KeptPin> {
+    let is_changed = |declaration: &Declaration| {
+        let span = declaration.origin.span();
+        span.is_some_and(|span| project.files.contains_key(job.sources.get(span.file).path()))
+    };
+    let mut packages = first.iter().flat_map(|(_, environment)| environment.packages.values());
+    if !packages.any(|facts| facts.declarations.iter().any(is_changed)) {
+        return rewrite_in(job.sources, first, goals, project);
+    }
+    // Declarations stand elsewhere now: in a notebook, a script.
     let overlay = project.overlay(job.file_system);
     let sources = Sources::default();
-    let report = driver::check(&Job { file_system: &overlay, sources: &sources, ..*job });
+    let (report, _) = driver::survey(&Job { file_system: &overlay, sources: &sources, ..*job }, |_| ());
+    rewrite_in(&sources, &report.environments, goals, project)
+}
+
+fn rewrite_in(
+    sources: &Sources,
+    environments: &[(PathBuf, Environment)],
+    goals: &[Goal],
+    project: &mut Project,
+) -> Vec<KeptPin> {
     let mut edits: BTreeMap<FileId, Vec<Edit>> = BTreeMap::new();
     let mut kept: Vec<KeptPin> = Vec::new();
     for goal in goals {
-        let facts = report.environments.iter().filter_map(|(_, environment)| environment.package(goal.package()));
+        let facts = environments.iter().filter_map(|(_, environment)| environment.package(goal.package()));
         for declaration in facts.flat_map(|facts| &facts.declarations) {
             let Some(span) = declaration.origin.span() else { continue };
             let source = sources.get(span.file);
@@ -48,7 +74,7 @@ pub(super) fn rewrite(job: &Job<'_>, goals: &[Goal], project: &mut Project) -> V
     for (file, mut edits) in edits {
         edits.sort();
         edits.dedup();
-        apply(&sources, file, &edits, project);
+        apply(sources, file, &edits, project);
     }
     kept
 }

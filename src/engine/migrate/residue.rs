@@ -7,19 +7,23 @@ use pep440_rs::VersionSpecifiers;
 
 use super::Goal;
 use crate::diagnostic::Diagnostic;
-use crate::engine::driver::{self, Job};
+use crate::engine::driver::Job;
+use crate::lower::Analysis;
 use crate::model::Environment;
 use crate::rules::{self, Drift};
 use crate::source::{FileId, Span};
 use crate::syntax::requirements::parse_requirement;
 
 /// Defaults of what the project constructs that were others with the releases it had before, and models with another reference.
-pub(super) fn drift(job: &Job<'_>, before: &BTreeMap<PathBuf, Environment>) -> (Vec<Drift>, Vec<Diagnostic>) {
-    let analysis = driver::analyse(job);
+pub(super) fn drift(
+    job: &Job<'_>,
+    analysis: &Analysis,
+    before: &BTreeMap<PathBuf, Environment>,
+) -> (Vec<Drift>, Vec<Diagnostic>) {
     let context = rules::Context { knowledge: job.knowledge };
-    let calls = rules::calls(&analysis, &context);
+    let calls = rules::calls(analysis, &context);
     let is_given = |span: Span| (job.is_given)(&job.folder.join(job.sources.get(span.file).path()));
-    let mut found = rules::drifts(&analysis, &calls, &context, before);
+    let mut found = rules::drifts(analysis, &calls, &context, before);
     found.retain(|drift| is_given(drift.span));
     found.sort_by_key(|drift| {
         let path = job.sources.get(drift.span.file).path().to_path_buf();
