@@ -1,4 +1,4 @@
-//! Packs `schemas/knowledge` so that starting the tool costs the same however much is known. Each file is split into its parts
+//! Packs `schemas/knowledge` and `schemas/imports` so that starting the tool costs the same however much is known. Each file is split into its parts
 //! (modules, callables); neighbouring parts are compressed together, and a sorted table says where each of them is.
 
 use std::collections::BTreeMap;
@@ -51,22 +51,43 @@ struct Module<'a> {
     others: BTreeMap<&'a str, Box<RawValue>>,
 }
 
+/// What importing the modules of a library does.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MinedImports<'a> {
+    package: String,
+    #[serde(borrow)]
+    checked: Option<&'a RawValue>,
+    #[serde(borrow)]
+    minimum: Option<&'a RawValue>,
+    #[serde(borrow)]
+    modules: BTreeMap<String, &'a RawValue>,
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("schemas").join("knowledge");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rerun-if-changed={}", folder.display());
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    pack_all("knowledge", &out, |text, list| pack(&serde_json::from_str(text)?, &out, list))?;
+    pack_all("imports", &out, |text, list| pack_imports(&serde_json::from_str(text)?, &out, list))
+}
+
+/// Packs every mined file of a folder under `schemas`, and writes the list of them.
+fn pack_all(
+    kind: &str,
+    out: &Path,
+    pack: impl Fn(&str, &mut String) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
+    let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("schemas").join(kind);
+    println!("cargo::rerun-if-changed={}", folder.display());
     let entries = fs::read_dir(&folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, std::io::Error>>()?;
     let mut files: Vec<PathBuf> = entries.into_iter().filter(|path| is_mined(path)).collect();
     files.sort();
     let mut list = String::from("&[\n");
     for path in files {
-        let text = fs::read_to_string(&path)?;
-        let mined: Mined = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
-        pack(&mined, &out, &mut list).map_err(|error| format!("{}: {error}", path.display()))?;
+        pack(&fs::read_to_string(&path)?, &mut list).map_err(|error| format!("{}: {error}", path.display()))?;
     }
     list.push_str("]\n");
-    fs::write(out.join("knowledge.rs"), list)?;
+    fs::write(out.join(format!("{kind}.rs")), list)?;
     Ok(())
 }
 
@@ -143,6 +164,18 @@ fn pair(value: &mut serde_json::Value) {
         }
         _ => {}
     }
+}
+
+/// The same for the imports of a library.
+fn pack_imports(mined: &MinedImports<'_>, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
+    let package = &mined.package;
+    let checks = [("checked", mined.checked), ("minimum", mined.minimum)];
+    let checks = checks.into_iter().filter_map(|(name, text)| Some(format!("{name:?}:{}", text?.get())));
+    let checks = format!("{{{}}}", checks.collect::<Vec<_>>().join(","));
+    let modules = mined.modules.iter().map(|(name, text)| (name.as_str(), text.get())).collect();
+    let modules = table(&format!("{package}.imports"), &modules, out)?;
+    writeln!(list, "StoredImports {{ name: {package:?}, checks: {checks:?}, modules: {modules} }},")?;
+    Ok(())
 }
 
 /// The releases without what they require, which is most of the text and seldom asked for.

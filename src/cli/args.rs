@@ -188,9 +188,14 @@ pub(super) struct LearnArgs {
     /// The package to learn, by distribution name [default: all that dpo-lint asks about]
     #[arg(long, value_name = "NAME")]
     pub package: Option<String>,
-    /// Write what was mined to this file instead (`-`: standard output), in the form that is built into dpo-lint
-    #[arg(long, short, value_name = "FILE", requires = "package", help_heading = "Writing down")]
+    /// Write what was mined to this file instead (`-`: standard output), in the form that is built into dpo-lint; with
+    /// --imports, into this folder
+    #[arg(long, short, value_name = "FILE", help_heading = "Writing down")]
     pub output: Option<PathBuf>,
+    /// Mine what the libraries import from each other; takes folders of wheels, one for each library and named after it, with
+    /// --output a folder, without --package
+    #[arg(long, requires = "output", conflicts_with_all = ["package", "index", "only"], help_heading = "Writing down")]
+    pub imports: bool,
     /// Upload day and withdrawal of each release, which no wheel knows of itself
     #[arg(long, value_name = "FILE", requires = "output", help_heading = "Writing down")]
     pub index: Option<PathBuf>,

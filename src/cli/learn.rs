@@ -8,7 +8,7 @@ use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::knowledge::{Knowledge, Learnt, Package};
 use crate::lower;
-use crate::mine::{self, Cache};
+use crate::mine::{self, Cache, WheelsOfLibrary};
 use crate::source::OsFileSystem;
 use crate::syntax::requirements::normalize;
 
@@ -17,6 +17,7 @@ const VARIABLE: &str = "DPO_LINT_CACHE";
 
 pub(super) fn run(args: &LearnArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match &args.output {
+        Some(folder) if args.imports => imports(&args.paths, folder),
         Some(output) => write_down(args, output, terminal),
         None => add(args, terminal),
     }
@@ -165,4 +166,23 @@ fn cache() -> Option<Cache> {
     };
     let folder = set(VARIABLE).or_else(|| platform().map(|folder| folder.join("dpo-lint").join("releases")));
     folder.map(Cache::new)
+}
+/// Each folder holds the wheels of the library that it is named after.
+fn imports(folders: &[PathBuf], output: &Path) -> Result<Exit, Failure> {
+    let failed = |path: &Path, error: std::io::Error| Failure::Message(format!("{}: {error}", path.display()));
+    let mut libraries = Vec::new();
+    for folder in folders {
+        let package = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut wheels = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(|error| failed(folder, error))? {
+            let path = entry.map_err(|error| failed(folder, error))?.path();
+            wheels.extend(Some(path).filter(|path| path.extension().is_some_and(|extension| extension == "whl")));
+        }
+        libraries.push(WheelsOfLibrary { package, wheels });
+    }
+    for mined in mine::mine_imports(&libraries).map_err(|error| Failure::Message(error.to_string()))? {
+        let path = output.join(mined.package()).with_extension("json");
+        std::fs::write(&path, mine::render_imports(&mined)).map_err(|error| failed(&path, error))?;
+    }
+    Ok(Exit::Clean)
 }

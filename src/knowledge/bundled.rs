@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
-use super::parts::{Stored, Table};
-use super::{Curated, Learnt, Package};
+use super::parts::{Stored, StoredImports, Table};
+use super::{Curated, Imports, Learnt, Package};
 
 /// Every mined file under `schemas/knowledge`, as `build.rs` packs it.
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
 static FILES: &[Stored] = include!(concat!(env!("OUT_DIR"), "/knowledge.rs"));
+
+/// Every file under `schemas/imports`, as `build.rs` packs it.
+#[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
+static IMPORTS: &[StoredImports] = include!(concat!(env!("OUT_DIR"), "/imports.rs"));
 
 const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 
@@ -16,6 +20,7 @@ const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 #[derive(Debug, Default)]
 pub struct Knowledge {
     packages: BTreeMap<String, Package>,
+    imports: OnceLock<BTreeMap<String, Imports>>,
     curated: OnceLock<Curated>,
 }
 
@@ -23,7 +28,7 @@ impl Knowledge {
     /// Knowledge made of these packages.
     pub fn new(packages: impl IntoIterator<Item = Package>) -> Self {
         let packages = packages.into_iter().map(|package| (package.name().to_owned(), package)).collect();
-        Self { packages, curated: OnceLock::new() }
+        Self { packages, imports: OnceLock::new(), curated: OnceLock::new() }
     }
 
     /// What is built into the tool, opened once.
@@ -41,6 +46,19 @@ impl Knowledge {
     /// What is known of a package, by normalised distribution name.
     pub fn package(&self, name: &str) -> Option<&Package> {
         self.packages.get(name)
+    }
+
+    /// The same with the imports of libraries.
+    #[must_use]
+    pub fn with_imports(self, imports: impl IntoIterator<Item = Imports>) -> Self {
+        let imports: BTreeMap<_, _> = imports.into_iter().map(|one| (one.package().to_owned(), one)).collect();
+        Self { imports: OnceLock::from(imports), ..self }
+    }
+
+    /// What happens when modules of a library are imported; of a library that is built in, or was given.
+    pub fn imports(&self, package: &str) -> Option<&Imports> {
+        let bundled = || IMPORTS.iter().map(|stored| (stored.name.to_owned(), Imports::open(stored))).collect();
+        self.imports.get_or_init(bundled).get(package)
     }
 
     /// Facts that no library shows, the same for every set of packages.

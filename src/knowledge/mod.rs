@@ -5,8 +5,11 @@
 
 mod alike;
 mod bundled;
+mod callables;
+mod closure;
 mod curated;
 mod exports;
+mod imports;
 mod joined;
 mod later;
 mod learnt;
@@ -20,10 +23,12 @@ mod stored;
 
 pub use alike::{Alike, Aspect};
 pub use bundled::Knowledge;
+pub use closure::{Asked, Installed, Presence, Reason, Refusal, Verdict};
 pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
     Rewrite, TargetWord,
 };
+pub use imports::{Checks, Found, ImportedModule, Imports, Minimum, When};
 pub use later::{LaterCheck, LaterChoice};
 pub use learnt::{Learnt, LearntError};
 pub use package::{Package, write_intervals};

@@ -9,9 +9,10 @@ use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::callables::Callables;
 use super::exports::Exports;
 use super::joined::Joined;
-use super::parts::{Parts, Stored, inflate};
+use super::parts::{Stored, inflate};
 use super::stored::{Callable, Fact, Module, Release};
 use super::{Learnt, LoadError, ReleaseSet};
 
@@ -25,7 +26,7 @@ pub struct Package {
     partial: bool,
     releases: Releases,
     exports: Exports,
-    callables: Parts<Callable>,
+    callables: Callables,
     /// The releases that were learnt, by their place; see [`super::joined`].
     #[serde(skip)]
     learnt: Vec<usize>,
@@ -54,7 +55,7 @@ impl Package {
             partial: false,
             releases: Releases::from(releases),
             exports: Exports::whole(exports),
-            callables: Parts::Whole(callables),
+            callables: Callables::whole(callables),
             learnt: Vec::new(),
             versions: OnceLock::new(),
             places: OnceLock::new(),
@@ -88,7 +89,7 @@ impl Package {
             partial: stored.partial,
             releases: Releases { packed: Some(stored), ..Releases::default() },
             exports: Exports::packed(&stored.exports),
-            callables: Parts::packed(&stored.callables),
+            callables: Callables::packed(&stored.callables),
             learnt: Vec::new(),
             versions: OnceLock::new(),
             places: OnceLock::new(),
@@ -120,7 +121,7 @@ impl Package {
         Self {
             releases: self.releases.with(brief, &sources),
             exports: Exports::Joined(Joined::new(self.exports, &sources)),
-            callables: Parts::Joined(Joined::new(self.callables, &sources)),
+            callables: Callables::Joined(Joined::new(self.callables, &sources)),
             learnt: places,
             versions: OnceLock::new(),
             places: OnceLock::new(),

@@ -13,8 +13,6 @@ use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::joined::{Base, Joined, Part};
-
 /// A stored file as `build.rs` packs it.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -30,6 +28,17 @@ pub(super) struct Stored {
     pub(super) exports: Table,
     /// Callables by full name.
     pub(super) callables: Table,
+}
+
+/// The imports of a library as `build.rs` packs them.
+#[derive(Debug)]
+pub(super) struct StoredImports {
+    /// Normalised distribution name.
+    pub(super) name: &'static str,
+    /// What is checked at run time, as JSON.
+    pub(super) checks: &'static str,
+    /// Modules by name.
+    pub(super) modules: Table,
 }
 
 /// Packed parts, sorted by name. All numbers are offsets, so that the program has nothing to relocate when it starts.
@@ -52,8 +61,6 @@ pub(super) enum Parts<T> {
     Whole(BTreeMap<String, T>),
     /// Built into the tool.
     Packed(Packed<T>),
-    /// With those of learnt releases.
-    Joined(Joined<T>),
 }
 
 /// Parts that are built into the tool, as far as they were asked for.
@@ -65,16 +72,6 @@ pub(super) struct Packed<T> {
     found: Mutex<FxHashMap<String, Option<usize>>>,
 }
 
-impl<T: Part> Base<T> for Parts<T> {
-    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
-        self.names()
-    }
-
-    fn part(&self, name: &str) -> Option<T> {
-        self.get(name).cloned()
-    }
-}
-
 /// An unpacked chunk.
 #[derive(Debug)]
 struct Chunk<T> {
@@ -82,7 +79,7 @@ struct Chunk<T> {
     parts: Box<[OnceLock<Option<Box<T>>>]>,
 }
 
-impl<T: Part> Parts<T> {
+impl<T: DeserializeOwned> Parts<T> {
     pub(super) fn packed(table: &'static Table) -> Self {
         let chunks = std::iter::repeat_with(OnceLock::new).take(table.chunks.len().saturating_sub(1)).collect();
         Self::Packed(Packed { table, chunks, found: Mutex::default() })
@@ -93,7 +90,6 @@ impl<T: Part> Parts<T> {
         match self {
             Self::Whole(parts) => Box::new(parts.keys().map(String::as_str)),
             Self::Packed(packed) => Box::new((0..packed.table.len()).map(|index| packed.table.name(index))),
-            Self::Joined(joined) => Box::new(joined.names()),
         }
     }
 
@@ -102,7 +98,6 @@ impl<T: Part> Parts<T> {
         match self {
             Self::Whole(parts) => parts.get(name),
             Self::Packed(packed) => packed.last_up_to(name, |found| found == name),
-            Self::Joined(joined) => joined.get(name),
         }
     }
 
@@ -114,7 +109,6 @@ impl<T: Part> Parts<T> {
                 is_meant(found).then_some(part)
             }
             Self::Packed(packed) => packed.last_up_to(name, is_meant),
-            Self::Joined(joined) => joined.get(name).filter(|_| is_meant(name)),
         }
     }
 }
@@ -185,7 +179,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Parts<T> {
     }
 }
 
-impl<T: Serialize + Part> Serialize for Parts<T> {
+impl<T: Serialize + DeserializeOwned> Serialize for Parts<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.names().map(|name| (name, self.get(name))))
     }

@@ -8,7 +8,7 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::Ranged;
 
 use super::library::Library;
-use super::scope::{Binding, Scope};
+use super::scope::{Binding, Scope, Tree};
 use super::surface::Surface;
 use super::wheel::Modules;
 use crate::eval::{self, Host, Object, Summary, Trace, Value};

@@ -11,6 +11,7 @@
 //! - [`alias`]: fields that a dataclass still takes under a former name;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
 //! - [`forward`]: what a constructor hands on to a base class of another package;
+//! - [`imports`]: what happens when modules are imported, for several libraries together;
 //! - [`surface`]: which part of a large library is mined;
 //! - [`combine`]: one release after another folded into facts that hold for intervals;
 //! - [`cache`]: releases that were mined for a user, kept on disk;
@@ -24,6 +25,7 @@ mod condition;
 mod definition;
 mod forward;
 mod host;
+mod imports;
 mod library;
 mod render;
 mod scope;
@@ -37,7 +39,8 @@ use rayon::prelude::*;
 use crate::knowledge::{Learnt, LoadError, Package};
 
 pub use cache::Cache;
-pub use render::render;
+pub use imports::{Library as WheelsOfLibrary, mine_imports};
+pub use render::{render, render_imports};
 
 /// Why nothing could be mined.
 #[derive(Debug, thiserror::Error)]

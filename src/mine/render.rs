@@ -4,15 +4,24 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use crate::knowledge::Package;
+use crate::knowledge::{Imports, Package};
 
 /// A value that fits into this many columns stays on one line.
 const WIDTH: usize = 118;
 
 /// The stored form of a package, the same bytes on every run.
 pub fn render(package: &Package) -> String {
+    text(&package.to_json())
+}
+
+/// The stored form of the imports of a library.
+pub fn render_imports(imports: &Imports) -> String {
+    text(&serde_json::to_value(imports).unwrap_or_default())
+}
+
+fn text(value: &Value) -> String {
     let mut out = String::new();
-    write(&mut out, &package.to_json(), 0, 0);
+    write(&mut out, value, 0, 0);
     out.push('\n');
     out
 }

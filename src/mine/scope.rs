@@ -8,10 +8,18 @@ use std::collections::BTreeMap;
 
 use ruff_python_ast::{self as ast, ExceptHandler, Expr, Stmt};
 
-use super::wheel::Modules;
-
 /// Statements nested deeper than this define no public names.
 const MAX_DEPTH: u32 = 64;
+
+/// The modules around one, as far as its names depend on them.
+pub(super) trait Tree {
+    /// The absolute dotted name that `level` dots and `module` mean inside `importer`.
+    fn absolute(&self, importer: &str, module: &str, level: u32) -> String;
+    /// Whether there is such a module.
+    fn has(&self, module: &str) -> bool;
+    /// The public names that the modules below `parent` say of themselves.
+    fn names_below(&self, parent: &str) -> Vec<&str>;
+}
 
 /// What a name of a module stands for.
 #[derive(Debug, Clone)]
@@ -53,7 +61,7 @@ pub(super) struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     /// The names of `module`.
-    pub fn of(modules: &Modules, module: &'a str, body: &'a [Stmt]) -> Self {
+    pub fn of(modules: &dyn Tree, module: &'a str, body: &'a [Stmt]) -> Self {
         let mut reader = Reader { modules, module, scope: Self::default() };
         reader.block(body, 0);
         reader.scope
@@ -61,7 +69,7 @@ impl<'a> Scope<'a> {
 }
 
 struct Reader<'a, 'm> {
-    modules: &'m Modules,
+    modules: &'m dyn Tree,
     module: &'a str,
     scope: Scope<'a>,
 }
@@ -179,7 +187,7 @@ impl<'a> Reader<'a, '_> {
             let (Some(Expr::StringLiteral(key)), Expr::List(names)) = (&item.key, &item.value) else { continue };
             let key = key.value.to_str();
             // A module that only exists under this name because the lazy loader says so.
-            if names.elts.is_empty() && self.modules.get(&self.modules.absolute(self.module, key, 1)).is_none() {
+            if names.elts.is_empty() && !self.modules.has(&self.modules.absolute(self.module, key, 1)) {
                 self.bind(key, Binding::Value);
             }
             self.lazy_names(key, &names.elts);
@@ -193,7 +201,7 @@ impl<'a> Reader<'a, '_> {
         let Some(Expr::StringLiteral(prefix)) = prefix else { return };
         let parent = format!("{}.{}", self.module, prefix.value.to_str());
         let modules = self.modules;
-        modules.outlined_below(&parent).for_each(|name| self.bind(name, Binding::Value));
+        modules.names_below(&parent).into_iter().for_each(|name| self.bind(name, Binding::Value));
     }
 
     fn lazy_names(&mut self, module: &str, names: &[Expr]) {

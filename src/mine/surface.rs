@@ -22,6 +22,8 @@ pub(super) struct Surface {
     /// Modules of which only the names in `__all__` count. Here an empty list is nothing.
     #[serde(default)]
     outlined: Vec<String>,
+    /// Names of the package itself from which imports are followed, besides those that other libraries import.
+    reached: Option<Vec<String>>,
 }
 
 impl Surface {
@@ -34,6 +36,11 @@ impl Surface {
     /// Whether only some callables are kept.
     pub fn is_narrow(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// The names from which imports are followed; `None`: all modules.
+    pub fn reached(&self) -> Option<&[String]> {
+        self.reached.as_deref()
     }
 
     /// Whether a callable is kept.

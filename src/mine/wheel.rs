@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::MineError;
+use super::scope::Tree;
 use super::surface::Surface;
 use crate::knowledge::Release;
 use crate::source::{FileId, Sources};
@@ -63,13 +64,6 @@ impl Modules {
         modules
     }
 
-    /// The public names of the modules below `parent` that were read in outline.
-    pub fn outlined_below<'a>(&'a self, parent: &'a str) -> impl Iterator<Item = &'a str> {
-        let is_below = move |module: &str| module.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'));
-        let modules = self.outlined.iter().filter(move |outline| is_below(&outline.module));
-        modules.flat_map(|outline| outline.names.iter().map(String::as_str))
-    }
-
     /// A module.
     pub fn get(&self, name: &str) -> Option<&Module> {
         self.by_name.get(name)
@@ -84,9 +78,10 @@ impl Modules {
     pub fn name_of(&self, file: FileId) -> Option<&str> {
         self.by_file.get(&file).map(String::as_str)
     }
+}
 
-    /// The absolute dotted name that `level` dots and `module` mean inside `importer`.
-    pub fn absolute(&self, importer: &str, module: &str, level: u32) -> String {
+impl Tree for Modules {
+    fn absolute(&self, importer: &str, module: &str, level: u32) -> String {
         if level == 0 {
             return module.to_owned();
         }
@@ -101,6 +96,16 @@ impl Modules {
             (false, true) => base.to_owned(),
             (false, false) => format!("{base}.{module}"),
         }
+    }
+
+    fn has(&self, module: &str) -> bool {
+        self.by_name.contains_key(module)
+    }
+
+    fn names_below(&self, parent: &str) -> Vec<&str> {
+        let is_below = |module: &str| module.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'));
+        let modules = self.outlined.iter().filter(|outline| is_below(&outline.module));
+        modules.flat_map(|outline| outline.names.iter().map(String::as_str)).collect()
     }
 }
 
@@ -210,13 +215,13 @@ fn import_name(package: &str) -> String {
 }
 
 /// The dotted name of a module by its path.
-fn dotted(path: &str) -> String {
+pub(super) fn dotted(path: &str) -> String {
     let stem = path.strip_suffix(".py").unwrap_or(path);
     stem.strip_suffix("/__init__").unwrap_or(stem).replace('/', ".")
 }
 
 /// What transformers' `define_import_structure` finds in a module: the names in a literal `__all__`.
-fn public_names(path: &str, text: &str) -> Vec<String> {
+pub(super) fn public_names(path: &str, text: &str) -> Vec<String> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let is_skipped = name == "__init__.py" || name.starts_with("convert_") || name.starts_with("modular_");
     let list = text.split_once("\n__all__ = [").and_then(|(_, rest)| rest.split_once(']')).map(|(list, _)| list);
@@ -314,7 +319,7 @@ fn is_module(import_name: &str, path: &str) -> bool {
 const DEVELOPER_EXTRAS: [&str; 8] =
     ["dev", "test", "tests", "testing", "docs", "quality", "benchmark", "dev-dependencies"];
 
-fn metadata(text: &str) -> Option<Release> {
+pub(super) fn metadata(text: &str) -> Option<Release> {
     let mut version = None;
     let (mut requires, mut requires_python) = (Vec::new(), None);
     for line in text.lines().take_while(|line| !line.is_empty()) {

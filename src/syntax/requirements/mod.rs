@@ -4,7 +4,7 @@ mod install;
 mod pep508;
 
 pub use install::{Installer, PipInstall, parse_pip_command};
-pub use pep508::{normalize, parse_conda_requirement, parse_requirement};
+pub use pep508::{normalize, parse_conda_requirement, parse_requirement, parse_requirement_text};
 
 use std::ops::Range;
 

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use pep440_rs::VersionSpecifiers;
 
 use super::{Requirement, Specifiers, Text};
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::syntax::SyntaxError;
 
 /// Parses `trl[peft]>=0.9,<1; python_version < "3.12"`, `trl @ https://...`, `git+https://...#egg=trl`.
@@ -14,6 +14,13 @@ use crate::syntax::SyntaxError;
 /// `base` is where the text stands. If the file writes it otherwise (escapes), every part gets `base` as its place.
 pub fn parse_requirement(text: &str, base: Span) -> Result<Requirement, SyntaxError> {
     parse_located(text, &|range| within(text, base, range))
+}
+
+/// The normalised name of a requirement that stands in no file, and the releases it allows: a line of a release's metadata.
+pub fn parse_requirement_text(text: &str) -> Option<(String, VersionSpecifiers)> {
+    let nowhere = Span { file: FileId(0), start: 0, end: 0 };
+    let requirement = parse_located(text, &|_| nowhere).ok()?;
+    Some((requirement.package(), requirement.allowed()))
 }
 
 /// Parses a `conda` match specification: `trl=0.12` is `trl==0.12.*`, `conda-forge::trl >=0.9` is `trl>=0.9`.

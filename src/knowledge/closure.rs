@@ -1,0 +1,364 @@
+//! Whether a set of releases can be imported: every name that one needs of another is followed to where it is, or is not.
+//!
+//! Nothing is said on suspicion: what depends on something that is not known counts as working.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
+
+use super::imports::{Found, ImportedModule, Imports, When};
+use super::stored::Fact;
+use super::{Knowledge, Package};
+use crate::syntax::requirements::{normalize, parse_requirement_text};
+
+/// What is installed next to the known libraries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// This release.
+    Version(Version),
+    /// Some release.
+    Some,
+    /// Surely none.
+    None,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// A set of releases.
+pub struct Installed<'a> {
+    knowledge: &'a Knowledge,
+    /// Releases of known libraries, as indices into their lists.
+    releases: BTreeMap<&'a str, usize>,
+    /// What is installed besides, by normalised distribution name; of known libraries that are not in `releases`, too.
+    others: &'a dyn Fn(&str) -> Presence,
+}
+
+/// What is imported: `trl:DPOTrainer`; without a name, the module.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Asked {
+    /// Dotted name of the module.
+    pub module: String,
+    /// A name in it; empty: the module itself.
+    pub name: String,
+}
+
+/// Whether an import works.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It does, as far as the known libraries are concerned.
+    Works,
+    /// It fails.
+    Fails(Box<Refusal>),
+    /// Nothing is known of what is imported.
+    Unknown,
+}
+
+/// Why an import fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The library whose module asks.
+    pub package: String,
+    /// Its release.
+    pub release: String,
+    /// The module.
+    pub module: String,
+    /// What is the matter.
+    pub reason: Reason,
+}
+
+/// What a module asks for in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// A name that a release of another library does not have.
+    Name {
+        /// The other library.
+        package: String,
+        /// Its release.
+        release: String,
+        /// Where the name is looked for.
+        module: String,
+        /// The name.
+        name: String,
+    },
+    /// A module that a release of another library does not have.
+    Module {
+        /// The other library.
+        package: String,
+        /// Its release.
+        release: String,
+        /// The module.
+        module: String,
+    },
+    /// A distribution that is not installed.
+    Missing {
+        /// The distribution.
+        package: String,
+        /// The function of another library that wrongly says it is: it returns a tuple, which is true.
+        misled: Option<String>,
+    },
+    /// A release that the library refuses when it is imported.
+    Version {
+        /// The distribution.
+        package: String,
+        /// Its release.
+        release: String,
+        /// What is required: `<1.0,>=0.34`.
+        required: String,
+    },
+    /// The module refuses this set of releases.
+    Refuses,
+}
+
+/// `Some`: it is known.
+type Known = Option<bool>;
+
+impl<'a> Installed<'a> {
+    /// A set of releases of known libraries, and what is installed besides.
+    pub fn new(
+        knowledge: &'a Knowledge,
+        releases: impl IntoIterator<Item = (&'a Package, usize)>,
+        others: &'a dyn Fn(&str) -> Presence,
+    ) -> Self {
+        let releases = releases.into_iter().map(|(package, release)| (package.name(), release)).collect();
+        Self { knowledge, releases, others }
+    }
+
+    /// Whether something can be imported.
+    pub fn imports(&self, asked: &Asked) -> Verdict {
+        let root = root(&asked.module);
+        let Some(at) = self.at(root) else { return Verdict::Unknown };
+        let Some(module) = at.imports.module(&asked.module) else { return Verdict::Unknown };
+        let mut walk = Walk { set: self, seen: BTreeSet::new() };
+        let found = at.found(module, &asked.name);
+        if !asked.name.is_empty() && found.is_none() {
+            return Verdict::Unknown;
+        }
+        let result = walk.load(&at, &asked.module).and_then(|()| walk.load_all(&at, found));
+        match result {
+            Ok(()) => Verdict::Works,
+            Err(refusal) => Verdict::Fails(refusal),
+        }
+    }
+
+    fn at(&self, package: &str) -> Option<At<'a>> {
+        let imports = self.knowledge.imports(package)?;
+        let package = self.knowledge.package(package)?;
+        Some(At { package, release: *self.releases.get(package.name())?, imports })
+    }
+
+    /// The release of a distribution that is installed.
+    fn version(&self, name: &str) -> Presence {
+        if let Some((package, &release)) = self.knowledge.package(name).zip(self.releases.get(name)) {
+            return package.versions().get(release).cloned().map_or(Presence::Some, Presence::Version);
+        }
+        (self.others)(name)
+    }
+
+    fn holds(&self, when: &str) -> Known {
+        let mut all = Some(true);
+        for literal in when.split(' ').filter(|literal| !literal.is_empty()) {
+            match self.literal(literal) {
+                Some(false) => return Some(false),
+                None => all = None,
+                Some(true) => {}
+            }
+        }
+        all
+    }
+
+    fn literal(&self, literal: &str) -> Known {
+        if literal == "?" {
+            return None;
+        }
+        if let Some(positive) = literal.strip_prefix('!') {
+            return self.literal(positive).map(|holds| !holds);
+        }
+        if let Some((package, function)) = literal.split_once('@') {
+            return if self.returns_tuple(function) { Some(true) } else { self.literal(package) };
+        }
+        let Some(at) = literal.find(['<', '>', '=', '!']) else {
+            return match self.version(&normalize(literal)) {
+                Presence::Version(_) | Presence::Some => Some(true),
+                Presence::None => Some(false),
+                Presence::Unknown => None,
+            };
+        };
+        match self.version(&normalize(&literal[..at])) {
+            Presence::None => Some(false),
+            Presence::Version(version) => compare(&version, &literal[at..]),
+            Presence::Some | Presence::Unknown => None,
+        }
+    }
+
+    fn returns_tuple(&self, function: &str) -> bool {
+        let Some((module, name)) = function.rsplit_once('.') else { return false };
+        let Some(at) = self.at(root(module)) else { return false };
+        at.imports.module(module).and_then(|module| at.found(module, name)).is_some_and(|found| found.tuple)
+    }
+}
+
+/// A library in its release.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    package: &'a Package,
+    release: usize,
+    imports: &'a Imports,
+}
+
+impl<'a> At<'a> {
+    fn found(&self, module: &'a ImportedModule, name: &str) -> Option<&'a Found> {
+        self.package.at(module.names.get(name)?, self.release)
+    }
+
+    fn ways(&self, facts: &'a [Fact<When>]) -> impl Iterator<Item = &'a str> {
+        let (package, release) = (self.package, self.release);
+        facts.iter().filter(move |fact| package.holds(&fact.releases, release)).map(|fact| fact.fact.when.as_str())
+    }
+
+    fn refusal(&self, module: &str, reason: Reason) -> Box<Refusal> {
+        let (package, release) = (self.package.name().to_owned(), self.version());
+        Box::new(Refusal { package, release, module: module.to_owned(), reason })
+    }
+
+    fn version(&self) -> String {
+        self.package.brief().get(self.release).map(|release| release.version.clone()).unwrap_or_default()
+    }
+}
+
+struct Walk<'w, 'a> {
+    set: &'w Installed<'a>,
+    seen: BTreeSet<String>,
+}
+
+impl<'a> Walk<'_, 'a> {
+    /// Loads a module and the packages around it.
+    fn load(&mut self, at: &At<'a>, module: &str) -> Result<(), Box<Refusal>> {
+        let ends = module.match_indices('.').map(|(end, _)| end).chain([module.len()]);
+        for end in ends {
+            self.load_one(at, &module[..end])?;
+        }
+        Ok(())
+    }
+
+    fn load_all(&mut self, at: &At<'a>, found: Option<&Found>) -> Result<(), Box<Refusal>> {
+        found.into_iter().flat_map(|found| &found.loads).try_for_each(|module| self.load(at, module))
+    }
+
+    fn load_one(&mut self, at: &At<'a>, name: &str) -> Result<(), Box<Refusal>> {
+        if !self.seen.insert(name.to_owned()) {
+            return Ok(());
+        }
+        if name == at.package.name() {
+            self.check(at)?;
+        }
+        let Some(module) = at.imports.module(name) else { return Ok(()) };
+        if at.ways(&module.raises).any(|when| self.set.holds(when) == Some(true)) {
+            return Err(at.refusal(name, Reason::Refuses));
+        }
+        for (requirement, facts) in &module.requires {
+            if self.happens(at, facts).is_some() {
+                self.require(at, name, requirement)?;
+            }
+        }
+        for (need, facts) in &module.needs {
+            if let Some(when) = self.happens(at, facts) {
+                self.need(at, name, need, when)?;
+            }
+        }
+        for (loaded, facts) in &module.loads {
+            if self.happens(at, facts).is_some() {
+                self.load(at, loaded)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The condition under which something surely happens.
+    fn happens(&self, at: &At<'a>, facts: &'a [Fact<When>]) -> Option<&'a str> {
+        at.ways(facts).find(|when| self.set.holds(when) == Some(true))
+    }
+
+    /// `transformers.utils:is_rich_available`
+    fn need(&mut self, asking: &At<'a>, by: &str, need: &str, when: &str) -> Result<(), Box<Refusal>> {
+        let (module, name) = need.split_once(':').unwrap_or((need, ""));
+        let root = root(module);
+        let Some(at) = self.set.at(root) else {
+            if self.set.version(&normalize(root)) != Presence::None {
+                return Ok(());
+            }
+            let misled = when.split(' ').find_map(|literal| literal.strip_prefix(root)?.strip_prefix('@'));
+            let reason = Reason::Missing { package: normalize(root), misled: misled.map(str::to_owned) };
+            return Err(asking.refusal(by, reason));
+        };
+        let Some(found) = at.imports.module(module) else { return Ok(()) };
+        let (package, release) = (at.package.name().to_owned(), at.version());
+        if !at.package.holds(&found.releases, at.release) {
+            return Err(asking.refusal(by, Reason::Module { package, release, module: module.to_owned() }));
+        }
+        let target = at.found(found, name);
+        // Of a module that fills itself nothing is missing.
+        let is_dynamic = !found.dynamic.is_empty() && at.package.holds(&found.dynamic, at.release);
+        if !name.is_empty() && target.is_none() && !is_dynamic {
+            let (module, name) = (module.to_owned(), name.to_owned());
+            return Err(asking.refusal(by, Reason::Name { package, release, module, name }));
+        }
+        self.load(&at, module)?;
+        self.load_all(&at, target)
+    }
+
+    /// What a library compares with its declared requirements whenever it is imported.
+    fn check(&self, at: &At<'a>) -> Result<(), Box<Refusal>> {
+        let checked = &at.imports.checks().checked;
+        if checked.is_empty() {
+            return Ok(());
+        }
+        let requires = at.package.releases().get(at.release).map(|release| release.requires.as_slice());
+        for requirement in requires.unwrap_or_default().iter().filter(|text| !text.contains(';')) {
+            let Some((name, specifiers)) = parse_requirement_text(requirement) else { continue };
+            let is_checked = checked.get(&name).is_some_and(|releases| at.package.holds(releases, at.release));
+            if is_checked {
+                self.compare(at, at.package.name(), &name, &specifiers)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn require(&self, at: &At<'a>, by: &str, requirement: &str) -> Result<(), Box<Refusal>> {
+        match parse_requirement_text(requirement) {
+            Some((name, specifiers)) => self.compare(at, by, &name, &specifiers),
+            None => Ok(()),
+        }
+    }
+
+    fn compare(&self, at: &At<'a>, by: &str, name: &str, specifiers: &VersionSpecifiers) -> Result<(), Box<Refusal>> {
+        match self.set.version(name) {
+            Presence::Version(version) if !specifiers.contains(&version) => {
+                let required = specifiers.to_string().replace(", ", ",");
+                let (package, release) = (name.to_owned(), version.to_string());
+                Err(at.refusal(by, Reason::Version { package, release, required }))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn root(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
+}
+
+/// `>=4.46`, compared as Python does, pre-releases included.
+fn compare(version: &Version, comparison: &str) -> Known {
+    let length = comparison.len() - comparison.trim_start_matches(['<', '>', '=', '!']).len();
+    let (operator, bound) = comparison.split_at(length);
+    let bound = Version::from_str(bound).ok()?;
+    Some(match operator {
+        "<" => *version < bound,
+        "<=" => *version <= bound,
+        ">" => *version > bound,
+        ">=" => *version >= bound,
+        "==" => VersionSpecifier::from_version(Operator::Equal, bound).ok()?.contains(version),
+        "!=" => !VersionSpecifier::from_version(Operator::Equal, bound).ok()?.contains(version),
+        _ => return None,
+    })
+}
