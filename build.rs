@@ -104,6 +104,8 @@ fn pack(mined: &Mined<'_>, out: &Path, list: &mut String) -> Result<(), Box<dyn 
     writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
     writeln!(list, "releases: include_str!({:?}),", format!("{package}.releases"))?;
     writeln!(list, "requirements: include_bytes!({:?}),", format!("{package}.releases.z"))?;
+    fs::write(out.join(format!("{package}.needs")), needs(mined.releases)?)?;
+    writeln!(list, "needs: include_str!({:?}),", format!("{package}.needs"))?;
     let mut pieces = BTreeMap::new();
     for (name, module) in &mined.exports {
         cut(name, module, &mut pieces)?;
@@ -185,6 +187,28 @@ fn brief(releases: &RawValue) -> Result<String, serde_json::Error> {
         release.remove("requires");
     }
     serde_json::to_string(&releases)
+}
+
+/// What releases require whatever extras are asked for: each requirement once, with the first and last release of every run of
+/// releases that have it.
+fn needs(releases: &RawValue) -> Result<String, serde_json::Error> {
+    #[derive(Deserialize)]
+    struct Release {
+        #[serde(default)]
+        requires: Vec<String>,
+    }
+    let releases: Vec<Release> = serde_json::from_str(releases.get())?;
+    let mut needs: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
+    for (at, release) in releases.iter().enumerate() {
+        for requirement in release.requires.iter().filter(|text| !text.contains("extra ==")) {
+            let runs = needs.entry(requirement).or_default();
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 >= at => *last = at,
+                _ => runs.push((at, at)),
+            }
+        }
+    }
+    serde_json::to_string(&needs)
 }
 
 /// Writes the names and the compressed text of parts; returns the expression of the table over them. `parts` has the start of

@@ -313,12 +313,12 @@ impl<'a> Walk<'_, 'a> {
         if checked.is_empty() {
             return Ok(());
         }
-        let requires = at.package.releases().get(at.release).map(|release| release.requires.as_slice());
-        for requirement in requires.unwrap_or_default().iter().filter(|text| !text.contains(';')) {
-            let Some((name, specifiers)) = parse_requirement_text(requirement) else { continue };
-            let is_checked = checked.get(&name).is_some_and(|releases| at.package.holds(releases, at.release));
+        let needs =
+            at.package.needs().iter().filter(|need| need.marker.is_none() && need.releases.contains(at.release));
+        for need in needs {
+            let is_checked = checked.get(&need.name).is_some_and(|releases| at.package.holds(releases, at.release));
             if is_checked {
-                self.compare(at, at.package.name(), &name, &specifiers)?;
+                self.compare(at, at.package.name(), &need.name, &need.specifiers)?;
             }
         }
         Ok(())

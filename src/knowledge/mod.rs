@@ -13,6 +13,7 @@ mod imports;
 mod joined;
 mod later;
 mod learnt;
+mod needs;
 mod package;
 mod parts;
 mod query;
@@ -31,6 +32,7 @@ pub use curated::{
 pub use imports::{Checks, Found, ImportedModule, Imports, Minimum, When};
 pub use later::{LaterCheck, LaterChoice};
 pub use learnt::{Learnt, LearntError};
+pub use needs::Need;
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;

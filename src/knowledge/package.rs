@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::callables::Callables;
 use super::exports::Exports;
 use super::joined::Joined;
+use super::needs::Need;
 use super::parts::{Stored, inflate};
 use super::stored::{Callable, Fact, Module, Release};
 use super::{Learnt, LoadError, ReleaseSet};
@@ -40,6 +41,8 @@ pub struct Package {
     /// See [`Self::defining`]: to find them takes a walk through all modules.
     #[serde(skip)]
     defining: Mutex<FxHashMap<String, Arc<[usize]>>>,
+    #[serde(skip)]
+    needs: OnceLock<Vec<Need>>,
 }
 
 impl Package {
@@ -61,6 +64,7 @@ impl Package {
             places: OnceLock::new(),
             module_names: OnceLock::new(),
             defining: Mutex::default(),
+            needs: OnceLock::new(),
         }
     }
 
@@ -95,6 +99,7 @@ impl Package {
             places: OnceLock::new(),
             module_names: OnceLock::new(),
             defining: Mutex::default(),
+            needs: OnceLock::new(),
         }
     }
 
@@ -127,6 +132,7 @@ impl Package {
             places: OnceLock::new(),
             module_names: OnceLock::new(),
             defining: Mutex::default(),
+            needs: OnceLock::new(),
             ..self
         }
     }
@@ -155,6 +161,14 @@ impl Package {
     /// is most of what there is to read.
     pub fn brief(&self) -> &[Release] {
         self.releases.brief()
+    }
+
+    /// What the releases require whatever extras are asked for.
+    pub fn needs(&self) -> &[Need] {
+        self.needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
+            Some(stored) => Need::packed(stored.needs),
+            None => Need::all(self.releases()),
+        })
     }
 
     /// The versions, oldest first, parallel to [`Self::releases`].

@@ -24,6 +24,8 @@ pub(super) struct Stored {
     pub(super) releases: &'static str,
     /// The releases with it, as compressed JSON.
     pub(super) requirements: &'static [u8],
+    /// What releases require without extras, as JSON: each requirement with its runs of releases.
+    pub(super) needs: &'static str,
     /// Modules by name.
     pub(super) exports: Table,
     /// Callables by full name.

@@ -22,6 +22,7 @@ mod requirements;
 mod resolve;
 mod setup_cfg;
 mod setup_py;
+mod solve;
 mod statement;
 #[cfg(test)]
 mod tests;

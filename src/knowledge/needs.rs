@@ -1,0 +1,72 @@
+//! What releases require of other distributions.
+
+use std::collections::BTreeMap;
+
+use pep440_rs::VersionSpecifiers;
+
+use super::ReleaseSet;
+use super::stored::Release;
+use crate::syntax::requirements::parse_requirement_text;
+
+/// One requirement, and the releases that have it.
+#[derive(Debug, Clone)]
+pub struct Need {
+    /// Normalised name of the distribution.
+    pub name: String,
+    /// What it must be.
+    pub specifiers: VersionSpecifiers,
+    /// The environment marker under which it holds, as written.
+    pub marker: Option<String>,
+    /// The releases that require it.
+    pub releases: ReleaseSet,
+}
+
+impl Need {
+    /// `transformers>=4.46`
+    pub fn requirement(&self) -> String {
+        format!("{}{}", self.name, self.specifiers.to_string().replace(", ", ","))
+    }
+
+    /// The requirements of these releases without those of extras.
+    pub(super) fn all(releases: &[Release]) -> Vec<Self> {
+        let mut needs: BTreeMap<&str, ReleaseSet> = BTreeMap::new();
+        for (at, release) in releases.iter().enumerate() {
+            for requirement in release.requires.iter().filter(|text| !text.contains("extra ==")) {
+                needs.entry(requirement).or_default().insert(at);
+            }
+        }
+        needs.into_iter().filter_map(|(text, releases)| Self::read(text, releases)).collect()
+    }
+
+    /// The same from the form that is built into the tool.
+    pub(super) fn packed(json: &str) -> Vec<Self> {
+        let needs: BTreeMap<String, Vec<(usize, usize)>> = serde_json::from_str(json).unwrap_or_default();
+        let set = |runs: Vec<(usize, usize)>| runs.into_iter().flat_map(|(first, last)| first..=last).collect();
+        needs.into_iter().filter_map(|(text, runs)| Self::read(&text, set(runs))).collect()
+    }
+
+    fn read(text: &str, releases: ReleaseSet) -> Option<Self> {
+        let (name, specifiers) = parse_requirement_text(text)?;
+        let marker = text.split_once(';').map(|(_, marker)| marker.trim().to_owned());
+        Some(Self { name, specifiers, marker, releases })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::Knowledge;
+
+    #[test]
+    fn what_is_built_in_is_what_the_releases_say() {
+        for package in Knowledge::bundled().packages() {
+            let mut whole = Need::all(package.releases()).into_iter();
+            for need in package.needs() {
+                let other = whole.next().expect("as many");
+                assert_eq!((&need.name, need.requirement()), (&other.name, other.requirement()));
+                assert!(need.releases == other.releases && need.marker == other.marker, "{}", need.requirement());
+            }
+            assert!(whole.next().is_none());
+        }
+    }
+}
