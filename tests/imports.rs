@@ -40,6 +40,9 @@ fn outcome(releases: &[&str], also: &str, names: &[&str]) -> String {
                     Reason::Name { name, .. } => name,
                     Reason::Module { module, .. } => module,
                     Reason::Missing { package, .. } | Reason::Version { package, .. } => package,
+                    Reason::Clash { message } => {
+                        message.to_lowercase().split(' ').nth(2).unwrap_or_default().to_owned()
+                    }
                     Reason::Refuses => refusal.module,
                 };
             }

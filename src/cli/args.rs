@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::engine::catalogue::Selector;
 use crate::engine::settings::{FailOn, OutputFormat, Overrides, Target};
+use crate::model::{Choice, Order};
 
 /// Says, before a GPU is rented, what a preference-training project will do with the library versions it will really get.
 #[derive(Debug, Parser)]
@@ -100,6 +101,8 @@ pub(super) struct CheckArgs {
     /// Judge by what is installed for this interpreter or in this virtual environment
     #[arg(long, value_name = "PATH", help_heading = "Environment")]
     pub python: Option<PathBuf>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
 
     /// Patterns of files and folders to leave out, instead of the default ones
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
@@ -168,6 +171,45 @@ pub(super) struct MigrateArgs {
     pub write: bool,
 }
 
+/// What an installer is taken to choose.
+#[derive(Debug, Args)]
+pub(super) struct ChoiceArgs {
+    /// Which of the allowed releases an install is taken to get
+    #[arg(long, value_name = "END", default_value = "highest", help_heading = "Environment")]
+    pub resolution: Resolution,
+    /// Judge as if today were this day: 2025-03-01
+    #[arg(long, value_name = "DATE", value_parser = day, help_heading = "Environment")]
+    pub as_of: Option<String>,
+}
+
+/// An end of what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Resolution {
+    Highest,
+    Lowest,
+}
+
+impl ChoiceArgs {
+    /// The same as the engine says it.
+    pub fn choice(&self) -> Choice {
+        let order = match self.resolution {
+            Resolution::Highest => Order::Highest,
+            Resolution::Lowest => Order::Lowest,
+        };
+        Choice { order, as_of: self.as_of.clone() }
+    }
+}
+
+/// A day as it is written in the list of releases.
+fn day(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let is_number = |part: &&str, length| part.len() == length && part.bytes().all(|digit| digit.is_ascii_digit());
+    match parts.as_slice() {
+        [year, month, day] if is_number(year, 4) && is_number(month, 2) && is_number(day, 2) => Ok(text.to_owned()),
+        _ => Err("write a day as 2025-03-01".to_owned()),
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct VersionsArgs {
     #[command(flatten)]
@@ -178,6 +220,8 @@ pub(super) struct VersionsArgs {
     /// Judge by what is installed for this interpreter or in this virtual environment
     #[arg(long, value_name = "PATH", help_heading = "Environment")]
     pub python: Option<PathBuf>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
     /// How the list is written
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub output_format: ListFormat,
@@ -218,6 +262,7 @@ impl CheckArgs {
             extend_exclude: self.extend_exclude.clone(),
             targets: self.target.clone(),
             python: self.python.clone(),
+            choice: self.choice.choice(),
             fail_on: self.fail_on,
             output_format: self.output_format,
         }

@@ -15,7 +15,8 @@ use crate::source::Sources;
 
 pub(super) fn run(args: &VersionsArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let progress = Progress::start(!global.quiet);
-    let overrides = Overrides { targets: args.target.clone(), python: args.python.clone(), ..Overrides::default() };
+    let (targets, choice) = (args.target.clone(), args.choice.choice());
+    let overrides = Overrides { targets, python: args.python.clone(), choice, ..Overrides::default() };
     let plan = Plan::new(&args.project, &overrides, global, &progress, terminal)?;
     let sources = Sources::default();
     let report = plan.check(&plan.file_system(), &sources);

@@ -185,6 +185,7 @@ pub fn analyse(job: &Job<'_>) -> Analysis {
         files: job.files,
         targets: &job.settings.targets,
         python: job.settings.python.as_deref(),
+        choice: &job.settings.choice,
     })
 }
 

@@ -9,6 +9,7 @@ use pep440_rs::Version;
 use super::catalogue::{Selector, catalogue};
 use super::config::Config;
 use crate::diagnostic::Severity;
+use crate::model::Choice;
 use crate::rules::RuleMeta;
 
 /// Folders that hold no code of the project.
@@ -145,6 +146,8 @@ pub struct Overrides {
     pub targets: Vec<Target>,
     /// `--python`
     pub python: Option<PathBuf>,
+    /// `--resolution`, `--as-of`
+    pub choice: Choice,
     /// `--fail-on`
     pub fail_on: Option<FailOn>,
     /// `--output-format`
@@ -165,6 +168,8 @@ pub struct Settings {
     pub targets: Vec<String>,
     /// The interpreter or environment whose releases count.
     pub python: Option<PathBuf>,
+    /// Which releases an installer is taken to choose.
+    pub choice: Choice,
     /// What fails.
     pub fail_on: FailOn,
     /// How findings are written.
@@ -210,6 +215,7 @@ impl Settings {
             excludes_files,
             targets: targets.iter().map(|target| target.as_str().to_owned()).collect(),
             python: overrides.python.clone().or_else(|| found.python.clone()),
+            choice: overrides.choice.clone(),
             fail_on: overrides.fail_on.or(found.fail_on).unwrap_or_default(),
             output_format: overrides.output_format.or(found.output_format).unwrap_or_default(),
         }

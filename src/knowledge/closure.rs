@@ -106,6 +106,11 @@ pub enum Reason {
         /// What is required: `<1.0,>=0.34`.
         required: String,
     },
+    /// Distributions that install together and do not work together.
+    Clash {
+        /// What the exception says.
+        message: String,
+    },
     /// The module refuses this set of releases.
     Refuses,
 }
@@ -251,6 +256,7 @@ impl<'a> Walk<'_, 'a> {
         }
         if name == at.package.name() {
             self.check(at)?;
+            self.clash(at)?;
         }
         let Some(module) = at.imports.module(name) else { return Ok(()) };
         if at.ways(&module.raises).any(|when| self.set.holds(when) == Some(true)) {
@@ -305,6 +311,18 @@ impl<'a> Walk<'_, 'a> {
         }
         self.load(&at, module)?;
         self.load_all(&at, target)
+    }
+
+    /// Whether something that a library requires cannot be imported next to what else is installed.
+    fn clash(&self, at: &At<'a>) -> Result<(), Box<Refusal>> {
+        for clash in self.set.knowledge.curated().neighbours().clashes() {
+            let is_required =
+                at.package.needs().iter().any(|need| need.name == clash.imports && need.releases.contains(at.release));
+            if is_required && self.set.holds(&clash.when) == Some(true) {
+                return Err(at.refusal(at.package.name(), Reason::Clash { message: clash.message.clone() }));
+            }
+        }
+        Ok(())
     }
 
     /// What a library compares with its declared requirements whenever it is imported.

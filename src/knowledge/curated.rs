@@ -14,6 +14,7 @@ pub use arguments::{Instead, OwnArgument, Passed, Rewrite};
 
 use super::LoadError;
 use super::later::{LaterCheck, LaterChoice};
+use super::neighbours::Neighbours;
 
 /// `schemas/knowledge/curated.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -40,6 +41,7 @@ pub struct Curated {
     passing_on: Vec<PassingOn>,
     models: Vec<ModelSize>,
     rewrites: Vec<Rewrite>,
+    neighbours: Neighbours,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
 }
@@ -193,6 +195,11 @@ const EXCLUSIVE_CLASSES: [&str; 6] =
     ["str", "PeftModel", "PreTrainedModel", "PreTrainedTokenizerBase", "PeftConfig", "TrainingArguments"];
 
 impl Curated {
+    /// Facts about distributions next to the known libraries.
+    pub fn neighbours(&self) -> &Neighbours {
+        &self.neighbours
+    }
+
     /// Reads the stored form.
     pub fn load(json: &str) -> Result<Self, LoadError> {
         serde_json::from_str(json).map_err(|source| LoadError::Json { package: "curated".to_owned(), source })

@@ -4,6 +4,7 @@ mod config;
 mod environment;
 mod flags;
 mod host;
+mod install;
 pub mod launch;
 mod reach;
 mod releases;
@@ -17,13 +18,14 @@ use std::sync::Arc;
 
 pub use flags::library_class;
 pub use host::ReleaseHost;
+pub use install::Install;
 pub use releases::Releases;
 pub(crate) use script::in_parallel;
 
 use crate::diagnostic::Problem;
 use crate::eval::Trace;
 use crate::knowledge::Knowledge;
-use crate::model::{Environment, LibraryCall, Variant};
+use crate::model::{Choice, Environment, LibraryCall, Variant};
 use crate::source::{FileId, FileSystem, SourceFile, Sources};
 use crate::syntax::Document;
 use crate::syntax::python::PythonModule;
@@ -46,6 +48,8 @@ pub struct Request<'a> {
     pub targets: &'a [String],
     /// A Python interpreter or virtual environment whose installed releases count.
     pub python: Option<&'a Path>,
+    /// Which releases an installer is taken to choose.
+    pub choice: &'a Choice,
 }
 
 /// What was found.

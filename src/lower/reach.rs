@@ -269,8 +269,15 @@ mod tests {
         }
         let paths: Vec<PathBuf> = files.iter().map(|(path, _)| PathBuf::from(path)).collect();
         let (sources, knowledge) = (Sources::default(), Knowledge::bundled());
-        let request =
-            Request { file_system: &disk, sources: &sources, knowledge, files: &paths, targets: &[], python: None };
+        let request = Request {
+            file_system: &disk,
+            sources: &sources,
+            knowledge,
+            files: &paths,
+            targets: &[],
+            python: None,
+            choice: &crate::model::Choice::default(),
+        };
         let host = ProjectHost::new(&request);
         let modules: Vec<_> = paths.iter().filter_map(|path| host.module_at(path)).collect();
         let found = Reach::new(&host, knowledge).files(&modules);

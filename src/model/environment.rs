@@ -39,6 +39,25 @@ impl Evidence {
     }
 }
 
+/// Which releases an installer is taken to choose.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Choice {
+    /// Which end of what is allowed.
+    pub order: Order,
+    /// Only releases up to this day count, `2025-03-01`.
+    pub as_of: Option<String>,
+}
+
+/// Which end of what is allowed is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// The newest releases, as installers do.
+    #[default]
+    Highest,
+    /// The oldest ones.
+    Lowest,
+}
+
 /// Where a declaration stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
@@ -89,6 +108,8 @@ pub struct PackageFacts {
     pub allowed: Vec<Version>,
     /// The release that an install gets; `None` when nothing is allowed or the source is no registry.
     pub in_effect: Option<Version>,
+    /// Why it is not the newest one allowed: `trl 0.12.2 needs transformers<4.47.0`.
+    pub limits: Vec<String>,
 }
 
 /// The packages of one script: those that are declared, and those of which something is known
@@ -99,6 +120,10 @@ pub struct Environment {
     pub packages: BTreeMap<String, PackageFacts>,
     /// `requires-python` or what stands for it.
     pub python: Option<VersionSpecifiers>,
+    /// Requirements of releases that contradict each other, so that nothing can be installed.
+    pub contradiction: Vec<String>,
+    /// Which releases an installer is taken to choose.
+    pub choice: Choice,
 }
 
 impl Environment {
@@ -216,8 +241,12 @@ impl PackageFacts {
         let package = &self.package;
         let reason = self.reason_with(None);
         match &self.in_effect {
-            Some(version) if self.deciding().is_empty() => {
+            Some(version) if self.deciding().is_empty() && self.limits.is_empty() => {
                 format!("{package} {version} is assumed, the newest known release: no file declares {package}")
+            }
+            Some(version) if self.deciding().is_empty() => {
+                let limits = self.limits.join(" and ");
+                format!("{package} {version} is assumed: no file declares {package}, and {limits}")
             }
             Some(version) => format!("{package} {version} is in effect: {reason}"),
             None => format!("no release of {package} is certain: {reason}"),
@@ -248,7 +277,8 @@ impl PackageFacts {
     fn reason_with(&self, shown: Option<&Shown<'_>>) -> String {
         let Some(first) = self.deciding().first() else {
             return match self.in_effect {
-                Some(_) => format!("nothing declares {}; newest known release", self.package),
+                Some(_) if self.limits.is_empty() => format!("nothing declares {}; newest known release", self.package),
+                Some(_) => format!("nothing declares {}; {}", self.package, self.limits.join(", ")),
                 None => format!("nothing declares {}", self.package),
             };
         };
@@ -267,7 +297,8 @@ impl PackageFacts {
             },
             _ => {
                 let (list, several) = self.list(" and ", shown);
-                format!("newest that {list} {}", if several { "allow" } else { "allows" })
+                let limits: String = self.limits.iter().map(|limit| format!("; {limit}")).collect();
+                format!("newest that {list} {}{limits}", if several { "allow" } else { "allows" })
             }
         }
     }

@@ -5,5 +5,5 @@ mod environment;
 mod report;
 
 pub use call::{LibraryCall, Setting, Variant};
-pub use environment::{Declaration, Environment, Evidence, Origin, PackageFacts, Shown};
+pub use environment::{Choice, Declaration, Environment, Evidence, Order, Origin, PackageFacts, Shown};
 pub use report::{DeclarationReport, EnvironmentReport, PackageReport};

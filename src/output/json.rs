@@ -335,11 +335,12 @@ mod tests {
             evidence: Evidence::Pin,
             allowed: vec!["0.12.2".parse().expect("a version")],
             in_effect: None,
+            limits: Vec::new(),
         };
         let packages = [("trl".to_owned(), facts)].into();
         Report {
             findings: vec![finding],
-            environments: vec![(script.path().to_path_buf(), Environment { packages, python: None })],
+            environments: vec![(script.path().to_path_buf(), Environment { packages, ..Environment::default() })],
             problems: vec![
                 Problem { message: "cannot read".to_owned(), span: Some(origin) },
                 Problem { message: "bug".to_owned(), span: None },

@@ -6,6 +6,7 @@ use super::{Context, Rule, all, calls, check_calls, check_files, join};
 use crate::diagnostic::Diagnostic;
 use crate::knowledge::Knowledge;
 use crate::lower::{Request, analyse};
+use crate::model::Choice;
 use crate::source::{MemoryFileSystem, Sources};
 
 /// What the rules find in these files.
@@ -18,8 +19,15 @@ pub(crate) fn lint(files: &[(&str, &str)]) -> (Sources, Vec<Diagnostic>) {
     paths.sort();
     let sources = Sources::default();
     let knowledge = Knowledge::bundled();
-    let request =
-        Request { file_system: &disk, sources: &sources, knowledge, files: &paths, targets: &[], python: None };
+    let request = Request {
+        file_system: &disk,
+        sources: &sources,
+        knowledge,
+        files: &paths,
+        targets: &[],
+        python: None,
+        choice: &Choice::default(),
+    };
     let analysis = analyse(&request);
     let context = Context { knowledge };
     let calls = calls(&analysis, &context);

@@ -33,7 +33,8 @@ pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
     }
     let own = collector.own();
     let Collector { repositories, problems, missing, .. } = collector;
-    Environments { knowledge: request.knowledge, joined, repositories, own, given, problems, missing }
+    let choice = request.choice.clone();
+    Environments { knowledge: request.knowledge, joined, repositories, own, given, choice, problems, missing }
 }
 
 struct Collector<'r, 'a> {

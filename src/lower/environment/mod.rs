@@ -5,6 +5,7 @@
 //! purpose ([`govern`]). *Resolving*: the strongest evidence among them is put together with the known releases
 //! ([`resolve`]).
 
+mod choose;
 mod collect;
 mod commands;
 mod conda;
@@ -40,7 +41,7 @@ use self::statement::intersect;
 use super::Request;
 use crate::diagnostic::Problem;
 use crate::knowledge::{Knowledge, Package};
-use crate::model::{Declaration, Environment};
+use crate::model::{Choice, Declaration, Environment};
 
 /// Everything that a project declares about packages.
 #[derive(Debug)]
@@ -54,6 +55,8 @@ pub struct Environments<'a> {
     own: Vec<(String, PathBuf)>,
     /// `--target` and `--python`, which hold for every script.
     given: Vec<Declaration>,
+    /// Which releases an installer is taken to choose.
+    choice: Choice,
     /// Input that could not be read.
     problems: Vec<Problem>,
     /// Files that are included and not there, each with the folder that the including file governs.
@@ -82,7 +85,7 @@ impl<'a> Environments<'a> {
         let governing = govern::govern(&self.joined, &self.repositories, script);
         let python = governing.python.first().map(|_| intersect(governing.python.iter().copied()));
         let pythons = Pythons::new(python.as_ref());
-        let mut packages = BTreeMap::new();
+        let mut resolved = BTreeMap::new();
         let given = self.given.iter().map(|one| one.package.as_str());
         let known = self.knowledge.packages().map(Package::name);
         let names: BTreeSet<&str> = governing.packages.keys().copied().chain(given).chain(known).collect();
@@ -91,8 +94,10 @@ impl<'a> Environments<'a> {
             let is_own = self.own.iter().any(|(package, folder)| package == name && script.starts_with(folder));
             // Where nothing is declared, the project's own source counts, not a release.
             let known = self.knowledge.package(name).filter(|_| !is_own || !governing.is_empty());
-            packages.insert(name.to_owned(), resolve(name, &governing, &pythons, known));
+            resolved.insert(name.to_owned(), resolve(name, &governing, &pythons, known));
         }
-        Environment { packages, python }
+        let contradiction = choose::choose(self.knowledge, &mut resolved, &pythons, &self.choice);
+        let packages = resolved.into_iter().map(|(name, one)| (name, one.facts)).collect();
+        Environment { packages, python, contradiction, choice: self.choice.clone() }
     }
 }

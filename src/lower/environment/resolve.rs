@@ -34,16 +34,19 @@ impl Governing<'_> {
     }
 }
 
+/// What declarations say of a package.
+pub(super) struct Resolved {
+    /// The facts, with the newest release in effect.
+    pub(super) facts: PackageFacts,
+    /// The releases that the installation taken to be in effect allows.
+    pub(super) preferred: ReleaseSet,
+}
+
 /// Puts declarations together with the known releases.
 ///
 /// The strongest evidence decides. Within it everything is joined; installations that contradict each other are
 /// alternatives, the most canonical of which is taken to be in effect.
-pub(super) fn resolve(
-    name: &str,
-    governing: &Governing<'_>,
-    pythons: &Pythons,
-    known: Option<&Package>,
-) -> PackageFacts {
+pub(super) fn resolve(name: &str, governing: &Governing<'_>, pythons: &Pythons, known: Option<&Package>) -> Resolved {
     let holding = |one: &&Declaration| one.condition.as_deref().is_none_or(|text| pythons.holds(text) != Tri::No);
     let all = governing.deciding.iter().flat_map(|one| &one.declarations).copied().filter(holding);
     let Some(evidence) = all.clone().map(|one| one.evidence).max() else {
@@ -79,7 +82,7 @@ pub(super) fn resolve(
     for one in rest {
         push_new(&mut declarations, one);
     }
-    PackageFacts {
+    let facts = PackageFacts {
         package: name.to_owned(),
         known: known.is_some(),
         declarations,
@@ -87,13 +90,15 @@ pub(super) fn resolve(
         evidence,
         allowed: known.map(|known| versions(&allowed, known)).unwrap_or_default(),
         in_effect,
-    }
+        limits: Vec::new(),
+    };
+    Resolved { facts, preferred }
 }
 
 /// Nothing decides: an install gets the newest release.
-fn assumed(name: &str, governing: &Governing<'_>, pythons: &Pythons, known: Option<&Package>) -> PackageFacts {
+fn assumed(name: &str, governing: &Governing<'_>, pythons: &Pythons, known: Option<&Package>) -> Resolved {
     let all = known.map(|known| known.matching(&pep440_rs::VersionSpecifiers::empty())).unwrap_or_default();
-    PackageFacts {
+    let facts = PackageFacts {
         package: name.to_owned(),
         known: known.is_some(),
         declarations: governing.others.iter().map(|one| (*one).clone()).collect(),
@@ -101,7 +106,9 @@ fn assumed(name: &str, governing: &Governing<'_>, pythons: &Pythons, known: Opti
         evidence: Evidence::Assumed,
         in_effect: known.and_then(|known| newest(&all, pythons, known)),
         allowed: known.map(|known| versions(&all, known)).unwrap_or_default(),
-    }
+        limits: Vec::new(),
+    };
+    Resolved { facts, preferred: all }
 }
 
 /// The releases that some installation allows, and those of the installation taken to be in effect.
@@ -149,15 +156,18 @@ fn joined(declarations: &[&Declaration], known: &Package) -> ReleaseSet {
     known.matching(&all.iter().map(public).collect())
 }
 
-/// What a resolver takes: the newest that is final, not withdrawn, and runs under a Python of the project.
+/// The newest release that an installer may take.
 fn newest(set: &ReleaseSet, pythons: &Pythons, known: &Package) -> Option<Version> {
-    let admitted = |index: &usize| {
-        known.brief()[*index].requires_python.as_deref().is_none_or(|python| pythons.any_satisfies(python))
-    };
-    let fine = |index: &usize| !known.versions()[*index].any_prerelease() && !known.brief()[*index].yanked;
-    let best = set.iter().rev().find(|index| fine(index) && admitted(index));
+    let best = set.iter().rev().find(|index| is_fine(*index, pythons, known));
     // Only what is pinned is left: an install gets it all the same.
     best.or_else(|| set.iter().next_back()).map(|index| known.versions()[index].clone())
+}
+
+/// What an installer may take: a release that is final, not withdrawn, and runs under a Python of the project.
+pub(super) fn is_fine(index: usize, pythons: &Pythons, known: &Package) -> bool {
+    let release = &known.brief()[index];
+    let is_admitted = release.requires_python.as_deref().is_none_or(|python| pythons.any_satisfies(python));
+    is_admitted && !known.versions()[index].any_prerelease() && !release.yanked
 }
 
 /// The release that the most canonical installation names, known or not.

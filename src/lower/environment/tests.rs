@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Environments;
 use crate::knowledge::{Knowledge, Package, Release};
 use crate::lower::Request;
+use crate::model::Choice;
 use crate::source::{MemoryFileSystem, Sources};
 
 mod anything;
@@ -40,6 +41,7 @@ impl Project<'_> {
             files: &files,
             targets: &targets,
             python: self.python.map(Path::new),
+            choice: &Choice::default(),
         };
         let environments = Environments::collect(&request);
         let problems = environments.problems_for(&[Path::new(script)]);

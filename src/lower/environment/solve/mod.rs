@@ -15,16 +15,7 @@ use self::provider::{Name, Provider, Releases};
 use super::marker::Pythons;
 use crate::eval::Tri;
 use crate::knowledge::{Need, Package, ReleaseSet};
-
-/// Which end of what is allowed is taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
-    /// The newest releases, as installers do.
-    #[default]
-    Highest,
-    /// The oldest ones.
-    Lowest,
-}
+use crate::model::Order;
 
 /// A package that may be chosen.
 #[derive(Debug, Clone)]

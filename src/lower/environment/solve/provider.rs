@@ -9,8 +9,9 @@ use std::fmt;
 use pubgrub::{Dependencies, DependencyProvider, PackageResolutionStatistics, Ranges};
 
 use super::super::marker::Pythons;
-use super::{Candidate, Order, needs};
+use super::{Candidate, needs};
 use crate::knowledge::{Package, ReleaseSet};
+use crate::model::Order;
 
 /// Releases by their place.
 pub(super) type Releases = Ranges<u32>;

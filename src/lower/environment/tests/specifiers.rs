@@ -70,7 +70,7 @@ fn pick_of(requirement: &Requirement, known: &Package) -> String {
     };
     let deciding = vec![Installation { standing: Standing::Canonical, declarations: vec![&declaration] }];
     let governing = Governing { deciding, others: Vec::new() };
-    let facts = resolve("trl", &governing, &Pythons::new(None), Some(known));
+    let facts = resolve("trl", &governing, &Pythons::new(None), Some(known)).facts;
     let known_one = facts.is_known_release();
     facts.in_effect.filter(|_| known_one).map(|version| version.to_string()).unwrap_or_default()
 }

@@ -1,0 +1,131 @@
+//! What an install of a project holds, and whether it can be imported.
+
+use std::collections::BTreeMap;
+
+use pep440_rs::{Version, VersionSpecifiers};
+
+use crate::knowledge::{Asked, Installed, Knowledge, Package, Presence, Verdict};
+use crate::model::{Declaration, Environment, Evidence};
+use crate::syntax::requirements::parse_requirement_text;
+
+/// The known libraries that an install of a project holds, and what is known of the rest.
+#[derive(Clone)]
+pub struct Install<'a> {
+    knowledge: &'a Knowledge,
+    environment: &'a Environment,
+    releases: BTreeMap<&'a str, usize>,
+}
+
+impl<'a> Install<'a> {
+    /// What the project asks for in the releases in effect, and what those require.
+    pub fn of(knowledge: &'a Knowledge, environment: &'a Environment) -> Self {
+        let mut install = Self { knowledge, environment, releases: BTreeMap::new() };
+        let asked = environment.packages.values().filter(|facts| facts.evidence != Evidence::Assumed);
+        let mut open: Vec<&Package> = asked.filter_map(|facts| knowledge.package(&facts.package)).collect();
+        while let Some(package) = open.pop() {
+            if install.releases.contains_key(package.name()) {
+                continue;
+            }
+            let Some(release) = environment.in_effect(package) else { continue };
+            install.releases.insert(package.name(), release);
+            let needs = package.needs().iter().filter(|need| need.releases.contains(release));
+            open.extend(needs.filter_map(|need| knowledge.package(&need.name)));
+        }
+        install
+    }
+
+    /// The same with another release of a library.
+    #[must_use]
+    pub fn with(mut self, package: &'a Package, release: usize) -> Self {
+        self.releases.insert(package.name(), release);
+        self
+    }
+
+    /// The release of a library.
+    pub fn release(&self, package: &str) -> Option<usize> {
+        self.releases.get(package).copied()
+    }
+
+    /// The libraries with their releases.
+    pub fn releases(&self) -> impl Iterator<Item = (&'a Package, usize)> {
+        self.releases.iter().filter_map(|(name, release)| Some((self.knowledge.package(name)?, *release)))
+    }
+
+    /// Whether something can be imported.
+    pub fn imports(&self, asked: &Asked) -> Verdict {
+        let others = |name: &str| self.presence(name, 0);
+        Installed::new(self.knowledge, self.releases(), &others).imports(asked)
+    }
+
+    /// Whether a distribution that is no known library in the set is installed.
+    fn presence(&self, name: &str, depth: u32) -> Presence {
+        if depth > 3 {
+            return Presence::Unknown;
+        }
+        let declarations = self.environment.package(name).map(|facts| facts.declarations.as_slice());
+        let declarations: Vec<&Declaration> = declarations.unwrap_or_default().iter().collect();
+        if self.knowledge.package(name).is_some() {
+            // A library that nothing asks for may be there all the same: the code may import it.
+            return Presence::Unknown;
+        }
+        if let Some(pin) = declarations.iter().find_map(|one| one.pinned()) {
+            return Presence::Version(pin.clone());
+        }
+        let required = self.required(name);
+        if !declarations.is_empty() || !required.is_empty() {
+            let all = declarations.iter().map(|one| one.specifiers.clone()).chain(required);
+            return match self.pick(name, &all.collect::<Vec<_>>()) {
+                Some(version) => Presence::Version(version),
+                None => Presence::Some,
+            };
+        }
+        // A distribution that only comes with another one, of which every release counts.
+        if let Some(version) = self.pick(name, &[]).filter(|_| self.comes_along(name)) {
+            return Presence::Version(version);
+        }
+        let mut brought = self.knowledge.curated().neighbours().brings(name).map(|one| self.is_there(&one.by, depth));
+        if brought.any(|there| there != Some(false)) {
+            return Presence::Unknown;
+        }
+        if self.is_plain() { Presence::None } else { Presence::Unknown }
+    }
+
+    /// `pyarrow`, where a release in the set requires `datasets`.
+    fn comes_along(&self, name: &str) -> bool {
+        let clashes = self.knowledge.curated().neighbours().clashes();
+        clashes.iter().any(|clash| {
+            clash.when.split(' ').any(|literal| literal.starts_with(name)) && !self.required(&clash.imports).is_empty()
+        })
+    }
+
+    fn pick(&self, name: &str, specifiers: &[VersionSpecifiers]) -> Option<Version> {
+        let as_of = self.environment.choice.as_of.as_deref();
+        self.knowledge.curated().neighbours().pick(name, specifiers, as_of)
+    }
+
+    /// What the releases of the set require of a distribution.
+    fn required(&self, name: &str) -> Vec<VersionSpecifiers> {
+        let needs = self
+            .releases()
+            .flat_map(|(package, release)| package.needs().iter().filter(move |need| need.releases.contains(release)));
+        needs.filter(|need| need.name == name).map(|need| need.specifiers.clone()).collect()
+    }
+
+    /// Whether `tyro<1.0.0` is installed.
+    fn is_there(&self, requirement: &str, depth: u32) -> Option<bool> {
+        let (name, specifiers) = parse_requirement_text(requirement)?;
+        match self.presence(&name, depth + 1) {
+            Presence::Version(version) => Some(specifiers.contains(&version)),
+            Presence::None => Some(false),
+            Presence::Some if specifiers.is_empty() => Some(true),
+            Presence::Some | Presence::Unknown => None,
+        }
+    }
+
+    /// Whether everything that the project declares is known to bring nothing that is asked about.
+    fn is_plain(&self) -> bool {
+        let declared = self.environment.packages.values().filter(|facts| !facts.declarations.is_empty());
+        let neighbours = self.knowledge.curated().neighbours();
+        declared.into_iter().all(|facts| neighbours.is_plain(&facts.package))
+    }
+}
