@@ -132,12 +132,12 @@ fn told<'c>(callable: &'c Callable, aspect: Aspect<'c>) -> Box<dyn Iterator<Item
     let plain = [&callable.releases, &callable.inherits, &callable.any_positional, &callable.any_keyword];
     let shape = plain.into_iter().map(String::as_str).chain(of(&callable.kind)).chain(of(&callable.bases));
     let positions = of(&callable.positional);
-    let named = |names: &'c BTreeSet<&'c str>| {
+    let those = |names: &'c BTreeSet<&'c str>| {
         names.iter().filter_map(|name| callable.parameters.get(*name)).flat_map(|facts| of(facts))
     };
     match aspect {
-        Aspect::Parameters(names) => Box::new(shape.chain(named(names)).chain(of(&callable.forwards))),
-        Aspect::Positions(names) => Box::new(shape.chain(positions).chain(named(names)).chain(of(&callable.forwards))),
+        Aspect::Parameters(asked) => Box::new(shape.chain(those(asked)).chain(of(&callable.forwards))),
+        Aspect::Positions(asked) => Box::new(shape.chain(positions).chain(those(asked)).chain(of(&callable.forwards))),
         Aspect::Whole => Box::new(
             shape
                 .chain(positions)
