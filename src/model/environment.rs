@@ -297,7 +297,7 @@ impl PackageFacts {
             },
             _ => {
                 let (list, several) = self.list(" and ", shown);
-                let limits: String = self.limits.iter().map(|limit| format!("; {limit}")).collect();
+                let limits = self.limits.iter().fold(String::new(), |text, limit| text + "; " + limit);
                 format!("newest that {list} {}{limits}", if several { "allow" } else { "allows" })
             }
         }

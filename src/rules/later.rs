@@ -40,7 +40,7 @@ fn unknown_word(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta, choice: &
     let near = call.near();
     let (word, refusing) = words.iter().filter(|word| !is_prefixed(word)).find_map(|word| {
         let refusing = refusing(word);
-        (!(&refusing & &near).is_empty()).then_some((word, refusing))
+        (!(&refusing & near).is_empty()).then_some((word, refusing))
     })?;
     let headline =
         |releases: &str| format!("{releases} knows no `{}={}`", choice.argument, Const::Str(word.as_str().into()));

@@ -281,12 +281,12 @@ impl<'a> Call<'a> {
         let room = signature.filter(|signature| signature.complete && !signature.any_positional);
         let room = room.map_or(usize::MAX, |signature| signature.positional.len());
         let mut positional = 0;
-        let takes = arguments.map(|argument| match argument.name.as_deref() {
-            Some(name) => self.takes(name, release),
-            None => {
-                positional += 1;
-                if positional > room { Takes::Nothing } else { Takes::Unknown }
+        let takes = arguments.map(|argument| {
+            if let Some(name) = argument.name.as_deref() {
+                return self.takes(name, release);
             }
+            positional += 1;
+            if positional > room { Takes::Nothing } else { Takes::Unknown }
         });
         takes.collect()
     }

@@ -31,7 +31,7 @@ impl Call<'_> {
 
     /// Releases that say the same about the arguments that are given.
     pub(super) fn alike_for_arguments(&self) -> &Alike {
-        self.runs.arguments.get_or_init(|| self.alike_about(self.given()))
+        self.runs.arguments.get_or_init(|| self.alike_about(&self.given()))
     }
 
     /// Releases that say the same about what a condition asks.
@@ -45,7 +45,7 @@ impl Call<'_> {
         let values: Vec<&str> = handed_on.map(|one| one.value.as_str()).collect();
         asked.extend(values.into_iter().flat_map(words));
         asked.extend(self.given());
-        let alike = Rc::new(self.alike_about(asked));
+        let alike = Rc::new(self.alike_about(&asked));
         self.runs.conditions.borrow_mut().insert(condition.to_owned(), Rc::clone(&alike));
         alike
     }
@@ -93,9 +93,9 @@ impl Call<'_> {
         })
     }
 
-    fn alike_about(&self, parameters: BTreeSet<&str>) -> Alike {
+    fn alike_about(&self, parameters: &BTreeSet<&str>) -> Alike {
         let is_positional = self.run.arguments().iter().any(|argument| argument.name.is_none());
-        let aspect = if is_positional { Aspect::Positions(&parameters) } else { Aspect::Parameters(&parameters) };
+        let aspect = if is_positional { Aspect::Positions(parameters) } else { Aspect::Parameters(parameters) };
         self.find_alike(self.names(), aspect)
     }
 

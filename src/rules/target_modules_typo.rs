@@ -141,7 +141,7 @@ fn mistake(call: &Call<'_>, word: &TargetWord, argument: &Argument, written: &st
     let spelt = || format!("\"{word}\"");
     match &argument.value.value {
         Value::Const(Const::Str(text)) if text.to_lowercase() == *word => Some(Mistake {
-            message: format!("{} does not know `{word}` yet", call.releases(&(&(&all - &known) & &call.near()))),
+            message: format!("{} does not know `{word}` yet", call.releases(&(&(&all - &known) & call.near()))),
             releases: &all - &known,
             is_partial: false,
             meant: None,

@@ -21,7 +21,7 @@ mod statements;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -131,7 +131,7 @@ fn distribution(requirement: &str) -> String {
     requirement.chars().take_while(|letter| is_name(*letter)).collect::<String>().replace('_', "-").to_lowercase()
 }
 
-fn mine_one(package: &str, surface: &Surface, wanted: &Wanted, wheel: &PathBuf) -> Result<MinedRelease, MineError> {
+fn mine_one(package: &str, surface: &Surface, wanted: &Wanted, wheel: &Path) -> Result<MinedRelease, MineError> {
     let archive = Archive::open(package, wheel)?;
     let linked = Linked::new(&archive);
     let mut names: BTreeMap<String, BTreeMap<String, (Vec<String>, bool)>> = BTreeMap::new();

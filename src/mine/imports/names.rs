@@ -76,20 +76,20 @@ impl<'a> Conditions<'_, 'a> {
             return if *op == CmpOp::Is { there.negate() } else { there };
         }
         let Some(op) = operator(*op) else { return Guard::unknown() };
-        let left = self.release_of(module, &compare.left, bound, hops);
+        let left = self.release_of(module, &compare.left, hops);
         let version = self.version(module, right, bound, hops);
         if let (Some(package), Some(version)) = (left, version) {
             return compared(&package, op, &version);
         }
         let version = self.version(module, &compare.left, bound, hops);
-        match (self.release_of(module, right, bound, hops), version) {
+        match (self.release_of(module, right, hops), version) {
             (Some(package), Some(version)) => compared(&package, turned(op), &version),
             _ => Guard::unknown(),
         }
     }
 
     /// The package whose release an expression is: `parse(importlib.metadata.version("peft"))`, `Version(trl.__version__)`.
-    fn release_of(&self, module: &'a Parsed, expression: &'a Expr, bound: &Bound<'a>, hops: u32) -> Option<String> {
+    fn release_of(&self, module: &'a Parsed, expression: &'a Expr, hops: u32) -> Option<String> {
         if hops > MAX_HOPS {
             return None;
         }
@@ -99,19 +99,19 @@ impl<'a> Conditions<'_, 'a> {
                 _ => None,
             },
             // `parse(...).base_version`
-            Expr::Attribute(attribute) => self.release_of(module, &attribute.value, bound, hops + 1),
+            Expr::Attribute(attribute) => self.release_of(module, &attribute.value, hops + 1),
             Expr::Call(call) => {
                 let name = called(call)?;
                 let first = call.arguments.args.first()?;
                 match (name, first) {
                     ("version" | "_get_version", Expr::StringLiteral(text)) => Some(text.value.to_str().to_owned()),
-                    ("parse" | "Version", inner) => self.release_of(module, inner, bound, hops + 1),
+                    ("parse" | "Version", inner) => self.release_of(module, inner, hops + 1),
                     _ => None,
                 }
             }
             Expr::Name(name) => {
                 let (module, value) = self.lookup.value(module, &name.id)?;
-                self.release_of(module, value, bound, hops + 1)
+                self.release_of(module, value, hops + 1)
             }
             _ => None,
         }
@@ -127,13 +127,11 @@ impl<'a> Conditions<'_, 'a> {
             Expr::Call(call) if matches!(called(call)?, "parse" | "Version") => {
                 self.version(module, call.arguments.args.first()?, bound, hops + 1)
             }
-            Expr::Name(name) => match bound.get(name.id.as_str()) {
-                Some(value) => self.version(module, value, &Bound::new(), hops + 1),
-                None => {
-                    let (module, value) = self.lookup.value(module, &name.id)?;
-                    self.version(module, value, &Bound::new(), hops + 1)
-                }
-            },
+            Expr::Name(name) => {
+                let local = bound.get(name.id.as_str()).map(|value| (module, *value));
+                let (module, value) = local.or_else(|| self.lookup.value(module, &name.id))?;
+                self.version(module, value, &Bound::new(), hops + 1)
+            }
             _ => None,
         }
     }

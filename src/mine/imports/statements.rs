@@ -105,7 +105,7 @@ impl<'a> Reader<'_, 'a> {
     }
 
     fn attempt(&mut self, attempt: &'a ast::StmtTry, guard: Guard, tried: bool) -> Guard {
-        let is_caught = attempt.handlers.iter().any(|handler| catches(handler));
+        let is_caught = attempt.handlers.iter().any(catches);
         let raised = attempt.body.iter().any(|one| matches!(one, Stmt::If(_) | Stmt::Raise(_)));
         // A body that only raises a signal of its own imports nothing, and its `else` runs where it does not raise.
         let after = self.block(&attempt.body, guard.clone(), tried || is_caught || raised);
