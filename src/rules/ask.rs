@@ -33,7 +33,7 @@ pub struct Call<'a> {
     /// By release, likewise.
     guards: Vec<OnceCell<Vec<&'a Guard>>>,
     /// See [`Self::met`].
-    met: [OnceCell<Vec<(&'a Guard, ReleaseSet)>>; 2],
+    met: [OnceCell<Vec<Met<'a>>>; 2],
     /// See [`Self::given_takes`]; by release, likewise.
     pub(super) given_takes: Vec<OnceCell<Vec<Takes<'a>>>>,
     /// See [`Self::raised`].
@@ -48,6 +48,15 @@ pub struct Call<'a> {
     /// By release and text.
     pub(super) conditions: RefCell<BTreeMap<usize, HashMap<String, Option<Cond>>>>,
     decided: RefCell<BTreeMap<(Cond, Cond, Assignment), Decision>>,
+}
+
+/// A guard that a call meets.
+struct Met<'a> {
+    guard: &'a Guard,
+    /// The releases in which it does.
+    releases: ReleaseSet,
+    /// See [`Call::outcome`].
+    outcome: OnceCell<Outcome>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -204,35 +213,38 @@ impl<'a> Call<'a> {
     /// The same, where no release that counts may be among them.
     pub(crate) fn stopped_anywhere(&self, select: impl Fn(&Guard) -> bool) -> Outcome {
         let mut outcome = Outcome::default();
-        for (guard, releases) in [self.met(true), self.met(false)].into_iter().flatten() {
-            if select(guard) {
-                outcome.merge(self.when(&guard.when, releases));
-            }
+        for met in [self.met(true), self.met(false)].into_iter().flatten().filter(|met| select(met.guard)) {
+            outcome.merge(self.outcome(met).clone());
         }
         outcome
     }
 
     /// Every guard of the releases that count (or of those that do not), with the releases that have it and in which the call
     /// comes that far. The guards of the newest release come first.
-    fn met(&self, near: bool) -> &[(&'a Guard, ReleaseSet)] {
+    fn met(&self, near: bool) -> &[Met<'a>] {
         let [others, counting] = &self.met;
         let find = || {
             let releases = if near { self.near().clone() } else { &self.package.all() - self.near() };
             let mut places = BTreeMap::new();
-            let mut met: Vec<(&'a Guard, ReleaseSet)> = Vec::new();
+            let mut met: Vec<Met<'a>> = Vec::new();
             for run in self.runs(&releases).iter().rev() {
                 for guard in run.iter().next().into_iter().flat_map(|release| self.guards(release)) {
                     // Most guards stay the same from release to release.
                     let place = *places.entry(std::ptr::from_ref(guard)).or_insert(met.len());
                     match met.get_mut(place) {
-                        Some((_, known)) => *known = &*known | run,
-                        None => met.push((guard, run.clone())),
+                        Some(known) => known.releases = &known.releases | run,
+                        None => met.push(Met { guard, releases: run.clone(), outcome: OnceCell::new() }),
                     }
                 }
             }
             met
         };
         if near { counting } else { others }.get_or_init(find)
+    }
+
+    /// What comes of a guard; several rules ask about the same ones.
+    fn outcome<'m>(&self, met: &'m Met<'a>) -> &'m Outcome {
+        met.outcome.get_or_init(|| self.when(&met.guard.when, &met.releases))
     }
 
     /// Every guard that stops this call in some release which counts, with all the releases in which it does. A release that does
@@ -252,17 +264,25 @@ impl<'a> Call<'a> {
         let mut found: Vec<(&'a Guard, Outcome)> = Vec::new();
         // The other releases are of interest only to say how far it reaches.
         for is_near in [true, false] {
-            for (guard, releases) in self.met(is_near).iter().filter(|(guard, _)| select(guard)) {
+            for met in self.met(is_near) {
+                let guard = met.guard;
                 if !is_near && !found.iter().any(|(known, _)| widens(known, guard)) {
                     continue;
                 }
-                let decided = self.when(&guard.when, releases);
-                if decided.certain.is_empty() && decided.conditional.is_empty() {
+                let stops = || !self.outcome(met).is_never();
+                // Few guards stop a call. What comes of all those nearby is asked anyway, unless the arguments do not fit.
+                let counts = if is_near && self.unfit().is_empty() {
+                    stops() && select(guard)
+                } else {
+                    select(guard) && stops()
+                };
+                if !counts {
                     continue;
                 }
-                match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, *guard)) {
+                let decided = self.outcome(met).clone();
+                match found.iter_mut().find(|(known, _)| std::ptr::eq(*known, guard)) {
                     Some((_, outcome)) => outcome.merge(decided),
-                    None => found.push((*guard, decided)),
+                    None => found.push((guard, decided)),
                 }
             }
             if found.is_empty() {

@@ -300,7 +300,20 @@ impl<'a> Call<'a> {
     fn find_unfit(&self) -> Option<Vec<Unfit<'a>>> {
         let in_effect = self.in_effect()?;
         let receiver = self.receiver();
-        let unfit = self.run.arguments().iter().filter(|argument| argument.when == Cond::TRUE).filter_map(|argument| {
+        let near: Vec<&[Takes<'a>]> = self
+            .alike_for_arguments()
+            .cut(self.near())
+            .iter()
+            .filter_map(|run| Some(self.given_takes(run.iter().next()?)))
+            .collect();
+        let fits = |place: usize| {
+            let takes =
+                |taken: &&[Takes<'a>]| matches!(taken.get(place), Some(Takes::Parameter(_) | Takes::AnyKeyword));
+            near.iter().all(takes)
+        };
+        let arguments = self.run.arguments().iter().enumerate();
+        let doubtful = arguments.filter(|(place, argument)| argument.when == Cond::TRUE && !fits(*place));
+        let unfit = doubtful.filter_map(|(_, argument)| {
             let misfit = receiver.misfit(argument.name.as_deref()?)?;
             if misfit.versions.package.name() != self.package.name() {
                 return None;

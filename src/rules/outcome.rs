@@ -25,6 +25,11 @@ impl Outcome {
         Self { certain: releases, variants: vec![0], ..Self::default() }
     }
 
+    /// Whether it happens in no release.
+    pub(super) fn is_never(&self) -> bool {
+        self.certain.is_empty() && self.conditional.is_empty()
+    }
+
     /// Adds what another condition says about other releases, or about the same ones.
     pub(super) fn merge(&mut self, other: Self) {
         self.certain = &self.certain | &other.certain;
