@@ -297,7 +297,7 @@ impl PackageFacts {
             },
             _ => {
                 let (list, several) = self.list(" and ", shown);
-                let limits = self.limits.iter().fold(String::new(), |text, limit| text + "; " + limit);
+                let limits = self.limits.iter().fold(String::new(), |all, limit| all + "; " + limit);
                 format!("newest that {list} {}{limits}", if several { "allow" } else { "allows" })
             }
         }

@@ -128,8 +128,8 @@ impl<'a> Conditions<'_, 'a> {
                 self.version(module, call.arguments.args.first()?, bound, hops + 1)
             }
             Expr::Name(name) => {
-                let local = bound.get(name.id.as_str()).map(|value| (module, *value));
-                let (module, value) = local.or_else(|| self.lookup.value(module, &name.id))?;
+                let known = bound.get(name.id.as_str()).map(|value| (module, *value));
+                let (module, value) = known.or_else(|| self.lookup.value(module, &name.id))?;
                 self.version(module, value, &Bound::new(), hops + 1)
             }
             _ => None,
