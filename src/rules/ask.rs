@@ -271,11 +271,8 @@ impl<'a> Call<'a> {
                 }
                 let stops = || !self.outcome(met).is_never();
                 // Few guards stop a call. What comes of all those nearby is asked anyway, unless the arguments do not fit.
-                let counts = if is_near && self.unfit().is_empty() {
-                    stops() && select(guard)
-                } else {
-                    select(guard) && stops()
-                };
+                let asks_all = is_near && self.unfit().is_empty();
+                let counts = (!asks_all || stops()) && select(guard) && stops();
                 if !counts {
                     continue;
                 }
