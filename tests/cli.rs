@@ -30,6 +30,8 @@ struct Ran {
 
 fn run_with(folder: &Path, args: &[&str], stdin: &str) -> Ran {
     let mut command = Command::cargo_bin("dpo-lint").expect("the program");
+    // What the user of this machine has learnt does not count.
+    command.env("DPO_LINT_CACHE", folder.join("no-such-cache"));
     for name in ["NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "COLUMNS"] {
         command.env_remove(name);
     }
@@ -321,6 +323,7 @@ fn colour_is_the_users_choice() {
         (&["--color", "never"], "FORCE_COLOR", "1", false),
     ] {
         let mut command = Command::cargo_bin("dpo-lint").expect("the program");
+        command.env("DPO_LINT_CACHE", folder.path().join("no-such-cache"));
         command.env_remove("NO_COLOR").env_remove("FORCE_COLOR").env_remove("CLICOLOR_FORCE");
         let output = command.current_dir(folder.path()).args(args).env(name, value).output().expect("it runs");
         assert_eq!(output.stdout.contains(&0x1b), colored, "{args:?} {name}={value}");
