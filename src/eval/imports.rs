@@ -143,6 +143,7 @@ impl Interpreter<'_> {
             span: self.span(alias),
             when: self.path.clone(),
             caught: self.caught.clone(),
+            uncalled: self.uncalled,
         };
         self.trace.imports.push(event);
     }

@@ -95,6 +95,8 @@ pub struct ImportEvent {
     pub when: Cond,
     /// Exception names caught around it (`ImportError`).
     pub caught: Vec<Arc<str>>,
+    /// Whether it stands in a function that nothing in the script calls.
+    pub uncalled: bool,
 }
 
 /// An attribute path read from a parameter.

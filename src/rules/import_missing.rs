@@ -6,7 +6,7 @@ use super::ask::Outcome;
 use super::declare::declare_rule;
 use super::versions::{Reach, Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Label};
+use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::{Cond, ImportEvent};
 use crate::knowledge::{Curated, Package, ReleaseSet, Resolution};
 use crate::lower::{Analysis, Script};
@@ -52,6 +52,8 @@ declare_rule! {
     /// ## Versions
     ///
     /// The names that each release exports are mined from the released wheels.
+    ///
+    /// An import inside a function that nothing in the script calls is a warning.
     ///
     /// A release older than the one in effect counts only where a range lets it in by its floor (`trl>=0.8`).
     ///
@@ -165,6 +167,10 @@ fn check<'i>(
     let label = |import: &ImportEvent, message: &str| Label { span: import.span, message: message.to_owned() };
     let mut finding = versions.finding(meta, worst, lacking, message, label(first, "ImportError"));
     finding.related.extend(rest.iter().map(|(import, ..)| label(import, "this one too")));
+    // Who calls the function may ask for another release first.
+    if first.uncalled && rest.iter().all(|(import, ..)| import.uncalled) {
+        finding.severity = finding.severity.min(Severity::Warning);
+    }
     let having = &versions.package.all() - lacking;
     finding.notes.push(format!("{} has `{first_name}`", versions.releases(&having)));
     versions.explain(&mut finding);

@@ -1,6 +1,7 @@
 //! What could be said and is not: outcomes that nobody meets.
 
 use super::testing::lint;
+use crate::diagnostic::Severity;
 
 const SCRIPT: &str = "dpo.py";
 const REQUIREMENTS: &str = "requirements.txt";
@@ -36,6 +37,17 @@ fn files_that_pin_different_releases_are_not_both_meant() {
     let script = "from trl import DPOConfig, DPOTrainer\n";
     let found = codes(&[(REQUIREMENTS, "trl==0.12.2\n"), ("requirements-old.txt", "trl==0.7.1\n"), (SCRIPT, script)]);
     assert_eq!(found, [""; 0]);
+}
+
+/// Who calls it may ask for another release first.
+#[test]
+fn an_import_in_a_function_that_nothing_calls_is_a_warning() {
+    let inside = "def export():\n    from trl import DPOConfig\n";
+    for (called, severity) in [("", Severity::Warning), ("export()\n", Severity::Error)] {
+        let (_, found) = lint(&[(REQUIREMENTS, "trl==0.8.6\n"), (SCRIPT, &format!("{inside}{called}"))]);
+        let found: Vec<_> = found.into_iter().map(|finding| (finding.code, finding.severity)).collect();
+        assert_eq!(found, [("DPL111", severity)], "{called}");
+    }
 }
 
 const FLAGS: &str = "\
