@@ -98,6 +98,34 @@ fn the_formats_say_the_same() {
     );
     let statistics = run(folder.path(), &["--statistics", "--quiet"]).out;
     assert_eq!(statistics, "    1  DPL901  unused-suppression\n");
+    let statistics: serde_json::Value =
+        serde_json::from_str(&run(folder.path(), &["--statistics", "--output-format", "json"]).out)
+            .expect("JSON alone");
+    let count = serde_json::json!({"rule": "unused-suppression", "code": "DPL901", "count": 1, "fixable": 1});
+    assert_eq!(statistics, serde_json::json!([count]));
+    let refused = run(folder.path(), &["--statistics", "--output-format", "sarif"]);
+    assert_eq!((refused.code, refused.out.as_str()), (2, ""), "{}", refused.err);
+}
+
+/// Services write paths from the top of the repository, wherever the tool is started.
+#[test]
+fn formats_for_services_see_files_from_the_top_of_the_repository() {
+    let folder = project(&[(".git/", ""), ("a/b c/train.py", UNUSED)]);
+    for (format, expected) in [
+        (
+            "github",
+            "::warning title=DPL901 unused-suppression,file=a/b c/train.py,line=2,endLine=2,col=8,endColumn=34::",
+        ),
+        ("gitlab", "\"path\": \"a/b c/train.py\""),
+        ("sarif", "\"uri\": \"a/b%20c/train.py\""),
+        ("junit", "file=\"a/b c/train.py\" line=\"2\""),
+    ] {
+        for from in ["", "a", "a/b c"] {
+            let ran = run(&folder.path().join(from), &["--output-format", format]);
+            assert!(ran.out.contains(expected), "{format} {from}\n{}", ran.out);
+            assert!(!ran.out.contains("Found 1"), "{format}: no last line for people\n{}", ran.out);
+        }
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
+use crate::engine::collect;
 use crate::engine::driver::Report;
 use crate::engine::settings::OutputFormat;
 use crate::output;
@@ -14,6 +15,12 @@ use crate::source::Sources;
 pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let progress = Progress::start(!global.quiet);
     let plan = Plan::new(&args.project, &args.overrides(), global, &progress, terminal)?;
+    let configured = plan.projects.first().map(|planned| planned.settings.output_format);
+    let format = args.output_format.or(configured).unwrap_or_default();
+    if args.statistics && !format.is_for_people() && format != OutputFormat::Json {
+        let message = "--statistics is written as text, concise or json; choose one of these with --output-format";
+        return Err(Failure::Message(message.to_owned()));
+    }
     let sources = Sources::default();
     let report = plan.check(&plan.file_system(), &sources);
     drop(progress);
@@ -21,7 +28,7 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
     if report.looked_at == 0 && report.problems.is_empty() && !global.quiet {
         terminal.warning_line("no files to check under the given paths");
     }
-    let shown = Shown { args, quiet: global.quiet, plan: &plan };
+    let shown = Shown { args, quiet: global.quiet, plan: &plan, format };
     if args.fix || args.diff {
         return fix(&shown, report, sources, terminal);
     }
@@ -34,7 +41,7 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
 
 /// With `--diff` only the patch is printed; with `--fix` what is left, and standard input goes to standard output.
 fn fix(shown: &Shown<'_>, report: Report, sources: Sources, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    let Shown { args, quiet, plan } = *shown;
+    let Shown { args, quiet, plan, .. } = *shown;
     let Fixed { files, report, sources } = fix::apply(args, plan, report, sources, terminal)?;
     fix::conclude(args, plan, &files, terminal)?;
     if args.diff {
@@ -67,24 +74,30 @@ struct Shown<'a> {
     args: &'a CheckArgs,
     quiet: bool,
     plan: &'a Plan,
+    format: OutputFormat,
 }
 
 impl Shown<'_> {
     fn write(&self, report: &Report, sources: &Sources, terminal: &mut Terminal) -> Result<(), Failure> {
         let folder = &self.plan.folder;
-        let configured = self.plan.projects.first().map(|planned| planned.settings.output_format);
-        let format = self.args.output_format.or(configured).unwrap_or_default();
+        let format = self.format;
         let mut style = terminal.out_style();
         style.colored &= self.args.output_file.is_none();
         let mut text = Vec::new();
+        let rooted = output::Rooted { sources, folder, root: collect::repository_root(folder) };
         match format {
-            OutputFormat::Json => output::write_json(&mut text, report, sources, folder)?,
+            OutputFormat::Json if self.args.statistics => output::write_json_statistics(&mut text, report)?,
             _ if self.args.statistics => output::write_statistics(&mut text, report)?,
+            OutputFormat::Json => output::write_json(&mut text, report, sources, folder)?,
             OutputFormat::Concise => output::write_concise(&mut text, report, sources, folder)?,
             OutputFormat::Text => output::write_text(&mut text, report, sources, folder, style)?,
+            OutputFormat::Sarif => output::write_sarif(&mut text, report, rooted)?,
+            OutputFormat::Github => output::write_github(&mut text, report, rooted)?,
+            OutputFormat::Gitlab => output::write_gitlab(&mut text, report, rooted)?,
+            OutputFormat::Junit => output::write_junit(&mut text, report, rooted)?,
         }
         let mut summary = Vec::new();
-        if !self.quiet && format != OutputFormat::Json {
+        if !self.quiet && format.is_for_people() {
             output::write_summary(&mut summary, report)?;
         }
         match &self.args.output_file {

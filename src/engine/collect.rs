@@ -310,6 +310,11 @@ fn root_of(path: &Path, is_dir: bool) -> (PathBuf, Option<usize>) {
     }
 }
 
+/// The top of the repository around a folder (absolute): services write paths from there. Outside of one the folder itself.
+pub fn repository_root(folder: &Path) -> &Path {
+    folder.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(folder)
+}
+
 /// An absolute path without `.` and `..`. Links are kept: a path is shown as the user wrote it.
 pub fn absolute(folder: &Path, path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();

@@ -5,6 +5,7 @@
 pub mod catalogue;
 pub mod collect;
 pub mod config;
+pub mod content;
 pub mod diff;
 pub mod driver;
 pub mod migrate;

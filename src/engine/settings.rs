@@ -39,7 +39,7 @@ pub const DEFAULT_EXCLUDE: &[&str] = &[
     "wandb",
 ];
 
-/// The worst severity that is still a success.
+/// The mildest severity that is a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum FailOn {
     /// Errors fail.
@@ -63,6 +63,14 @@ pub enum OutputFormat {
     Concise,
     /// `schemas/report.schema.json`.
     Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// Annotations of GitHub Actions.
+    Github,
+    /// Code quality report of GitLab.
+    Gitlab,
+    /// Test results.
+    Junit,
 }
 
 /// What the configuration makes of a rule's severity.
@@ -92,7 +100,20 @@ impl FailOn {
 
 impl OutputFormat {
     /// Names in configuration files and on the command line.
-    pub const NAMES: &[(&str, Self)] = &[("text", Self::Text), ("concise", Self::Concise), ("json", Self::Json)];
+    pub const NAMES: &[(&str, Self)] = &[
+        ("text", Self::Text),
+        ("concise", Self::Concise),
+        ("json", Self::Json),
+        ("sarif", Self::Sarif),
+        ("github", Self::Github),
+        ("gitlab", Self::Gitlab),
+        ("junit", Self::Junit),
+    ];
+
+    /// Whether a person reads it: only then is there a last line that sums up.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Text | Self::Concise)
+    }
 }
 
 impl SeverityOverride {

@@ -274,86 +274,16 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::diagnostic::{Applicability, Confidence, Problem, Severity};
-    use crate::model::{Evidence, PackageFacts};
-    use crate::syntax::Edit;
+    use crate::output::testing::{FOLDER, full};
 
     fn schema() -> jsonschema::Validator {
         let schema: Value = serde_json::from_str(include_str!("../../schemas/report.schema.json")).expect("JSON");
         jsonschema::validator_for(&schema).expect("a schema")
     }
 
-    /// A report in which every optional part is present.
-    fn full(sources: &Sources) -> Report {
-        let script = sources.add("/work/a/train.py".into(), "\u{feff}x = '中'\ny = ref\n");
-        let pins = sources.add("requirements.txt".into(), "trl==0.12.2\n");
-        let at = script.text().find("ref").expect("the place");
-        let (place, origin) = (script.span(at..at + 3), pins.span(0..11));
-        let label = |span| Label { span, message: "here".to_owned() };
-        let finding = Diagnostic {
-            rule: "ref-model-with-peft-config",
-            code: "DPL001",
-            severity: Severity::Warning,
-            confidence: Confidence::Medium,
-            message: "both are given".to_owned(),
-            primary: label(place),
-            related: vec![label(origin)],
-            notes: vec!["why".to_owned()],
-            help: Some("what to do".to_owned()),
-            versions: vec![VersionScope {
-                package: "trl".to_owned(),
-                affected: vec!["0.7.11 - 0.27.2".to_owned()],
-                effect: None,
-                in_effect: Some("0.12.2".to_owned()),
-                evidence: "pin".to_owned(),
-                origin: Some(origin),
-            }],
-            fixes: vec![Fix {
-                title: "pass nothing".to_owned(),
-                applicability: Applicability::Safe,
-                edits: vec![Edit { span: place, text: "None".to_owned() }],
-            }],
-            follows: None,
-        };
-        let declaration = |origin| Declaration {
-            package: "trl".to_owned(),
-            specifiers: "==0.12.2".parse().expect("a specifier"),
-            evidence: Evidence::Pin,
-            origin,
-            condition: Some("extra: rlhf".to_owned()),
-            direct: None,
-        };
-        let facts = PackageFacts {
-            package: "trl".to_owned(),
-            known: true,
-            declarations: vec![
-                declaration(Origin::File(origin)),
-                declaration(Origin::CommandLine("--target trl==0.12.2".to_owned())),
-                declaration(Origin::Installed("/venv".to_owned())),
-            ],
-            deciding: 1,
-            evidence: Evidence::Pin,
-            allowed: vec!["0.12.2".parse().expect("a version")],
-            in_effect: None,
-            limits: Vec::new(),
-        };
-        let packages = [("trl".to_owned(), facts)].into();
-        Report {
-            findings: vec![finding],
-            environments: vec![(script.path().to_path_buf(), Environment { packages, ..Environment::default() })],
-            problems: vec![
-                Problem { message: "cannot read".to_owned(), span: Some(origin) },
-                Problem { message: "bug".to_owned(), span: None },
-            ],
-            looked_at: 2,
-            fixed: 1,
-            failed: false,
-        }
-    }
-
     fn written(report: &Report, sources: &Sources) -> Value {
         let mut out = Vec::new();
-        write_json(&mut out, report, sources, Path::new("/work/b")).expect("memory");
+        write_json(&mut out, report, sources, FOLDER.folder()).expect("memory");
         serde_json::from_slice(&out).expect("JSON")
     }
 
@@ -376,7 +306,7 @@ mod tests {
         let sources = Sources::default();
         let written = written(&full(&sources), &sources);
         let finding = &written["findings"][0];
-        assert_eq!(finding["path"], "../a/train.py");
+        assert_eq!(finding["path"], "../a,b:/träin 1.py");
         assert_eq!(finding["start"], json!({"line": 2, "column": 5, "offset": 17}));
         assert_eq!(finding["end"], json!({"line": 2, "column": 8, "offset": 20}));
         assert_eq!(written["summary"]["fixable"], 1);

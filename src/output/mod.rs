@@ -1,13 +1,25 @@
 //! How findings are written: for people, for editors and logs, for programs. Pure functions to a writer.
 
 mod concise;
+mod github;
+mod gitlab;
 mod json;
+mod junit;
 mod place;
+mod rooted;
+mod sarif;
 mod summary;
+#[cfg(test)]
+mod testing;
 mod text;
 
 pub use concise::write_concise;
+pub use github::write_github;
+pub use gitlab::write_gitlab;
 pub use json::write_json;
+pub use junit::write_junit;
 pub use place::{shown_path, shown_places};
-pub use summary::{Summary, counted, write_statistics, write_summary};
+pub use rooted::Rooted;
+pub use sarif::write_sarif;
+pub use summary::{Summary, counted, write_json_statistics, write_statistics, write_summary};
 pub use text::{Style, write_text};

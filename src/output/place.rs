@@ -3,10 +3,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::source::{FileId, SourceFile, Sources, Span};
+use crate::source::{FileId, SourceFile, Sources, Span, relative, slashed};
 use crate::syntax::Format;
 use crate::syntax::notebook::{self, Notebook};
 
@@ -16,7 +16,7 @@ pub fn shown_path(folder: &Path, path: &Path) -> String {
     if shown.as_os_str().is_empty() {
         return ".".to_owned();
     }
-    shown.to_string_lossy().replace(std::path::MAIN_SEPARATOR, "/")
+    slashed(&shown)
 }
 
 /// Writes places as `train.py:12`, `train.ipynb:cell 3:1`; paths are relative to `folder`.
@@ -26,16 +26,6 @@ pub fn shown_places<'a>(sources: &'a Sources, folder: &'a Path) -> impl Fn(Span)
         let Place { name, line, .. } = places.of(span);
         format!("{name}:{line}")
     }
-}
-
-/// `path` seen from `folder`; unchanged when they share no folder but the root.
-fn relative(folder: &Path, path: &Path) -> PathBuf {
-    let shared = folder.components().zip(path.components()).take_while(|(left, right)| left == right).count();
-    if shared < 2 {
-        return path.to_path_buf();
-    }
-    let up = folder.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(path.components().skip(shared)).collect()
 }
 
 /// Finds places. Notebooks are parsed once each.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::diagnostic::{Applicability, Diagnostic, Severity};
 use crate::engine::driver::Report;
 
@@ -80,16 +82,40 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
+/// How often a rule found something.
+#[derive(Serialize)]
+struct Count {
+    rule: &'static str,
+    code: &'static str,
+    count: usize,
+    /// Of these, what `--fix` mends.
+    fixable: usize,
+}
+
+/// The most frequent rule first.
+fn counts(report: &Report) -> Vec<Count> {
+    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+    for finding in &report.findings {
+        let Diagnostic { rule, code, .. } = *finding;
+        let entry = counts.entry(code).or_insert(Count { rule, code, count: 0, fixable: 0 });
+        entry.count += 1;
+        entry.fixable += usize::from(best_fix(finding) == Some(Applicability::Safe));
+    }
+    let mut counts: Vec<_> = counts.into_values().collect();
+    counts.sort_by_key(|count| (std::cmp::Reverse(count.count), count.code));
+    counts
+}
+
 /// A line per rule: how often, which.
 pub fn write_statistics(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for finding in &report.findings {
-        *counts.entry((finding.code, finding.rule)).or_default() += 1;
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(rule, count)| (std::cmp::Reverse(*count), *rule));
-    for ((code, rule), count) in counts {
+    for Count { rule, code, count, .. } in counts(report) {
         writeln!(out, "{count:>5}  {code}  {rule}")?;
     }
     Ok(())
+}
+
+/// The same for programs.
+pub fn write_json_statistics(out: &mut dyn Write, report: &Report) -> io::Result<()> {
+    serde_json::to_writer_pretty(&mut *out, &counts(report))?;
+    writeln!(out)
 }

@@ -5,11 +5,13 @@
 
 mod file_system;
 mod overlay;
+mod relative;
 mod similar;
 mod sources;
 
 pub use file_system::{DirEntry, FileSystem, MemoryFileSystem, OsFileSystem};
 pub use overlay::Overlay;
+pub use relative::{relative, slashed};
 pub use similar::did_you_mean;
 pub use sources::{Position, ReadError, SourceFile, Sources};
 
