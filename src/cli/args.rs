@@ -110,6 +110,16 @@ pub(super) struct CheckArgs {
     /// Patterns of files and folders to leave out as well
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
     pub extend_exclude: Vec<String>,
+    /// Do not report the findings that this file knows
+    #[arg(long, value_name = "FILE", help_heading = "Adoption")]
+    pub baseline: Option<PathBuf>,
+    /// Write what is found now to the baseline, and report nothing
+    #[arg(long, conflicts_with_all = ["fix", "diff", "prune_baseline"], help_heading = "Adoption")]
+    pub write_baseline: bool,
+    /// Remove from the baseline what is not found any more
+    #[arg(long, conflicts_with_all = ["fix", "diff"], help_heading = "Adoption")]
+    pub prune_baseline: bool,
+
     /// How findings are written
     #[arg(long, value_name = "FORMAT", help_heading = "Output")]
     pub output_format: Option<OutputFormat>,
@@ -263,6 +273,7 @@ impl CheckArgs {
             targets: self.target.clone(),
             python: self.python.clone(),
             choice: self.choice.choice(),
+            baseline: self.baseline.clone(),
             fail_on: self.fail_on,
             output_format: self.output_format,
         }

@@ -2,10 +2,11 @@
 
 use super::args::{CheckArgs, GlobalArgs};
 use super::fix::{self, Fixed};
-use super::plan::Plan;
+use super::plan::{Plan, Updated};
 use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
+use crate::engine::baseline::Update;
 use crate::engine::collect;
 use crate::engine::driver::Report;
 use crate::engine::settings::OutputFormat;
@@ -14,19 +15,32 @@ use crate::source::Sources;
 
 pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let progress = Progress::start(!global.quiet);
-    let plan = Plan::new(&args.project, &args.overrides(), global, &progress, terminal)?;
+    let mut plan = Plan::new(&args.project, &args.overrides(), global, &progress, terminal)?;
     let configured = plan.projects.first().map(|planned| planned.settings.output_format);
     let format = args.output_format.or(configured).unwrap_or_default();
     if args.statistics && !format.is_for_people() && format != OutputFormat::Json {
         let message = "--statistics is written as text, concise or json; choose one of these with --output-format";
         return Err(Failure::Message(message.to_owned()));
     }
+    let update = match () {
+        () if args.write_baseline => Some(Update::Record),
+        () if args.prune_baseline => Some(Update::Prune),
+        () => None,
+    };
+    if let Some(update) = update {
+        return update_baselines(&plan, update, global, progress, terminal);
+    }
+    plan.read_baselines()?;
     let sources = Sources::default();
     let report = plan.check(&plan.file_system(), &sources);
     drop(progress);
     terminal.problems(&report.problems);
     if report.looked_at == 0 && report.problems.is_empty() && !global.quiet {
         terminal.warning_line("no files to check under the given paths");
+    }
+    if report.outdated > 0 && !global.quiet {
+        let entries = output::counted(report.outdated, "entry of the baseline does", "entries of the baseline do");
+        terminal.note_line(&format!("{entries} not occur any more; --prune-baseline removes what is outdated"));
     }
     let shown = Shown { args, quiet: global.quiet, plan: &plan, format };
     if args.fix || args.diff {
@@ -37,6 +51,30 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
     }
     shown.write(&report, &sources, terminal)?;
     Ok(exit(args, &report))
+}
+
+/// Says what is known from now on.
+fn update_baselines(
+    plan: &Plan,
+    update: Update,
+    global: &GlobalArgs,
+    progress: Progress,
+    terminal: &mut Terminal,
+) -> Result<Exit, Failure> {
+    let Updated { problems, baselines } = plan.update_baselines(&plan.file_system(), &Sources::default(), update)?;
+    drop(progress);
+    if !problems.is_empty() {
+        terminal.problems(&problems);
+        return Err(Failure::Message("no baseline was written, since not everything could be checked".to_owned()));
+    }
+    if !global.quiet {
+        for baseline in &baselines {
+            let path = output::shown_path(&plan.folder, baseline.path());
+            let known = output::counted(baseline.len(), "finding", "findings");
+            terminal.out(|out| writeln!(out, "{path} knows {known}"))?;
+        }
+    }
+    Ok(Exit::Clean)
 }
 
 /// With `--diff` only the patch is printed; with `--fix` what is left, and standard input goes to standard output.

@@ -30,7 +30,12 @@ pub(super) fn apply(
     let threshold = if args.unsafe_fixes { Applicability::Unsafe } else { Applicability::Safe };
     let recheck = Rechecker { plan };
     let problems = report.problems.len();
-    let first = recheck.checked(report.clone(), sources);
+    // What the baseline knows is not in the report, and must be seen here.
+    let (first, reported) = if plan.has_baseline() {
+        (recheck.check(&plan.file_system()), Some(sources))
+    } else {
+        (recheck.checked(report.clone(), sources), None)
+    };
     let options = Options { threshold, ..Options::default() };
     let Repaired { files, applied, remaining, rejected, is_cut_short } =
         repair::repair(&recheck, &plan.file_system(), first, options);
@@ -44,7 +49,7 @@ pub(super) fn apply(
     }
     if is_untouched {
         // No round was played, so these are the files that the report was made from.
-        return Ok(Fixed { files, report, sources: remaining.sources });
+        return Ok(Fixed { files, report, sources: reported.unwrap_or(remaining.sources) });
     }
     let fixed = plan.file_system();
     for file in &files {
@@ -100,7 +105,7 @@ impl Rechecker<'_> {
 impl Recheck for Rechecker<'_> {
     fn check(&self, file_system: &dyn FileSystem) -> Checked {
         let sources = Sources::default();
-        let report = self.plan.check(file_system, &sources);
+        let report = self.plan.check_for_repair(file_system, &sources);
         self.checked(report, sources)
     }
 }

@@ -48,6 +48,9 @@ enum Failure {
     /// The configuration has mistakes.
     #[error(transparent)]
     Config(#[from] crate::engine::config::DiscoverError),
+    /// A baseline cannot be used.
+    #[error(transparent)]
+    Baseline(#[from] crate::engine::baseline::BaselineError),
     /// Standard output is gone or full.
     #[error("cannot write: {0}")]
     Write(#[from] std::io::Error),

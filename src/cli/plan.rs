@@ -1,5 +1,6 @@
 //! What every command that reads a project does first: find the projects, their settings and their files.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,7 @@ use super::progress::Progress;
 use super::terminal::Terminal;
 use super::{Failure, learn};
 use crate::diagnostic::Problem;
+use crate::engine::baseline::{Baseline, BaselineError, Scope, Update};
 use crate::engine::collect::{self, Options, Project};
 use crate::engine::config;
 use crate::engine::driver::{self, Job, Report};
@@ -30,9 +32,18 @@ pub(super) struct Plan {
     learnt: Option<Knowledge>,
 }
 
+/// What became of baselines that were to be written.
+pub(super) struct Updated {
+    /// Not empty: nothing was written, since not everything could be checked.
+    pub problems: Vec<Problem>,
+    pub baselines: Vec<Baseline>,
+}
+
 /// One project, ready to be checked.
 pub(super) struct Planned {
     pub settings: Settings,
+    /// What is known of it already.
+    baseline: Option<Baseline>,
     project: Project,
     /// Paths as they are shown, sorted.
     files: Vec<PathBuf>,
@@ -90,6 +101,7 @@ impl Plan {
             looked_at: found.looked_at,
             project,
             settings,
+            baseline: None,
         });
     }
 
@@ -123,13 +135,80 @@ impl Plan {
         overlay
     }
 
-    /// Checks every project.
+    /// Reads the baselines; from then on what they know is left out.
+    pub fn read_baselines(&mut self) -> Result<(), BaselineError> {
+        for planned in &mut self.projects {
+            planned.baseline = planned.settings.baseline.as_deref().map(Baseline::read).transpose()?;
+        }
+        Ok(())
+    }
+
+    /// Whether anything may be left out.
+    pub fn has_baseline(&self) -> bool {
+        self.projects.iter().any(|planned| planned.baseline.is_some())
+    }
+
+    /// Writes each project's baseline, from a check that left nothing out.
+    pub fn update_baselines(
+        &self,
+        file_system: &dyn FileSystem,
+        sources: &Sources,
+        update: Update,
+    ) -> Result<Updated, Failure> {
+        let mut problems = self.problems.clone();
+        let mut files: BTreeMap<&Path, Baseline> = BTreeMap::new();
+        for planned in &self.projects {
+            let path = planned.settings.baseline.as_deref().ok_or_else(|| {
+                Failure::Message(
+                    "which file? say it with --baseline FILE, or `baseline` in the configuration".to_owned(),
+                )
+            })?;
+            let baseline = match files.remove(path) {
+                Some(baseline) => baseline,
+                None if update == Update::Record => Baseline::read_or_new(path)?,
+                None => Baseline::read(path)?,
+            };
+            let report = self.check_one(planned, file_system, sources);
+            let scope = self.scope(planned, sources);
+            files.insert(path, baseline.updated(&report, &scope, update));
+            problems.extend(report.problems);
+        }
+        if problems.is_empty() {
+            files.values().try_for_each(Baseline::write)?;
+        }
+        Ok(Updated { problems, baselines: files.into_values().collect() })
+    }
+
+    /// Checks every project, and leaves out what its baseline knows.
     pub fn check(&self, file_system: &dyn FileSystem, sources: &Sources) -> Report {
+        self.check_and(file_system, sources, Baseline::leave_out)
+    }
+
+    /// The same for a repair: what the baselines know is there and has no fixes. If it were left out, a fix of something else
+    /// on its line would seem to bring it.
+    pub fn check_for_repair(&self, file_system: &dyn FileSystem, sources: &Sources) -> Report {
+        self.check_and(file_system, sources, Baseline::leave_unfixed)
+    }
+
+    fn check_and(
+        &self,
+        file_system: &dyn FileSystem,
+        sources: &Sources,
+        then: fn(&Baseline, &mut Report, &Scope<'_>),
+    ) -> Report {
         let mut report = Report { problems: self.problems.clone(), ..Report::default() };
         for planned in &self.projects {
-            report.append(self.check_one(planned, file_system, sources), sources);
+            let mut of_project = self.check_one(planned, file_system, sources);
+            if let Some(baseline) = &planned.baseline {
+                then(baseline, &mut of_project, &self.scope(planned, sources));
+            }
+            report.append(of_project, sources);
         }
         report
+    }
+
+    fn scope<'a>(&'a self, planned: &'a Planned, sources: &'a Sources) -> Scope<'a> {
+        Scope { sources, folder: &self.folder, settings: &planned.settings, project: &planned.project }
     }
 
     fn check_one(&self, planned: &Planned, file_system: &dyn FileSystem, sources: &Sources) -> Report {

@@ -33,6 +33,8 @@ pub struct Config {
     pub targets: Vec<Target>,
     /// `python`, relative to the file's folder.
     pub python: Option<PathBuf>,
+    /// `baseline`, relative to the file's folder.
+    pub baseline: Option<PathBuf>,
     /// `fail-on`
     pub fail_on: Option<FailOn>,
     /// `severity`
@@ -140,6 +142,7 @@ const KEYS: &[&str] = &[
     "extend-exclude",
     "target",
     "python",
+    "baseline",
     "fail-on",
     "severity",
     "required-version",
@@ -173,10 +176,8 @@ impl Reader<'_> {
                 "exclude" => config.exclude = Some(self.patterns(value)),
                 "extend-exclude" => config.extend_exclude = self.patterns(value),
                 "target" => config.targets = self.targets(value),
-                "python" => {
-                    let folder = self.path.parent().unwrap_or(Path::new(""));
-                    config.python = self.string(value).map(|path| folder.join(path));
-                }
+                "python" => config.python = self.path_beside(value),
+                "baseline" => config.baseline = self.path_beside(value),
                 "fail-on" => config.fail_on = self.one_of(value, FailOn::NAMES),
                 "severity" => config.severity = self.severity(value),
                 "required-version" => self.required_version(value),
@@ -199,6 +200,12 @@ impl Reader<'_> {
             self.fail(item.span(), format!("expected a string, found {}", kind(item.get_ref())), None);
         }
         found
+    }
+
+    /// A path that is relative to the folder of the configuration.
+    fn path_beside(&mut self, item: &Item<'_>) -> Option<PathBuf> {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        self.string(item).map(|path| folder.join(path))
     }
 
     /// A list of strings, each with its place.

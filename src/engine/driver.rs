@@ -47,6 +47,10 @@ pub struct Report {
     pub looked_at: usize,
     /// How many fixes were applied before these findings were left.
     pub fixed: usize,
+    /// How many findings were left out because the baseline knows them.
+    pub known: usize,
+    /// How many entries of the baseline no longer occur.
+    pub outdated: usize,
     /// Whether a finding is bad enough to fail.
     pub failed: bool,
 }
@@ -59,6 +63,8 @@ impl Report {
         self.problems.append(&mut other.problems);
         self.looked_at += other.looked_at;
         self.fixed += other.fixed;
+        self.known += other.known;
+        self.outdated += other.outdated;
         self.failed |= other.failed;
         sort(&mut self.findings, sources);
         self.environments.sort_by(|left, right| left.0.cmp(&right.0));

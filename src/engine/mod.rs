@@ -2,6 +2,7 @@
 //!
 //! The engine alone applies suppressions, severity overrides and the choice of rules; rules know nothing of them.
 
+pub mod baseline;
 pub mod catalogue;
 pub mod collect;
 pub mod config;

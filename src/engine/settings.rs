@@ -7,6 +7,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use pep440_rs::Version;
 
 use super::catalogue::{Selector, catalogue};
+use super::collect::absolute;
 use super::config::Config;
 use crate::diagnostic::Severity;
 use crate::model::Choice;
@@ -169,6 +170,8 @@ pub struct Overrides {
     pub python: Option<PathBuf>,
     /// `--resolution`, `--as-of`
     pub choice: Choice,
+    /// `--baseline`
+    pub baseline: Option<PathBuf>,
     /// `--fail-on`
     pub fail_on: Option<FailOn>,
     /// `--output-format`
@@ -191,6 +194,8 @@ pub struct Settings {
     pub python: Option<PathBuf>,
     /// Which releases an installer is taken to choose.
     pub choice: Choice,
+    /// The file of findings that are known; absolute.
+    pub baseline: Option<PathBuf>,
     /// What fails.
     pub fail_on: FailOn,
     /// How findings are written.
@@ -237,6 +242,7 @@ impl Settings {
             targets: targets.iter().map(|target| target.as_str().to_owned()).collect(),
             python: overrides.python.clone().or_else(|| found.python.clone()),
             choice: overrides.choice.clone(),
+            baseline: overrides.baseline.as_ref().or(found.baseline.as_ref()).map(|path| absolute(folder, path)),
             fail_on: overrides.fail_on.or(found.fail_on).unwrap_or_default(),
             output_format: overrides.output_format.or(found.output_format).unwrap_or_default(),
         }

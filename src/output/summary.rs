@@ -54,9 +54,13 @@ pub fn write_summary(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         0 => String::new(),
         some => format!("Fixed {}. ", counted(some, "finding", "findings")),
     };
+    let known = match report.known {
+        0 => String::new(),
+        some => format!(" ({} in the baseline)", counted(some, "more finding is", "more findings are")),
+    };
     if report.findings.is_empty() {
         return match (report.problems.is_empty(), fixed.as_str()) {
-            (true, _) => writeln!(out, "{fixed}All checks passed!"),
+            (true, _) => writeln!(out, "{fixed}All checks passed!{known}"),
             (false, "") => Ok(()),
             (false, _) => writeln!(out, "{}", fixed.trim_end()),
         };
@@ -70,11 +74,12 @@ pub fn write_summary(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         counts.iter().filter(|(count, ..)| *count > 0).map(|(count, one, many)| counted(*count, one, many)).collect();
     write!(out, "{fixed}Found {}", counts.join(", "))?;
     match (summary.fixable, summary.unsafely_fixable) {
-        (0, 0) => writeln!(out),
-        (safe, 0) => writeln!(out, "; {safe} fixable with --fix"),
-        (0, more) => writeln!(out, "; {more} fixable with --fix --unsafe-fixes"),
-        (safe, more) => writeln!(out, "; {safe} fixable with --fix, {more} more with --unsafe-fixes"),
-    }
+        (0, 0) => Ok(()),
+        (safe, 0) => write!(out, "; {safe} fixable with --fix"),
+        (0, more) => write!(out, "; {more} fixable with --fix --unsafe-fixes"),
+        (safe, more) => write!(out, "; {safe} fixable with --fix, {more} more with --unsafe-fixes"),
+    }?;
+    writeln!(out, "{known}")
 }
 
 /// `1 finding`, `2 findings`.

@@ -96,6 +96,10 @@ pub(super) fn full(sources: &Sources) -> Report {
         ],
         looked_at: 2,
         fixed: 1,
+        known: 0,
+        outdated: 0,
+        known: 0,
+        outdated: 0,
         failed: false,
     }
 }
