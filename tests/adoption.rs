@@ -131,3 +131,100 @@ fn a_file_that_is_no_baseline_is_refused() {
     }
     assert!(run(folder, &["--write-baseline"]).err.contains("which file?"));
 }
+
+#[test]
+fn comments_are_written_where_they_are_understood() {
+    let notebook = "{\"cells\": [{\"cell_type\": \"code\", \"source\": [\n\"from trl import DPOTrainer\\n\",\n\
+                    \"DPOTrainer('model', no_such=1)\"]}], \"nbformat\": 4, \"metadata\": {}}\n";
+    let launch = "python train.py \\\n  --no_such_option 1 \\\n  --model_name_or_path m\n";
+    let parser = "from trl import DPOConfig, ModelConfig, ScriptArguments, TrlParser\n\
+                  parser = TrlParser((ScriptArguments, DPOConfig, ModelConfig))\nargs = parser.parse_args_and_config()\n";
+    let two = "from trl import DPOTrainer\r\nDPOTrainer('model', tokenizer=None, no_such=1)  # noqa\r\n\
+               DPOTrainer('model', no_such='''\r\na''')\r\n";
+    let files = [("a.py", SCRIPT), ("b.ipynb", notebook), ("two.py", two), ("train.py", parser), ("run.sh", launch)];
+    let folder = project(&files);
+    let folder = folder.path();
+    let expected = ["a.py:5", "a.py:7", "b.ipynb:cell 1", "run.sh:2", "two.py:2", "two.py:2", "two.py:3"];
+    assert_eq!(found(folder, &[]), expected);
+    assert_eq!(run(folder, &["--add-ignore", " "]).code, 2);
+    let ran = run(folder, &["--add-ignore", "see \"ticket\" 12"]);
+    let said = "note: suppressed 7 findings\n";
+    assert_eq!((ran.code, ran.out.as_str(), ran.err.as_str()), (0, "All checks passed!\n", said));
+    let behind = "    tokenizer=None,  # dpo-lint: ignore[renamed-argument] see \"ticket\" 12\n";
+    assert!(read(folder, "a.py").contains(behind), "{}", read(folder, "a.py"));
+    let in_cell = "no_such=1)  # dpo-lint: ignore[unknown-argument] see \\\"ticket\\\" 12\"]";
+    assert!(read(folder, "b.ipynb").contains(in_cell), "{}", read(folder, "b.ipynb"));
+    // The comment that is there stays as it is.
+    let expected = "from trl import DPOTrainer\r\n\
+                    # dpo-lint: ignore[renamed-argument, unknown-argument] see \"ticket\" 12\r\n\
+                    DPOTrainer('model', tokenizer=None, no_such=1)  # noqa\r\n\
+                    DPOTrainer('model', no_such='''\r\na''')  # dpo-lint: ignore[unknown-argument] see \"ticket\" 12\r\n";
+    assert_eq!(read(folder, "two.py"), expected);
+    // A comment behind a backslash would end the command.
+    let expected = format!("# dpo-lint: ignore[unknown-argument] see \"ticket\" 12\n{launch}");
+    assert_eq!(read(folder, "run.sh"), expected);
+    assert_eq!(run(folder, &["--add-ignore", "again"]).err, "note: suppressed 0 findings\n");
+}
+
+#[test]
+fn a_first_configuration_is_valid_and_never_overwritten() {
+    let folder = project(&[("a.py", SCRIPT)]);
+    let folder = folder.path();
+    let before = found(folder, &[]);
+    assert_eq!(run(folder, &["init"]).out, "wrote dpo-lint.toml\n");
+    assert_eq!(found(folder, &[]), before, "the first configuration is what holds without one");
+    let template = read(folder, "dpo-lint.toml");
+    // What it offers in comments is valid as well.
+    let offered = template.lines().map(|line| match line.strip_prefix("# ") {
+        Some(key) if key.contains(" = ") || key.starts_with('[') => key,
+        _ => line,
+    });
+    write(folder, "dpo-lint.toml", &offered.collect::<Vec<_>>().join("\n"));
+    let ran = run(folder, &["--show-settings"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    for holds in ["target = [\"trl==0.12.2\"]", "baseline = \"dpo-lint-baseline.json\"", "fail-on = \"error\""] {
+        assert!(ran.out.contains(holds), "no `{holds}` in\n{}", ran.out);
+    }
+    write(folder, "dpo-lint.toml", "# mine\n");
+    let ran = run(folder, &["init"]);
+    assert_eq!((ran.code, ran.err.as_str()), (2, "error: dpo-lint.toml exists already; nothing was written\n"));
+    assert_eq!(read(folder, "dpo-lint.toml"), "# mine\n");
+    std::fs::remove_file(folder.join("dpo-lint.toml")).expect("removed");
+    write(folder, "pyproject.toml", "[tool.dpo-lint]\n");
+    assert_eq!(run(folder, &["init"]).code, 2);
+    assert!(!folder.join("dpo-lint.toml").exists());
+}
+
+const MINE: &str = "ignore = [\"DPL1\"]\nfail-on = \"info\"\nextend-exclude = [\"old/\"]\n\
+                    [severity]\nDPL9 = \"off\"\n[per-file-ignores]\n\"a/*\" = [\"ALL\", \"DPL001\"]\n";
+
+/// What is shown can be put into a configuration, and then the same holds.
+#[test]
+fn settings_are_shown_as_a_configuration() {
+    let folder = project(&[("a.py", SCRIPT), ("dpo-lint.toml", MINE)]);
+    let folder = folder.path();
+    let shown = run(folder, &["--show-settings", "--target", "peft==0.9.0"]).out;
+    assert!(shown.contains("fail-on = \"info\"\n") && shown.contains("target = [\"peft==0.9.0\"]\n"), "{shown}");
+    assert!(shown.contains("\"unused-suppression\",\n") && !shown.contains("\"unknown-argument\""), "{shown}");
+    for holds in
+        ["\"old/\"]\n", "[severity]\n\"DPL9\" = \"off\"\n", "\"a/*\" = [\"ALL\", \"ref-model-with-peft-config\"]\n"]
+    {
+        assert!(shown.contains(holds), "no `{holds}` in\n{shown}");
+    }
+    write(folder, "dpo-lint.toml", &shown);
+    assert_eq!(run(folder, &["--show-settings"]).out, shown);
+}
+
+#[test]
+fn shells_and_man_get_their_pages() {
+    let folder = project(&[]);
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let ran = run(folder.path(), &["completions", shell]);
+        assert!(ran.code == 0 && ran.out.contains("output-format") && ran.out.contains("migrate"), "{shell}");
+    }
+    assert_eq!(run(folder.path(), &["completions", "nonsense"]).code, 2);
+    let page = run(folder.path(), &["man"]).out;
+    for part in [".TH dpo-lint", "\\-\\-write\\-baseline", "DPO-LINT MIGRATE", "\\-\\-to"] {
+        assert!(page.contains(part), "no `{part}` in\n{page}");
+    }
+}

@@ -41,6 +41,15 @@ pub(super) enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output_format: ListFormat,
     },
+    /// Write a first dpo-lint.toml into the working directory
+    Init,
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
     /// Learn releases that dpo-lint has never seen from a wheel or from where they are installed
     #[command(
         after_help = "What is learnt is kept in the user's cache folder, or in DPO_LINT_CACHE where that is set, \
@@ -110,6 +119,13 @@ pub(super) struct CheckArgs {
     /// Patterns of files and folders to leave out as well
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
     pub extend_exclude: Vec<String>,
+    /// Show the settings that hold, and check nothing
+    #[arg(long, help_heading = "Configuration")]
+    pub show_settings: bool,
+
+    /// Write a suppression comment with this reason for every finding
+    #[arg(long, value_name = "REASON", value_parser = reason, conflicts_with_all = ["fix", "diff", "write_baseline", "prune_baseline"], help_heading = "Adoption")]
+    pub add_ignore: Option<String>,
     /// Do not report the findings that this file knows
     #[arg(long, value_name = "FILE", help_heading = "Adoption")]
     pub baseline: Option<PathBuf>,
@@ -277,6 +293,16 @@ impl CheckArgs {
             fail_on: self.fail_on,
             output_format: self.output_format,
         }
+    }
+}
+
+/// What can stand at the end of a suppression comment.
+fn reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    match () {
+        () if text.is_empty() => Err("say why these findings are to be ignored".to_owned()),
+        () if text.contains(['\n', '\r', '#']) => Err("a reason is one line without `#`".to_owned()),
+        () => Ok(text.to_owned()),
     }
 }
 

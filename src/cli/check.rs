@@ -4,14 +4,17 @@ use super::args::{CheckArgs, GlobalArgs};
 use super::fix::{self, Fixed};
 use super::plan::{Plan, Updated};
 use super::progress::Progress;
+use super::show;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::engine::baseline::Update;
 use crate::engine::collect;
 use crate::engine::driver::Report;
+use crate::engine::repair;
 use crate::engine::settings::OutputFormat;
+use crate::engine::suppress;
 use crate::output;
-use crate::source::Sources;
+use crate::source::{OsFileSystem, Sources};
 
 pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let progress = Progress::start(!global.quiet);
@@ -21,6 +24,11 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
     if args.statistics && !format.is_for_people() && format != OutputFormat::Json {
         let message = "--statistics is written as text, concise or json; choose one of these with --output-format";
         return Err(Failure::Message(message.to_owned()));
+    }
+    if args.show_settings {
+        drop(progress);
+        terminal.out(|out| show::write_settings(out, &plan))?;
+        return Ok(Exit::Clean);
     }
     let update = match () {
         () if args.write_baseline => Some(Update::Record),
@@ -41,6 +49,18 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
     if report.outdated > 0 && !global.quiet {
         let entries = output::counted(report.outdated, "entry of the baseline does", "entries of the baseline do");
         terminal.note_line(&format!("{entries} not occur any more; --prune-baseline removes what is outdated"));
+    }
+    if let Some(reason) = &args.add_ignore {
+        add_comments(&mut plan, &report, &sources, reason)?;
+        let sources = Sources::default();
+        let left = plan.check(&plan.file_system(), &sources);
+        if !global.quiet {
+            let gone = report.findings.len().saturating_sub(left.findings.len());
+            terminal.note_line(&format!("suppressed {}", output::counted(gone, "finding", "findings")));
+        }
+        let shown = Shown { args, quiet: global.quiet, plan: &plan, format };
+        shown.write(&left, &sources, terminal)?;
+        return Ok(exit(args, &left));
     }
     let shown = Shown { args, quiet: global.quiet, plan: &plan, format };
     if args.fix || args.diff {
@@ -75,6 +95,17 @@ fn update_baselines(
         }
     }
     Ok(Exit::Clean)
+}
+
+/// Writes a suppression comment for every finding whose file has a place for it.
+fn add_comments(plan: &mut Plan, report: &Report, sources: &Sources, reason: &str) -> Result<(), Failure> {
+    if plan.stdin.is_some() {
+        return Err(Failure::Message("--add-ignore writes files, and standard input is none".to_owned()));
+    }
+    let files = suppress::add_comments(&report.findings, sources, reason);
+    repair::write(&files, &OsFileSystem).map_err(|error| Failure::Message(error.to_string()))?;
+    plan.has_comments_in(files.into_iter().map(|file| file.path));
+    Ok(())
 }
 
 /// With `--diff` only the patch is printed; with `--fix` what is left, and standard input goes to standard output.

@@ -4,11 +4,13 @@ mod args;
 mod check;
 mod config_error;
 mod fix;
+mod init;
 mod learn;
 mod migrate;
 mod pages;
 mod plan;
 mod progress;
+mod show;
 mod terminal;
 mod versions;
 
@@ -93,6 +95,9 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Some(Command::Migrate(migrate)) => migrate::run(&migrate, &cli.global, terminal),
         Some(Command::Versions(versions)) => versions::run(&versions, &cli.global, terminal),
         Some(Command::Learn(learn)) => learn::run(&learn, terminal),
+        Some(Command::Init) => init::run(terminal),
+        Some(Command::Completions { shell }) => pages::completions(shell, terminal),
+        Some(Command::Man) => pages::manual(terminal),
         Some(Command::Explain { rule }) => pages::explain(&rule, terminal),
         Some(Command::Rules { output_format }) => pages::rules(output_format, terminal),
     }

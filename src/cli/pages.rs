@@ -1,10 +1,11 @@
-//! `explain` and `rules`.
+//! `explain`, `rules`, `completions` and `man`.
 
 use std::io::Write;
 
+use clap::CommandFactory;
 use serde::Serialize;
 
-use super::args::ListFormat;
+use super::args::{Cli, ListFormat};
 use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::engine::catalogue::{Selector, catalogue, find};
@@ -55,5 +56,29 @@ pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit,
         }
     }
     terminal.out(|out| out.write_all(&text))?;
+    Ok(Exit::Clean)
+}
+
+pub(super) fn completions(shell: clap_complete::Shell, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "dpo-lint", &mut script);
+    terminal.out(|out| out.write_all(&script))?;
+    Ok(Exit::Clean)
+}
+
+/// One page: the program, then each command.
+pub(super) fn manual(terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command.clone()).render(&mut page)?;
+    for of in command.get_subcommands().filter(|of| of.get_name() != "help") {
+        writeln!(page, ".SH \"DPO-LINT {}\"", of.get_name().to_uppercase())?;
+        let man = clap_mangen::Man::new(of.clone());
+        man.render_synopsis_section(&mut page)?;
+        man.render_description_section(&mut page)?;
+        man.render_options_section(&mut page)?;
+    }
+    terminal.out(|out| out.write_all(&page))?;
     Ok(Exit::Clean)
 }

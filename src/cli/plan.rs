@@ -42,6 +42,8 @@ pub(super) struct Updated {
 /// One project, ready to be checked.
 pub(super) struct Planned {
     pub settings: Settings,
+    /// The configuration file.
+    pub config: Option<PathBuf>,
     /// What is known of it already.
     baseline: Option<Baseline>,
     project: Project,
@@ -50,6 +52,13 @@ pub(super) struct Planned {
     commented: Vec<PathBuf>,
     excluded: Vec<PathBuf>,
     looked_at: usize,
+}
+
+impl Planned {
+    /// The top folder.
+    pub fn root(&self) -> &Path {
+        &self.project.root
+    }
 }
 
 impl Plan {
@@ -68,9 +77,10 @@ impl Plan {
         for project in projects {
             let config = configuration(args, &plan.folder, &project)?;
             let settings = Settings::new(&plan.folder, config.as_ref(), overrides);
-            plan.add(project, settings, args, progress);
+            let config = config.map(|config| config.path);
+            plan.add(project, settings, config.clone(), args, progress);
             if let (true, Some(planned)) = (global.verbose, plan.projects.last()) {
-                let config = config.map_or("none".to_owned(), |config| config.path.display().to_string());
+                let config = config.map_or("none".to_owned(), |config| config.display().to_string());
                 let (root, looked_at, read) = (planned.project.root.display(), planned.looked_at, planned.files.len());
                 terminal
                     .note_line(&format!("project {root}, configuration {config}, {looked_at} files, {read} relevant"));
@@ -89,7 +99,14 @@ impl Plan {
         self.learnt.as_ref().unwrap_or_else(|| Knowledge::bundled())
     }
 
-    fn add(&mut self, project: Project, settings: Settings, args: &ProjectArgs, progress: &Progress) {
+    fn add(
+        &mut self,
+        project: Project,
+        settings: Settings,
+        config: Option<PathBuf>,
+        args: &ProjectArgs,
+        progress: &Progress,
+    ) {
         let options = Options { force_exclude: args.force_exclude, respect_gitignore: !args.no_respect_gitignore };
         let found = project.files(&settings, options, progress.seen());
         self.problems.extend(found.problems);
@@ -101,6 +118,7 @@ impl Plan {
             looked_at: found.looked_at,
             project,
             settings,
+            config,
             baseline: None,
         });
     }
@@ -124,6 +142,17 @@ impl Plan {
         }
         self.stdin = Some((path, content));
         Ok(())
+    }
+
+    /// Files hold comments now that held none when the tree was read.
+    pub fn has_comments_in(&mut self, files: impl IntoIterator<Item = PathBuf>) {
+        for path in files {
+            for planned in &mut self.projects {
+                if planned.files.contains(&path) && !planned.commented.contains(&path) {
+                    planned.commented.push(path.clone());
+                }
+            }
+        }
     }
 
     /// The disk as this command line sees it.

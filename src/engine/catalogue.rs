@@ -63,6 +63,16 @@ impl std::str::FromStr for Selector {
     }
 }
 
+impl std::fmt::Display for Selector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::All => "ALL",
+            Self::Prefix(prefix) => prefix,
+            Self::Rule(name) => name,
+        })
+    }
+}
+
 impl Selector {
     /// Whether it selects the rule.
     pub fn matches(&self, meta: &RuleMeta) -> bool {

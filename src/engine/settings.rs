@@ -182,8 +182,12 @@ pub struct Overrides {
 #[derive(Debug, Clone)]
 pub struct Settings {
     enabled: Vec<&'static RuleMeta>,
-    severity: Vec<(Selector, SeverityOverride)>,
-    per_file_ignores: Vec<(Gitignore, Vec<Selector>)>,
+    /// What the configuration makes of severities.
+    pub severity: Vec<(Selector, SeverityOverride)>,
+    /// Patterns as written, and what is ignored there.
+    pub per_file_ignores: Vec<(String, Gitignore, Vec<Selector>)>,
+    /// All patterns of files and folders that are left out, as written.
+    pub excluded: Vec<String>,
     exclude: Gitignore,
     extend_exclude: Vec<Gitignore>,
     /// Whether a pattern of these can match anything but a folder.
@@ -224,15 +228,17 @@ impl Settings {
             (None, None) => (folder, defaults()),
         };
         let ignores = |(pattern, rules): &(String, Vec<Selector>)| {
-            (matcher(config_folder, std::slice::from_ref(pattern)), rules.clone())
+            (pattern.clone(), matcher(config_folder, std::slice::from_ref(pattern)), rules.clone())
         };
         let patterns = exclude.iter().chain(&found.extend_exclude).chain(&overrides.extend_exclude);
-        let excludes_files = patterns.into_iter().any(|pattern| !pattern.ends_with('/'));
+        let excluded: Vec<String> = patterns.cloned().collect();
+        let excludes_files = excluded.iter().any(|pattern| !pattern.ends_with('/'));
         let targets = if overrides.targets.is_empty() { &found.targets } else { &overrides.targets };
         Self {
             enabled: enabled(found, overrides),
             severity: found.severity.clone(),
             per_file_ignores: found.per_file_ignores.iter().map(ignores).collect(),
+            excluded,
             exclude: matcher(exclude_folder, &exclude),
             extend_exclude: vec![
                 matcher(config_folder, &found.extend_exclude),
@@ -268,7 +274,7 @@ impl Settings {
     /// The severity that a finding of this rule is reported with in this file (absolute path); `None`: not at all.
     pub fn severity(&self, name: &str, severity: Severity, path: &Path) -> Option<Severity> {
         let meta = *self.enabled.iter().find(|meta| meta.name == name)?;
-        let ignored = |(matcher, rules): &(Gitignore, Vec<Selector>)| {
+        let ignored = |(_, matcher, rules): &(String, Gitignore, Vec<Selector>)| {
             is_match(matcher, path, false) && rules.iter().any(|rule| rule.matches(meta))
         };
         if self.per_file_ignores.iter().any(ignored) {

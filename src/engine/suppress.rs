@@ -5,6 +5,7 @@
 //! last line of the statement around it. A suppression that suppresses nothing is itself a finding, so that none outlives
 //! its reason.
 
+mod add;
 mod directive;
 mod view;
 
@@ -18,6 +19,8 @@ use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Sever
 use crate::rules::RuleMeta;
 use crate::source::{FileId, Sources};
 use crate::syntax::Edit;
+pub use add::add_comments;
+
 use directive::{Directive, Scope, parse};
 use view::View;
 

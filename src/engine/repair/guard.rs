@@ -9,7 +9,7 @@ use crate::syntax::python::PythonModule;
 use crate::syntax::{self, Format, notebook};
 
 /// Compares a file before and after.
-pub(super) fn compare(path: &Path, before: &str, after: &str) -> Result<(), Rejection> {
+pub(in crate::engine) fn compare(path: &Path, before: &str, after: &str) -> Result<(), Rejection> {
     let (before, mut after) = (View::of(path, before), View::of(path, after));
     if after.errors > before.errors {
         return Err(Rejection::SyntaxError(path.to_path_buf()));

@@ -16,6 +16,8 @@ use std::sync::Arc;
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::source::{FileSystem, Overlay, Sources};
 
+pub(in crate::engine) use guard::compare;
+pub(in crate::engine) use splice::splice;
 pub use write::{WriteError, write};
 
 /// Checks the project as a file system shows it; given by the driver.

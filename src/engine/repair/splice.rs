@@ -16,7 +16,7 @@ pub(super) fn by_file(edits: impl Iterator<Item = Edit>) -> BTreeMap<FileId, Vec
 
 /// The text with the edits made; line breaks they bring end as the text's own lines do. `None` when they overlap or do
 /// not fit the text.
-pub(super) fn splice(text: &str, mut edits: Vec<Edit>) -> Option<String> {
+pub(in crate::engine) fn splice(text: &str, mut edits: Vec<Edit>) -> Option<String> {
     if text.find('\n').is_some_and(|at| text[..at].ends_with('\r')) {
         for edit in &mut edits {
             edit.text = edit.text.replace("\r\n", "\n").replace('\n', "\r\n");

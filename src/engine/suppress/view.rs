@@ -75,7 +75,7 @@ impl View {
     }
 
     /// `None` for a place that is not in this text.
-    fn range(&self, span: Span) -> Option<Range<usize>> {
+    pub fn range(&self, span: Span) -> Option<Range<usize>> {
         let range = match &self.origin {
             Origin::File(_) => span.range(),
             Origin::Python(module) => {
@@ -91,8 +91,27 @@ impl View {
     }
 
     /// The number of the line that a byte of the text is on, from 0.
-    fn line(&self, offset: usize) -> usize {
+    pub fn line(&self, offset: usize) -> usize {
         self.text.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count()
+    }
+
+    /// The bytes of a line, with its end; of one past the last line the end of the text.
+    pub fn nth_line(&self, line: usize) -> Range<usize> {
+        let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let start = std::iter::once(0).chain(newlines).nth(line).unwrap_or(self.text.len());
+        start..self.line_end(start)
+    }
+
+    /// Text as it must be written into the file: cells of a notebook are JSON strings.
+    pub fn escape(&self, text: &str) -> String {
+        match &self.origin {
+            Origin::File(_) => text.to_owned(),
+            Origin::Python(module) => module.escape(text),
+            Origin::Cell(_) => {
+                let quoted = serde_json::Value::from(text).to_string();
+                quoted[1..quoted.len() - 1].to_owned()
+            }
+        }
     }
 
     fn line_start(&self, offset: usize) -> usize {
