@@ -29,13 +29,13 @@ pub(super) fn write_settings(out: &mut dyn Write, plan: &Plan) -> io::Result<()>
                 writeln!(out, "{key} = {}", path(value))?;
             }
         }
-        writeln!(out, "fail-on = {}", quoted(name_of(FailOn::NAMES, settings.fail_on)))?;
-        writeln!(out, "output-format = {}", quoted(name_of(OutputFormat::NAMES, settings.output_format)))?;
+        writeln!(out, "fail-on = {}", quoted(name_of(FailOn::NAMES, &settings.fail_on)))?;
+        writeln!(out, "output-format = {}", quoted(name_of(OutputFormat::NAMES, &settings.output_format)))?;
         write_table(out, "per-file-ignores", &settings.per_file_ignores, |(pattern, _, rules)| {
             (quoted(pattern), list(rules))
         })?;
         write_table(out, "severity", &settings.severity, |(rule, severity)| {
-            (quoted(&rule.to_string()), quoted(name_of(SeverityOverride::NAMES, *severity)))
+            (quoted(&rule.to_string()), quoted(name_of(SeverityOverride::NAMES, severity)))
         })?;
     }
     Ok(())
@@ -58,8 +58,8 @@ fn list(items: &[impl ToString]) -> String {
     format!("[{}]", items.join(", "))
 }
 
-fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: T) -> &'static str {
-    names.iter().find(|(_, other)| *other == value).map_or("", |(name, _)| name)
+fn name_of<T: PartialEq>(names: &[(&'static str, T)], value: &T) -> &'static str {
+    names.iter().find(|(_, other)| other == value).map_or("", |(name, _)| name)
 }
 
 /// As a string of TOML.

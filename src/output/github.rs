@@ -33,11 +33,7 @@ fn write_finding(out: &mut dyn Write, finding: &Diagnostic, files: Rooted<'_>) -
         let _ = write!(place, ",col={},endColumn={}", start.column, end.column);
     }
     // The log shows the text alone, so the place is in it as well.
-    let mut text = format!("{path}:{}:{}: {}", start.line, start.column, files.headline(finding));
-    for sentence in Rooted::sentences(finding) {
-        text.push('\n');
-        text.push_str(&sentence);
-    }
+    let text = format!("{path}:{}:{}: {}", start.line, start.column, files.text(finding));
     writeln!(out, "::{command} title={title},{place}::{}", message(&text))
 }
 
@@ -54,7 +50,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::testing::{FOLDER, full, written};
+    use crate::output::testing::{full, rooted, written};
     use crate::source::Sources;
 
     #[test]
@@ -62,7 +58,7 @@ mod tests {
         let sources = Sources::default();
         let mut report = full(&sources);
         report.findings[0].message = "100% a::b, c\r\nd".to_owned();
-        let text = written(|out| write_github(out, &report, FOLDER.rooted(&sources)));
+        let text = written(|out| write_github(out, &report, rooted(&sources)));
         let expected = "::error title=dpo-lint::cannot read\n\
             ::error title=dpo-lint::bug\n\
             ::warning title=DPL001 ref-model-with-peft-config,file=a%2Cb%3A/träin 1.py,line=2,endLine=2,col=5,endColumn=8::\
@@ -76,7 +72,7 @@ mod tests {
         let mut report = full(&sources);
         report.findings[0].primary.span.start = 3;
         report.problems.clear();
-        let text = written(|out| write_github(out, &report, FOLDER.rooted(&sources)));
+        let text = written(|out| write_github(out, &report, rooted(&sources)));
         assert!(text.contains(",line=1,endLine=2::a,b"), "{text}");
     }
 }

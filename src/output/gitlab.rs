@@ -66,11 +66,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::output::testing::{FOLDER, full, written};
+    use crate::output::testing::{full, rooted, written};
     use crate::source::Sources;
 
     fn issues(report: &Report, sources: &Sources) -> Value {
-        serde_json::from_str(&written(|out| write_gitlab(out, report, FOLDER.rooted(sources)))).expect("JSON")
+        serde_json::from_str(&written(|out| write_gitlab(out, report, rooted(sources)))).expect("JSON")
     }
 
     #[test]

@@ -274,7 +274,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::output::testing::{FOLDER, full};
+    use crate::output::testing::{folder, full};
 
     fn schema() -> jsonschema::Validator {
         let schema: Value = serde_json::from_str(include_str!("../../schemas/report.schema.json")).expect("JSON");
@@ -283,7 +283,7 @@ mod tests {
 
     fn written(report: &Report, sources: &Sources) -> Value {
         let mut out = Vec::new();
-        write_json(&mut out, report, sources, FOLDER.folder()).expect("memory");
+        write_json(&mut out, report, sources, folder()).expect("memory");
         serde_json::from_slice(&out).expect("JSON")
     }
 

@@ -1,4 +1,4 @@
-//! JUnit XML, which most CI services show as test results: a suite per file, a failed test per finding.
+//! XML of `JUnit`, which most CI services show as test results: a suite per file, a failed test per finding.
 
 use std::io::{self, Write};
 
@@ -46,8 +46,7 @@ fn write_suite(out: &mut dyn Write, findings: &[Diagnostic], files: Rooted<'_>) 
         let case = attribute(&format!("{} ({line}:{column})", finding.rule));
         writeln!(out, r#"    <testcase name="{case}" classname="{name}" file="{name}" line="{line}">"#)?;
         let (kind, message) = (finding.severity.as_str(), files.headline(finding));
-        let sentences: String = Rooted::sentences(finding).map(|sentence| format!("\n{sentence}")).collect();
-        let body = escape(&format!("{path}:{line}:{column}: {kind}[{}] {message}{sentences}", finding.code));
+        let body = escape(&format!("{path}:{line}:{column}: {kind}[{}] {}", finding.code, files.text(finding)));
         writeln!(out, r#"      <failure type="{kind}" message="{}">{body}</failure>"#, attribute(&message))?;
         writeln!(out, "    </testcase>")?;
     }
@@ -80,7 +79,7 @@ fn attribute(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::testing::{FOLDER, full, written};
+    use crate::output::testing::{full, rooted, written};
     use crate::source::Sources;
 
     #[test]
@@ -104,13 +103,13 @@ help: what to do</failure>
   </testsuite>
 </testsuites>
 "#;
-        assert_eq!(written(|out| write_junit(out, &report, FOLDER.rooted(&sources))), expected);
+        assert_eq!(written(|out| write_junit(out, &report, rooted(&sources))), expected);
     }
 
     #[test]
     fn a_clean_report_is_a_passed_test() {
         let sources = Sources::default();
-        let text = written(|out| write_junit(out, &Report::default(), FOLDER.rooted(&sources)));
+        let text = written(|out| write_junit(out, &Report::default(), rooted(&sources)));
         assert!(
             text.contains(r#"tests="1" failures="0" errors="0""#) && text.contains("<testcase name=\"no findings\"")
         );

@@ -38,9 +38,10 @@ impl Rooted<'_> {
         }
     }
 
-    /// Why, and what to do: a sentence each.
-    pub(super) fn sentences(finding: &Diagnostic) -> impl Iterator<Item = String> {
+    /// The headline, then why and what to do: a line each.
+    pub(super) fn text(&self, finding: &Diagnostic) -> String {
         let help = finding.help.as_ref().map(|help| format!("help: {help}"));
-        finding.notes.iter().cloned().chain(help)
+        let lines = std::iter::once(self.headline(finding)).chain(finding.notes.iter().cloned()).chain(help);
+        lines.collect::<Vec<_>>().join("\n")
     }
 }

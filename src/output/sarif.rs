@@ -148,11 +148,13 @@ struct Fingerprints {
 struct Location<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<usize>,
-    physical_location: PhysicalLocation,
+    #[serde(rename = "physicalLocation")]
+    place: PhysicalLocation,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<Text<'a>>,
 }
 
+/// Where something is in a file.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct PhysicalLocation {
@@ -246,12 +248,11 @@ impl Mirror<'_> {
     fn result<'r>(&self, finding: &'r Diagnostic, fingerprint: String, metas: &[&RuleMeta]) -> SarifResult<'r> {
         let related = |(index, label): (usize, &'r Label)| self.location(label.span, &label.message, Some(index));
         let is_applicable = |fix: &&Fix| fix.applicability > Applicability::Display;
-        let sentences: String = Rooted::sentences(finding).map(|sentence| format!("\n{sentence}")).collect();
         SarifResult {
             rule_id: finding.code,
             rule_index: metas.iter().position(|meta| meta.name == finding.rule).unwrap_or_default(),
             level: level(finding.severity),
-            message: OwnedText { text: format!("{}{sentences}", self.files.headline(finding)) },
+            message: OwnedText { text: self.files.text(finding) },
             locations: [self.location(finding.primary.span, &finding.primary.message, None)],
             related_locations: finding.related.iter().enumerate().map(related).collect(),
             partial_fingerprints: Fingerprints { content: fingerprint },
@@ -262,10 +263,7 @@ impl Mirror<'_> {
     fn location<'r>(&self, span: Span, message: &'r str, id: Option<usize>) -> Location<'r> {
         Location {
             id,
-            physical_location: PhysicalLocation {
-                artifact_location: self.artifact(span.file),
-                region: self.region(span),
-            },
+            place: PhysicalLocation { artifact_location: self.artifact(span.file), region: self.region(span) },
             message: (!message.is_empty()).then_some(Text { text: message }),
         }
     }
@@ -347,11 +345,11 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::output::testing::{FOLDER, full, written};
+    use crate::output::testing::{full, rooted, written};
     use crate::source::Sources;
 
     fn run(report: &Report, sources: &Sources) -> Value {
-        let text = written(|out| write_sarif(out, report, FOLDER.rooted(sources)));
+        let text = written(|out| write_sarif(out, report, rooted(sources)));
         let log: Value = serde_json::from_str(&text).expect("JSON");
         assert_eq!(log["version"], "2.1.0");
         log["runs"][0].clone()

@@ -89,7 +89,7 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
 
 /// How often a rule found something.
 #[derive(Serialize)]
-struct Count {
+struct Counted {
     rule: &'static str,
     code: &'static str,
     count: usize,
@@ -98,11 +98,11 @@ struct Count {
 }
 
 /// The most frequent rule first.
-fn counts(report: &Report) -> Vec<Count> {
-    let mut counts: BTreeMap<&str, Count> = BTreeMap::new();
+fn counts(report: &Report) -> Vec<Counted> {
+    let mut counts: BTreeMap<&str, Counted> = BTreeMap::new();
     for finding in &report.findings {
         let Diagnostic { rule, code, .. } = *finding;
-        let entry = counts.entry(code).or_insert(Count { rule, code, count: 0, fixable: 0 });
+        let entry = counts.entry(code).or_insert(Counted { rule, code, count: 0, fixable: 0 });
         entry.count += 1;
         entry.fixable += usize::from(best_fix(finding) == Some(Applicability::Safe));
     }
@@ -113,7 +113,7 @@ fn counts(report: &Report) -> Vec<Count> {
 
 /// A line per rule: how often, which.
 pub fn write_statistics(out: &mut dyn Write, report: &Report) -> io::Result<()> {
-    for Count { rule, code, count, .. } in counts(report) {
+    for Counted { rule, code, count, .. } in counts(report) {
         writeln!(out, "{count:>5}  {code}  {rule}")?;
     }
     Ok(())
