@@ -20,6 +20,7 @@ mod parts;
 mod query;
 #[cfg(test)]
 mod query_tests;
+mod refusal;
 mod release_set;
 mod stored;
 

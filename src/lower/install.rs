@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pep440_rs::{Version, VersionSpecifiers};
 
-use crate::knowledge::{Asked, Installed, Knowledge, Package, Presence, Verdict};
+use crate::knowledge::{Asked, Installed, Knowledge, Package, Presence, Refusal, Verdict};
 use crate::model::{Declaration, Environment, Evidence};
 use crate::syntax::requirements::parse_requirement_text;
 
@@ -34,6 +34,15 @@ impl<'a> Install<'a> {
         install
     }
 
+    /// Exactly these releases, next to what else the project asks for.
+    pub fn holding(
+        knowledge: &'a Knowledge,
+        environment: &'a Environment,
+        releases: impl IntoIterator<Item = (&'a str, usize)>,
+    ) -> Self {
+        Self { knowledge, environment, releases: releases.into_iter().collect() }
+    }
+
     /// The same with another release of a library.
     #[must_use]
     pub fn with(mut self, package: &'a Package, release: usize) -> Self {
@@ -55,6 +64,14 @@ impl<'a> Install<'a> {
     pub fn imports(&self, asked: &Asked) -> Verdict {
         let others = |name: &str| self.presence(name, 0);
         Installed::new(self.knowledge, self.releases(), &others).imports(asked)
+    }
+
+    /// Why the first of these that cannot be imported cannot.
+    pub fn refusal<'q>(&self, asked: &'q [Asked]) -> Option<(&'q Asked, Refusal)> {
+        asked.iter().find_map(|one| match self.imports(one) {
+            Verdict::Fails(refusal) => Some((one, *refusal)),
+            Verdict::Works | Verdict::Unknown => None,
+        })
     }
 
     /// Whether a distribution that is no known library in the set is installed.

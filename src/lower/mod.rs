@@ -1,5 +1,6 @@
 //! From files to meaning: scripts, argument files and launch lines become calls of libraries, declarations an environment.
 
+mod asked;
 mod config;
 mod environment;
 mod flags;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use asked::asked;
 pub use flags::library_class;
 pub use host::ReleaseHost;
 pub use install::Install;
@@ -31,7 +33,7 @@ use crate::syntax::Document;
 use crate::syntax::python::PythonModule;
 
 pub use config::reads_any_word_as_true;
-pub use environment::{Environments, PinError, installed, rewrite_pin};
+pub use environment::{Environments, PinError, Pools, installed, nearest, rewrite_pin};
 pub use written::{Change, Rewrite, Written};
 
 /// What to look at.

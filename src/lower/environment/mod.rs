@@ -15,6 +15,7 @@ mod installed;
 mod kind;
 mod lock;
 mod marker;
+mod nearest;
 mod pin;
 mod pixi;
 mod poetry;
@@ -32,6 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use self::installed::installed;
+pub use self::nearest::{Pools, nearest};
 pub use self::pin::{PinError, rewrite_pin};
 
 use self::govern::Joined;

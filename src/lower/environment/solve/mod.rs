@@ -27,6 +27,13 @@ pub(super) struct Candidate<'a> {
     pub(super) is_asked: bool,
 }
 
+/// A release that does not work with some releases of another package, or, without one, at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Conflict<'a> {
+    pub(super) of: (&'a str, usize),
+    pub(super) with: Option<(&'a str, ReleaseSet)>,
+}
+
 /// The chosen releases by package.
 pub(super) type Solution<'a> = BTreeMap<&'a str, usize>;
 
@@ -39,7 +46,7 @@ pub(super) fn solve<'a>(
     pythons: &Pythons,
     order: Order,
 ) -> Result<Solution<'a>, Contradiction> {
-    let mut solution = search(candidates, pythons, order)?;
+    let mut solution = search(candidates, &[], pythons, order)?;
     for at in 0..candidates.len() {
         let name = candidates[at].package.name();
         if solution.contains_key(name) {
@@ -53,15 +60,21 @@ pub(super) fn solve<'a>(
             }
         }
         fixed[at].is_asked = true;
-        if let Ok(wider) = search(&fixed, pythons, order) {
+        if let Ok(wider) = search(&fixed, &[], pythons, order) {
             solution = wider;
         }
     }
     Ok(solution)
 }
 
-fn search<'a>(candidates: &[Candidate<'a>], pythons: &Pythons, order: Order) -> Result<Solution<'a>, Contradiction> {
-    let provider = Provider::new(candidates, pythons, order);
+/// Chooses releases of what is asked for and of what that requires, so that none of the conflicts is met.
+pub(super) fn search<'a>(
+    candidates: &[Candidate<'a>],
+    conflicts: &[Conflict<'a>],
+    pythons: &Pythons,
+    order: Order,
+) -> Result<Solution<'a>, Contradiction> {
+    let provider = Provider::new(candidates, conflicts, pythons, order);
     match pubgrub::resolve(&provider, Name::Project, 0_u32) {
         Ok(chosen) => {
             let library = |(name, release)| match name {

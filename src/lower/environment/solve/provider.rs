@@ -9,7 +9,7 @@ use std::fmt;
 use pubgrub::{Dependencies, DependencyProvider, PackageResolutionStatistics, Ranges};
 
 use super::super::marker::Pythons;
-use super::{Candidate, needs};
+use super::{Candidate, Conflict, needs};
 use crate::knowledge::{Package, ReleaseSet};
 use crate::model::Order;
 
@@ -38,6 +38,7 @@ pub(super) struct Provider<'a, 'c> {
     candidates: BTreeMap<&'a str, &'c Candidate<'a>>,
     /// The project's own requirements in the order in which it writes them.
     asked: Vec<&'a str>,
+    conflicts: &'c [Conflict<'a>],
     pythons: &'c Pythons,
     order: Order,
     /// When a package was first met: what is met first is chosen first.
@@ -45,10 +46,15 @@ pub(super) struct Provider<'a, 'c> {
 }
 
 impl<'a, 'c> Provider<'a, 'c> {
-    pub(super) fn new(candidates: &'c [Candidate<'a>], pythons: &'c Pythons, order: Order) -> Self {
+    pub(super) fn new(
+        candidates: &'c [Candidate<'a>],
+        conflicts: &'c [Conflict<'a>],
+        pythons: &'c Pythons,
+        order: Order,
+    ) -> Self {
         let asked = candidates.iter().filter(|one| one.is_asked).map(|one| one.package.name()).collect();
         let candidates = candidates.iter().map(|one| (one.package.name(), one)).collect();
-        Self { candidates, asked, pythons, order, met: RefCell::default() }
+        Self { candidates, asked, conflicts, pythons, order, met: RefCell::default() }
     }
 
     fn meet(&self, name: &'a str) -> usize {
@@ -103,6 +109,14 @@ impl<'a> DependencyProvider for Provider<'a, '_> {
             let joined = wanted.get(name).map_or_else(|| set.clone(), |known| known & &set);
             wanted.insert(name, joined);
             self.meet(name);
+        }
+        for conflict in self.conflicts.iter().filter(|one| one.of == (by.name(), *release as usize)) {
+            let Some((other, bad)) = &conflict.with else {
+                return Ok(Dependencies::Unavailable("it cannot be imported".to_owned()));
+            };
+            let Some((other, on)) = self.candidates.get_key_value(other) else { continue };
+            let left = &wanted.get(other).cloned().unwrap_or_else(|| on.package.all()) - bad;
+            wanted.insert(other, left);
         }
         let wanted = wanted.into_iter().map(|(name, set)| (Name::Library(name), ranges(&set)));
         Ok(Dependencies::Available(wanted.collect()))

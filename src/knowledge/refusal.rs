@@ -1,0 +1,47 @@
+//! Why an import fails, in words.
+
+use std::fmt;
+
+use super::closure::{Reason, Refusal};
+
+impl Refusal {
+    /// Whether it is the same failure, whatever release of the other library it is about.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let is_same = match (&self.reason, &other.reason) {
+            (Reason::Name { module, name, .. }, Reason::Name { module: other, name: same, .. }) => {
+                (module, name) == (other, same)
+            }
+            (Reason::Module { module, .. }, Reason::Module { module: other, .. }) => module == other,
+            (Reason::Version { package, required, .. }, Reason::Version { package: other, required: same, .. }) => {
+                (package, required) == (other, same)
+            }
+            (left, right) => left == right,
+        };
+        is_same && (&self.package, &self.release, &self.module) == (&other.package, &other.release, &other.module)
+    }
+}
+
+/// `trl 0.13.0 imports X from transformers.y, which transformers 5.3.0 does not have (in trl.trainer.utils)`
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} ", self.package, self.release)?;
+        match &self.reason {
+            Reason::Name { package, release, module, name } => {
+                write!(f, "imports `{name}` from `{module}`, which {package} {release} does not have there")?;
+            }
+            Reason::Module { package, release, module } => {
+                write!(f, "imports `{module}`, which {package} {release} does not have")?;
+            }
+            Reason::Missing { package, misled: None } => write!(f, "imports {package}, which is not installed")?,
+            Reason::Missing { package, misled: Some(function) } => {
+                write!(f, "imports {package}, which is not installed: `{function}` returns a tuple, which is always true")?;
+            }
+            Reason::Version { package, release, required } => {
+                write!(f, "requires {package}{required} when it is imported, and {package} {release} would be installed")?;
+            }
+            Reason::Clash { message } => write!(f, "cannot be imported: {message}")?,
+            Reason::Refuses => write!(f, "refuses to be imported next to these releases")?,
+        }
+        write!(f, " (in `{}`)", self.module)
+    }
+}

@@ -1,0 +1,143 @@
+//! The newest releases that install together *and* can be imported.
+//!
+//! A resolver that learns: it chooses as an installer would, tries the imports, and of every failure remembers which
+//! releases do not go together, until a choice works.
+
+use std::collections::BTreeMap;
+
+use super::marker::Pythons;
+use super::resolve::is_fine;
+use super::solve::{Candidate, Conflict, search};
+use crate::knowledge::{Asked, Knowledge, Package, Reason, Refusal, ReleaseSet};
+use crate::lower::Install;
+use crate::model::{Environment, Evidence};
+
+/// So many sets are tried, each of which rules out at least one release next to another.
+const MAX_TRIES: usize = 200;
+
+/// The releases of each package to choose from.
+#[derive(Debug, Clone)]
+pub struct Pools<'a> {
+    knowledge: &'a Knowledge,
+    environment: &'a Environment,
+    /// Every package that takes part.
+    releases: BTreeMap<&'a str, ReleaseSet>,
+}
+
+impl<'a> Pools<'a> {
+    /// What the project allows.
+    pub fn allowed(knowledge: &'a Knowledge, environment: &'a Environment) -> Self {
+        let mut pools = Self::all(knowledge, environment);
+        for (name, pool) in &mut pools.releases {
+            let Some((facts, package)) = environment.package(name).zip(knowledge.package(name)) else { continue };
+            match facts.evidence {
+                Evidence::Assumed => {}
+                // What is pinned, locked or installed is that, however it is withdrawn.
+                Evidence::Pin | Evidence::Lock | Evidence::Installed | Evidence::Target => {
+                    *pool = facts.in_effect.iter().filter_map(|version| package.index_of(version)).collect();
+                }
+                Evidence::Range => {
+                    *pool = &*pool & &facts.allowed.iter().filter_map(|one| package.index_of(one)).collect();
+                }
+            }
+        }
+        pools
+    }
+
+    /// Whatever an installer may take.
+    pub fn all(knowledge: &'a Knowledge, environment: &'a Environment) -> Self {
+        let pythons = Pythons::new(environment.python.as_ref());
+        let as_of = environment.choice.as_of.as_deref();
+        let fine = |package: &'a Package| {
+            let is_early = |index: usize| {
+                let day = package.brief()[index].date.as_deref();
+                as_of.is_none_or(|limit| day.is_some_and(|day| day <= limit))
+            };
+            let all = (0..package.brief().len()).filter(|index| is_fine(*index, &pythons, package) && is_early(*index));
+            (package.name(), all.collect())
+        };
+        Self { knowledge, environment, releases: knowledge.packages().map(fine).collect() }
+    }
+
+    /// Takes releases of a package away; `None` where none would be left.
+    #[must_use]
+    pub fn without(&self, package: &str, releases: &ReleaseSet) -> Option<Self> {
+        let mut pools = self.clone();
+        let pool = pools.releases.get_mut(package)?;
+        let left = &*pool - releases;
+        if left.is_empty() || left == *pool {
+            return None;
+        }
+        *pool = left;
+        Some(pools)
+    }
+
+    /// Whether a release may be chosen.
+    pub fn contains(&self, package: &str, release: usize) -> bool {
+        self.releases.get(package).is_some_and(|pool| pool.contains(release))
+    }
+
+    fn candidates(&self, wanted: &[&str]) -> Vec<Candidate<'a>> {
+        let place = |name: &str| {
+            let origin = self.environment.package(name).and_then(|facts| facts.origin());
+            origin.map_or(usize::MAX, |span| span.start as usize)
+        };
+        let mut candidates: Vec<Candidate<'a>> = self
+            .releases
+            .iter()
+            .filter_map(|(name, releases)| {
+                let package = self.knowledge.package(name)?;
+                Some(Candidate { package, releases: releases.clone(), is_asked: wanted.contains(name) })
+            })
+            .collect();
+        // In one file the order is that of the lines; what is written nowhere comes last, trl first: it says most.
+        candidates.sort_by_key(|one| (place(one.package.name()), std::cmp::Reverse(one.package.name())));
+        candidates
+    }
+}
+
+/// The newest set of the packages that are wanted, and of what they require, of which everything that is asked can be
+/// imported; `None` where there is none, or none was found in time.
+pub fn nearest<'a>(pools: &Pools<'a>, wanted: &[&str], asked: &[Asked]) -> Option<Install<'a>> {
+    let pythons = Pythons::new(pools.environment.python.as_ref());
+    let candidates = pools.candidates(wanted);
+    let mut conflicts: Vec<Conflict<'a>> = Vec::new();
+    for _ in 0..MAX_TRIES {
+        let solution = search(&candidates, &conflicts, &pythons, pools.environment.choice.order).ok()?;
+        let install = Install::holding(pools.knowledge, pools.environment, solution);
+        let Some((one, refusal)) = install.refusal(asked) else { return Some(install) };
+        let learnt = conflict(&install, &refusal, one)?;
+        if conflicts.contains(&learnt) {
+            return None;
+        }
+        conflicts.push(learnt);
+    }
+    None
+}
+
+/// Which releases a refusal says do not go together. Neighbours of the other release that are refused for the same reason are
+/// taken along, so that a search walks over intervals, not over releases.
+fn conflict<'a>(install: &Install<'a>, refusal: &Refusal, asked: &Asked) -> Option<Conflict<'a>> {
+    let release = |name: &str| install.releases().find(|(package, _)| package.name() == name);
+    let (by, of) = release(&refusal.package)?;
+    let of = (by.name(), of);
+    let other = match &refusal.reason {
+        Reason::Name { package, .. } | Reason::Module { package, .. } | Reason::Version { package, .. } => {
+            release(package)
+        }
+        // The function that misleads may tell the truth in another release.
+        Reason::Missing { misled: Some(function), .. } => function.split('.').next().and_then(release),
+        Reason::Missing { misled: None, .. } | Reason::Clash { .. } | Reason::Refuses => None,
+    };
+    let Some((other, at)) = other.filter(|(other, _)| other.name() != by.name()) else {
+        return Some(Conflict { of, with: None });
+    };
+    let is_same = |release: usize| {
+        let found = install.clone().with(other, release).refusal(std::slice::from_ref(asked));
+        found.is_some_and(|(_, found)| found.is_like(refusal))
+    };
+    let older = (0..at).rev().take_while(|release| is_same(*release));
+    let newer = (at + 1..other.versions().len()).take_while(|release| is_same(*release));
+    let bad: ReleaseSet = older.chain(newer).chain([at]).collect();
+    Some(Conflict { of, with: Some((other.name(), bad)) })
+}
