@@ -14,6 +14,7 @@ use crate::engine::collect::{self, Options, Project};
 use crate::engine::config;
 use crate::engine::driver::{self, Job, Report};
 use crate::engine::migrate::{self, Goal, Migrated};
+use crate::engine::outlook::{self, Outlook};
 use crate::engine::settings::{Overrides, Settings};
 use crate::knowledge::Knowledge;
 use crate::source::{FileSystem, OsFileSystem, Overlay, Sources};
@@ -243,6 +244,18 @@ impl Plan {
     fn check_one(&self, planned: &Planned, file_system: &dyn FileSystem, sources: &Sources) -> Report {
         let report = self.with_job(planned, file_system, sources, driver::check);
         Report { looked_at: planned.looked_at, ..report }
+    }
+
+    /// Reads every project and says what an install of it comes to.
+    pub fn survey(&self, file_system: &dyn FileSystem, sources: &Sources) -> (Report, Vec<Outlook>) {
+        let mut report = Report { problems: self.problems.clone(), ..Report::default() };
+        let mut outlooks = Vec::new();
+        for planned in &self.projects {
+            let (read, seen) = self.with_job(planned, file_system, sources, outlook::survey);
+            report.append(Report { looked_at: planned.looked_at, ..read }, sources);
+            outlooks.extend(seen);
+        }
+        (report, outlooks)
     }
 
     /// Takes every project to other releases, in memory.

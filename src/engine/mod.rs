@@ -11,6 +11,7 @@ pub mod diff;
 pub mod driver;
 pub mod migrate;
 mod needles;
+pub mod outlook;
 pub mod repair;
 pub mod settings;
 pub mod suppress;

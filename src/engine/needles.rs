@@ -26,6 +26,8 @@ const SCRIPT: &[&str] = &[
 const CONFIG: &[&str] = &[
     "trl",
     "peft",
+    "transformers",
+    "accelerate",
     "lora",
     "model",
     "train",
@@ -84,6 +86,8 @@ mod tests {
             ("from trl import DPOTrainer\n", true, true),
             ("x = 1  # dpo-lint: ignore\n", true, true),
             ("class T(Trainer): pass\n", true, false),
+            ("transformers==4.53.1\n", true, true),
+            ("accelerate<1\n", true, true),
             ("learning_rate: 1.0e-6\n", false, true),
             ("name: docs\n", false, false),
         ] {

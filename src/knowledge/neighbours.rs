@@ -52,11 +52,13 @@ pub struct Clash {
     _source: String,
 }
 
-/// Distributions that bring nothing which any of these facts is about.
+/// Distributions of which it is known that they do not bring certain others.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Plain {
     names: BTreeSet<String>,
+    /// What they do not bring; of anything else nothing is said.
+    without: BTreeSet<String>,
     #[serde(rename = "source")]
     _source: String,
 }
@@ -72,9 +74,9 @@ impl Neighbours {
         &self.clashes
     }
 
-    /// Whether a distribution brings nothing that is asked about here.
-    pub fn is_plain(&self, distribution: &str) -> bool {
-        self.plain.names.contains(distribution)
+    /// Whether a distribution is known not to bring another one.
+    pub fn is_without(&self, distribution: &str, other: &str) -> bool {
+        self.plain.names.contains(distribution) && self.plain.without.contains(other)
     }
 
     /// About which release an install gets: one that does what the newest allowed one does. `None` where it cannot be told.

@@ -104,7 +104,7 @@ impl<'a> Install<'a> {
         if brought.any(|there| there != Some(false)) {
             return Presence::Unknown;
         }
-        if self.is_plain() { Presence::None } else { Presence::Unknown }
+        if self.is_without(name) { Presence::None } else { Presence::Unknown }
     }
 
     /// `pyarrow`, where a release in the set requires `datasets`.
@@ -139,10 +139,10 @@ impl<'a> Install<'a> {
         }
     }
 
-    /// Whether everything that the project declares is known to bring nothing that is asked about.
-    fn is_plain(&self) -> bool {
-        let declared = self.environment.packages.values().filter(|facts| !facts.declarations.is_empty());
+    /// Whether nothing that the project declares brings a distribution, as far as is known.
+    fn is_without(&self, name: &str) -> bool {
+        let mut declared = self.environment.packages.values().filter(|facts| !facts.declarations.is_empty());
         let neighbours = self.knowledge.curated().neighbours();
-        declared.into_iter().all(|facts| neighbours.is_plain(&facts.package))
+        declared.all(|facts| neighbours.is_without(&facts.package, name))
     }
 }

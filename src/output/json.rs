@@ -2,21 +2,37 @@
 //!
 //! The structs here mirror the core types, so that a change of those cannot silently change the format.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::place::Places;
+use super::versions::outlook_of;
 use super::{Summary, shown_path};
 use crate::diagnostic::{Diagnostic, Fix, Label, VersionScope};
 use crate::engine::driver::Report;
+use crate::engine::outlook::{Outlook, Today};
 use crate::model::{Declaration, Environment, Origin};
 use crate::source::{Sources, Span};
 
 /// Writes the report. `folder` is what paths are relative to.
 pub fn write_json(out: &mut dyn Write, report: &Report, sources: &Sources, folder: &Path) -> io::Result<()> {
-    let mirror = Mirror { places: Places::new(sources, folder) };
+    let mirror = Mirror { places: Places::new(sources, folder), outlooks: &[] };
+    serde_json::to_writer_pretty(&mut *out, &mirror.report(report))?;
+    writeln!(out)
+}
+
+/// The same with what an install comes to.
+pub fn write_versions_json(
+    out: &mut dyn Write,
+    report: &Report,
+    outlooks: &[Outlook],
+    sources: &Sources,
+    folder: &Path,
+) -> io::Result<()> {
+    let mirror = Mirror { places: Places::new(sources, folder), outlooks };
     serde_json::to_writer_pretty(&mut *out, &mirror.report(report))?;
     writeln!(out)
 }
@@ -108,6 +124,30 @@ struct JsonEnvironment<'a> {
     path: String,
     python: Option<String>,
     packages: Vec<JsonPackage<'a>>,
+    /// Of `dpo-lint versions` only.
+    #[serde(flatten)]
+    outlook: Option<JsonOutlook<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonOutlook<'a> {
+    contradiction: &'a [String],
+    imports: JsonImports,
+    working: Option<JsonWorking<'a>>,
+}
+
+#[derive(Serialize)]
+struct JsonImports {
+    verdict: &'static str,
+    asked: Option<String>,
+    reason: Option<String>,
+}
+
+#[derive(Serialize)]
+struct JsonWorking<'a> {
+    releases: BTreeMap<&'a str, String>,
+    is_allowed: bool,
+    accepts: bool,
 }
 
 #[derive(Serialize)]
@@ -158,10 +198,14 @@ struct JsonSummary {
 /// What the mirror structs need to know.
 struct Mirror<'a> {
     places: Places<'a>,
+    outlooks: &'a [Outlook],
 }
 
-impl Mirror<'_> {
-    fn report<'r>(&self, report: &'r Report) -> JsonReport<'r> {
+impl<'a> Mirror<'a> {
+    fn report<'r>(&self, report: &'r Report) -> JsonReport<'r>
+    where
+        'a: 'r,
+    {
         let summary = Summary::of(report);
         JsonReport {
             version: env!("CARGO_PKG_VERSION"),
@@ -239,7 +283,10 @@ impl Mirror<'_> {
         JsonFix { title: &fix.title, applicability: fix.applicability.as_str(), edits: edits.collect() }
     }
 
-    fn environment<'r>(&self, (path, environment): &'r (PathBuf, Environment)) -> JsonEnvironment<'r> {
+    fn environment<'r>(&self, (path, environment): &'r (PathBuf, Environment)) -> JsonEnvironment<'r>
+    where
+        'a: 'r,
+    {
         let packages = environment.packages.iter().map(|(package, facts)| JsonPackage {
             package,
             in_effect: facts.in_effect.as_ref().map(ToString::to_string),
@@ -251,6 +298,15 @@ impl Mirror<'_> {
             path: shown_path(self.places.folder, path),
             python: environment.python.as_ref().map(ToString::to_string),
             packages: packages.collect(),
+            outlook: outlook_of(self.outlooks, path).map(|outlook| JsonOutlook {
+                contradiction: &environment.contradiction,
+                imports: imports(&outlook.today),
+                working: outlook.working.as_ref().map(|working| JsonWorking {
+                    releases: working.releases.iter().map(|(name, one)| (name.as_str(), one.to_string())).collect(),
+                    is_allowed: working.is_allowed,
+                    accepts: working.accepts,
+                }),
+            }),
         }
     }
 
@@ -266,6 +322,20 @@ impl Mirror<'_> {
                 Origin::Installed(path) => JsonOrigin::Installed(path),
             },
         }
+    }
+}
+
+fn imports(today: &Today) -> JsonImports {
+    let (verdict, failure) = match today {
+        Today::Imports => ("works", None),
+        Today::Fails { asked, refusal } => ("fails", Some((asked, refusal))),
+        Today::Contradiction => ("contradiction", None),
+        Today::Unknown => ("unknown", None),
+    };
+    JsonImports {
+        verdict,
+        asked: failure.map(|(asked, _)| format!("{}:{}", asked.module, asked.name)),
+        reason: failure.map(|(_, refusal)| refusal.to_string()),
     }
 }
 
