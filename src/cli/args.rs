@@ -248,6 +248,9 @@ pub(super) struct VersionsArgs {
     pub python: Option<PathBuf>,
     #[command(flatten)]
     pub choice: ChoiceArgs,
+    /// Say instead which releases of two packages can be imported together; no project is read
+    #[arg(long, num_args = 2, value_names = ["PACKAGE", "PACKAGE"], conflicts_with_all = ["target", "python", "paths"])]
+    pub matrix: Option<Vec<String>>,
     /// How the list is written
     #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
     pub output_format: ListFormat,

@@ -9,6 +9,7 @@ pub mod config;
 pub mod content;
 pub mod diff;
 pub mod driver;
+pub mod matrix;
 pub mod migrate;
 mod needles;
 pub mod outlook;

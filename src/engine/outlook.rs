@@ -6,7 +6,7 @@ use pep440_rs::Version;
 
 use super::driver::{self, Job, Report};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::knowledge::{Asked, Knowledge, Refusal};
+use crate::knowledge::{Asked, Knowledge, Package, Refusal};
 use crate::lower::{self, Analysis, Install, Pools, Script};
 use crate::model::{Environment, Evidence};
 
@@ -87,6 +87,8 @@ fn outlooks(job: &Job<'_>, analysis: &Analysis) -> Vec<Outlook> {
         let asked = lower::asked(scripts.iter().copied(), job.knowledge);
         let wanted = wanted(environment, &asked, job.knowledge);
         let today = today(environment, &asked, &wanted, job.knowledge);
+        let imported = roots(&asked, job.knowledge).filter(|name| !wanted.contains(name));
+        let wanted: Vec<&str> = wanted.iter().copied().chain(imported).collect();
         let working = working(job, environment, &asked, &wanted, &paths);
         Outlook { scripts: paths, today, working }
     };
@@ -106,13 +108,14 @@ fn key(environment: &Environment) -> Key<'_> {
 /// The packages that an install begins with: those that are declared; where none is, those that are imported.
 fn wanted<'a>(environment: &'a Environment, asked: &[Asked], knowledge: &'a Knowledge) -> Vec<&'a str> {
     let is_declared = |name: &str| environment.package(name).is_some_and(|facts| facts.evidence != Evidence::Assumed);
-    let known = || knowledge.packages().map(crate::knowledge::Package::name);
-    let declared: Vec<&str> = known().filter(|name| is_declared(name)).collect();
-    if !declared.is_empty() {
-        return declared;
-    }
-    let is_imported = |name: &str| asked.iter().any(|one| one.module.split('.').next() == Some(name));
-    known().filter(|name| is_imported(name)).collect()
+    let declared: Vec<&str> = knowledge.packages().map(Package::name).filter(|name| is_declared(name)).collect();
+    if declared.is_empty() { roots(asked, knowledge).collect() } else { declared }
+}
+
+/// The packages that are imported.
+fn roots<'a>(asked: &[Asked], knowledge: &'a Knowledge) -> impl Iterator<Item = &'a str> {
+    let is_imported = |name: &&str| asked.iter().any(|one| one.module.split('.').next() == Some(*name));
+    knowledge.packages().map(Package::name).filter(is_imported)
 }
 
 fn today(environment: &Environment, asked: &[Asked], wanted: &[&str], knowledge: &Knowledge) -> Today {
@@ -123,12 +126,11 @@ fn today(environment: &Environment, asked: &[Asked], wanted: &[&str], knowledge:
     if asked.is_empty() || packages().any(|package| environment.in_effect(package).is_none()) {
         return Today::Unknown;
     }
-    let install = packages().fold(Install::of(knowledge, environment), |install, package| {
-        match environment.in_effect(package) {
+    let install =
+        packages().fold(Install::of(knowledge, environment), |install, package| match environment.in_effect(package) {
             Some(release) => install.with(package, release),
             None => install,
-        }
-    });
+        });
     match install.refusal(asked) {
         Some((asked, refusal)) => Today::Fails { asked: asked.clone(), refusal },
         None => Today::Imports,
@@ -168,7 +170,7 @@ fn accepted(
 ) -> Option<(Vec<(String, Version)>, bool)> {
     let mut found = None;
     for _ in 0..MAX_CHECKS {
-        let Some(install) = lower::nearest(&pools, wanted, asked) else { break };
+        let Ok(install) = lower::nearest(&pools, wanted, asked) else { break };
         let releases: Vec<(String, Version)> = install
             .releases()
             .map(|(package, release)| (package.name().to_owned(), package.versions()[release].clone()))

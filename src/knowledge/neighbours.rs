@@ -74,9 +74,9 @@ impl Neighbours {
         &self.clashes
     }
 
-    /// Whether a distribution is known not to bring another one.
-    pub fn is_without(&self, distribution: &str, other: &str) -> bool {
-        self.plain.names.contains(distribution) && self.plain.without.contains(other)
+    /// Whether it is known of all these distributions that they do not bring another one.
+    pub fn are_without<'d>(&self, mut distributions: impl Iterator<Item = &'d str>, other: &str) -> bool {
+        self.plain.without.contains(other) && distributions.all(|one| self.plain.names.contains(one))
     }
 
     /// About which release an install gets: one that does what the newest allowed one does. `None` where it cannot be told.

@@ -34,10 +34,16 @@ impl fmt::Display for Refusal {
             }
             Reason::Missing { package, misled: None } => write!(f, "imports {package}, which is not installed")?,
             Reason::Missing { package, misled: Some(function) } => {
-                write!(f, "imports {package}, which is not installed: `{function}` returns a tuple, which is always true")?;
+                write!(
+                    f,
+                    "imports {package}, which is not installed: `{function}` returns a tuple, which is always true"
+                )?;
             }
             Reason::Version { package, release, required } => {
-                write!(f, "requires {package}{required} when it is imported, and {package} {release} would be installed")?;
+                write!(
+                    f,
+                    "requires {package}{required} when it is imported, and {package} {release} would be installed"
+                )?;
             }
             Reason::Clash { message } => write!(f, "cannot be imported: {message}")?,
             Reason::Refuses => write!(f, "refuses to be imported next to these releases")?,

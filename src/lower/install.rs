@@ -14,12 +14,14 @@ pub struct Install<'a> {
     knowledge: &'a Knowledge,
     environment: &'a Environment,
     releases: BTreeMap<&'a str, usize>,
+    /// Whether what else may be installed counts.
+    has_neighbours: bool,
 }
 
 impl<'a> Install<'a> {
     /// What the project asks for in the releases in effect, and what those require.
     pub fn of(knowledge: &'a Knowledge, environment: &'a Environment) -> Self {
-        let mut install = Self { knowledge, environment, releases: BTreeMap::new() };
+        let mut install = Self { knowledge, environment, releases: BTreeMap::new(), has_neighbours: true };
         let asked = environment.packages.values().filter(|facts| facts.evidence != Evidence::Assumed);
         let mut open: Vec<&Package> = asked.filter_map(|facts| knowledge.package(&facts.package)).collect();
         while let Some(package) = open.pop() {
@@ -40,7 +42,13 @@ impl<'a> Install<'a> {
         environment: &'a Environment,
         releases: impl IntoIterator<Item = (&'a str, usize)>,
     ) -> Self {
-        Self { knowledge, environment, releases: releases.into_iter().collect() }
+        Self { knowledge, environment, releases: releases.into_iter().collect(), has_neighbours: true }
+    }
+
+    /// The same without a word on anything but the known libraries.
+    #[must_use]
+    pub fn libraries_only(self) -> Self {
+        Self { has_neighbours: false, ..self }
     }
 
     /// The same with another release of a library.
@@ -79,6 +87,13 @@ impl<'a> Install<'a> {
         if depth > 3 {
             return Presence::Unknown;
         }
+        let neighbours = self.knowledge.curated().neighbours();
+        if !self.has_neighbours {
+            // What a user must ask for by name is not there.
+            let comes_by_name = neighbours.brings(name).next().is_none();
+            let is_absent = comes_by_name && neighbours.are_without(std::iter::empty(), name);
+            return if is_absent { Presence::None } else { Presence::Unknown };
+        }
         let declarations = self.environment.package(name).map(|facts| facts.declarations.as_slice());
         let declarations: Vec<&Declaration> = declarations.unwrap_or_default().iter().collect();
         if self.knowledge.package(name).is_some() {
@@ -100,7 +115,7 @@ impl<'a> Install<'a> {
         if let Some(version) = self.pick(name, &[]).filter(|_| self.comes_along(name)) {
             return Presence::Version(version);
         }
-        let mut brought = self.knowledge.curated().neighbours().brings(name).map(|one| self.is_there(&one.by, depth));
+        let mut brought = neighbours.brings(name).map(|one| self.is_there(&one.by, depth));
         if brought.any(|there| there != Some(false)) {
             return Presence::Unknown;
         }
@@ -141,8 +156,8 @@ impl<'a> Install<'a> {
 
     /// Whether nothing that the project declares brings a distribution, as far as is known.
     fn is_without(&self, name: &str) -> bool {
-        let mut declared = self.environment.packages.values().filter(|facts| !facts.declarations.is_empty());
-        let neighbours = self.knowledge.curated().neighbours();
-        declared.all(|facts| neighbours.is_without(&facts.package, name))
+        let declared = self.environment.packages.values().filter(|facts| !facts.declarations.is_empty());
+        let names = declared.map(|facts| facts.package.as_str());
+        self.knowledge.curated().neighbours().are_without(names, name)
     }
 }

@@ -33,7 +33,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use self::installed::installed;
-pub use self::nearest::{Pools, nearest};
+pub use self::nearest::{NoSet, Pools, nearest};
 pub use self::pin::{PinError, rewrite_pin};
 
 use self::govern::Joined;

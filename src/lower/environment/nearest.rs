@@ -22,6 +22,8 @@ pub struct Pools<'a> {
     environment: &'a Environment,
     /// Every package that takes part.
     releases: BTreeMap<&'a str, ReleaseSet>,
+    /// See [`Install::libraries_only`].
+    libraries_only: bool,
 }
 
 impl<'a> Pools<'a> {
@@ -56,7 +58,13 @@ impl<'a> Pools<'a> {
             let all = (0..package.brief().len()).filter(|index| is_fine(*index, &pythons, package) && is_early(*index));
             (package.name(), all.collect())
         };
-        Self { knowledge, environment, releases: knowledge.packages().map(fine).collect() }
+        Self { knowledge, environment, releases: knowledge.packages().map(fine).collect(), libraries_only: false }
+    }
+
+    /// The same without a word on anything but the known libraries.
+    #[must_use]
+    pub fn libraries_only(self) -> Self {
+        Self { libraries_only: true, ..self }
     }
 
     /// Takes releases of a package away; `None` where none would be left.
@@ -72,9 +80,16 @@ impl<'a> Pools<'a> {
         Some(pools)
     }
 
-    /// Whether a release may be chosen.
-    pub fn contains(&self, package: &str, release: usize) -> bool {
-        self.releases.get(package).is_some_and(|pool| pool.contains(release))
+    /// Leaves one release of a package.
+    #[must_use]
+    pub fn with(mut self, package: &'a str, release: usize) -> Self {
+        self.releases.insert(package, ReleaseSet::interval(release, release));
+        self
+    }
+
+    /// The releases of a package that may be chosen, oldest first.
+    pub fn releases(&self, package: &str) -> Vec<usize> {
+        self.releases.get(package).map(|pool| pool.iter().collect()).unwrap_or_default()
     }
 
     fn candidates(&self, wanted: &[&str]) -> Vec<Candidate<'a>> {
@@ -96,23 +111,36 @@ impl<'a> Pools<'a> {
     }
 }
 
+/// Why no set works.
+#[derive(Debug, Clone)]
+pub enum NoSet {
+    /// What the releases require of each other cannot be met, each fact as one line.
+    Contradiction(Vec<String>),
+    /// Every set that installs fails at an import; this is how the newest one does.
+    Refused(Box<Refusal>),
+}
+
 /// The newest set of the packages that are wanted, and of what they require, of which everything that is asked can be
-/// imported; `None` where there is none, or none was found in time.
-pub fn nearest<'a>(pools: &Pools<'a>, wanted: &[&str], asked: &[Asked]) -> Option<Install<'a>> {
+/// imported. An error, too, where none was found in time.
+pub fn nearest<'a>(pools: &Pools<'a>, wanted: &[&str], asked: &[Asked]) -> Result<Install<'a>, NoSet> {
     let pythons = Pythons::new(pools.environment.python.as_ref());
     let candidates = pools.candidates(wanted);
     let mut conflicts: Vec<Conflict<'a>> = Vec::new();
+    let mut newest: Option<Box<Refusal>> = None;
     for _ in 0..MAX_TRIES {
-        let solution = search(&candidates, &conflicts, &pythons, pools.environment.choice.order).ok()?;
+        let solution = match search(&candidates, &conflicts, &pythons, pools.environment.choice.order) {
+            Ok(solution) => solution,
+            Err(contradiction) => return Err(newest.map_or(NoSet::Contradiction(contradiction), NoSet::Refused)),
+        };
         let install = Install::holding(pools.knowledge, pools.environment, solution);
-        let Some((one, refusal)) = install.refusal(asked) else { return Some(install) };
-        let learnt = conflict(&install, &refusal, one)?;
-        if conflicts.contains(&learnt) {
-            return None;
-        }
+        let install = if pools.libraries_only { install.libraries_only() } else { install };
+        let Some((one, refusal)) = install.refusal(asked) else { return Ok(install) };
+        let learnt = conflict(&install, &refusal, one).filter(|learnt| !conflicts.contains(learnt));
+        newest.get_or_insert(Box::new(refusal));
+        let Some(learnt) = learnt else { break };
         conflicts.push(learnt);
     }
-    None
+    Err(newest.map_or(NoSet::Contradiction(Vec::new()), NoSet::Refused))
 }
 
 /// Which releases a refusal says do not go together. Neighbours of the other release that are refused for the same reason are
