@@ -4,6 +4,9 @@ use std::path::{Path, PathBuf};
 
 use dpo_lint::mine::{Options, mine, render};
 
+/// The libraries whose imports of each other are mined.
+const LIBRARIES: [&str; 4] = ["accelerate", "peft", "transformers", "trl"];
+
 fn schemas() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
 }
@@ -35,6 +38,45 @@ fn the_files_have_the_form_of_the_schema() {
     let broken =
         serde_json::json!({"package": "p", "releases": [], "exports": {"p": {"in": "1.0 to 2.0"}}, "callables": {}});
     assert!(!validator.is_valid(&broken), "an interval is no free text");
+}
+
+#[test]
+fn what_is_imported_has_the_form_of_its_schema() {
+    let schema = std::fs::read_to_string(schemas().join("imports.schema.json")).expect("it can be read");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("it is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    for package in LIBRARIES {
+        let path = schemas().join("imports").join(format!("{package}.json"));
+        let text = std::fs::read_to_string(path).expect("it can be read");
+        let value: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
+        let errors: Vec<String> = validator
+            .iter_errors(&value)
+            .take(5)
+            .map(|error| format!("{} at {}", error, error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{package}: {errors:#?}");
+    }
+    let broken = serde_json::json!({"package": "p", "modules": {"p": {"needs": {"no name": [{}]}}}});
+    assert!(!validator.is_valid(&broken), "what is needed is a module and a name");
+}
+
+/// Runs where `DPO_LINT_WHEELS` is set, as below.
+#[test]
+fn mining_imports_again_changes_no_byte() {
+    let Some(wheels) = std::env::var_os("DPO_LINT_WHEELS").map(PathBuf::from) else { return };
+    let library = |package: &str| {
+        let folder = std::fs::read_dir(wheels.join(package)).ok()?;
+        let wheels = folder.filter_map(|entry| Some(entry.ok()?.path()));
+        let wheels = wheels.filter(|path| path.extension().is_some_and(|end| end == "whl")).collect();
+        Some(Library { package: package.to_owned(), wheels })
+    };
+    // They are mined of all together: without one of them the others are not the same.
+    let Some(libraries) = LIBRARIES.into_iter().map(library).collect::<Option<Vec<_>>>() else { return };
+    for imports in mine_imports(&libraries).expect("the wheels can be mined") {
+        let path = schemas().join("imports").join(format!("{}.json", imports.package()));
+        let text = std::fs::read_to_string(path).expect("it can be read");
+        assert!(render_imports(&imports) == text, "{}: mined again, the file is another one", imports.package());
+    }
 }
 
 /// Runs where `DPO_LINT_WHEELS` names a folder with the wheels of each package in a folder of its own.
