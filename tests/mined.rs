@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use dpo_lint::mine::{Options, mine, render};
+use dpo_lint::mine::{Options, WheelsOfLibrary as Library, mine, mine_imports, render, render_imports};
 
 /// The libraries whose imports of each other are mined.
 const LIBRARIES: [&str; 4] = ["accelerate", "peft", "transformers", "trl"];

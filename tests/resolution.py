@@ -4,6 +4,11 @@
 
 Both get the same requirements; `uv` asks the package index, so it needs a network, and the bundled data must be of the same day.
 Prints the sets in which a pick differs, and how many were compared.
+
+Two sets differ, and are meant to: `trl==0.12.2` with or without peft. The newest huggingface-hub does not go with any transformers that
+trl 0.12.2 was made for; uv keeps huggingface-hub and goes back to transformers 4.12.2, older than any release that is known here, pip
+keeps transformers 4.46.3, takes huggingface-hub 0.36.2 and so comes to what the tool says. Distributions that are not bundled limit
+nothing here.
 """
 
 import argparse
