@@ -37,7 +37,7 @@ pub enum Today {
         /// What the scripts import.
         asked: Asked,
         /// Why it fails.
-        refusal: Refusal,
+        refusal: Box<Refusal>,
     },
     /// What is declared contradicts itself: nothing can be installed.
     Contradiction,
@@ -132,7 +132,7 @@ fn today(environment: &Environment, asked: &[Asked], wanted: &[&str], knowledge:
             None => install,
         });
     match install.refusal(asked) {
-        Some((asked, refusal)) => Today::Fails { asked: asked.clone(), refusal },
+        Some((asked, refusal)) => Today::Fails { asked: asked.clone(), refusal: Box::new(refusal) },
         None => Today::Imports,
     }
 }

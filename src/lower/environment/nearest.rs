@@ -10,7 +10,7 @@ use super::resolve::is_fine;
 use super::solve::{Candidate, Conflict, search};
 use crate::knowledge::{Asked, Knowledge, Package, Reason, Refusal, ReleaseSet};
 use crate::lower::Install;
-use crate::model::{Environment, Evidence};
+use crate::model::{Environment, Evidence, PackageFacts};
 
 /// So many sets are tried, each of which rules out at least one release next to another.
 const MAX_TRIES: usize = 200;
@@ -94,7 +94,7 @@ impl<'a> Pools<'a> {
 
     fn candidates(&self, wanted: &[&str]) -> Vec<Candidate<'a>> {
         let place = |name: &str| {
-            let origin = self.environment.package(name).and_then(|facts| facts.origin());
+            let origin = self.environment.package(name).and_then(PackageFacts::origin);
             origin.map_or(usize::MAX, |span| span.start as usize)
         };
         let mut candidates: Vec<Candidate<'a>> = self
