@@ -100,7 +100,7 @@ pub fn check_and<T>(job: &Job<'_>, look: impl FnOnce(&Analysis) -> T) -> (Report
     let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
         return (report, None);
     };
-    let context = rules::Context { knowledge: job.knowledge };
+    let context = rules::Context::new(job.knowledge, job.sources);
     let found = findings(job, &analysis, &context, &mut report.problems);
     let settled = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
     report.findings = without_consequences(settled);

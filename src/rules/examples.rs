@@ -1,6 +1,6 @@
 //! Every rule's page is executed: its examples must be found, stay silent and be fixed as the page says.
 //!
-//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter) and what it is: `text,requirements` holds for the examples after it; `python,bad` must be found by
+//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter, `requirements`: declarations beside a script that imports a trainer) and what it is: `text,requirements` holds for the examples after it; `python,bad` must be found by
 //! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
 //! what the unsafe one does.
 
@@ -24,7 +24,11 @@ fn examples(page: &str) -> Vec<Example<'_>> {
         let body = lines.by_ref().take_while(|line| line.trim() != "```");
         let text = body.fold(String::new(), |text, line| text + line.strip_prefix(' ').unwrap_or(line) + "\n");
         let (language, kind) = info.split_once(',').unwrap_or(("", info));
-        let path = if language == "json" { "adapter_config.json" } else { "train.py" };
+        let path = match language {
+            "json" => "adapter_config.json",
+            "requirements" => "requirements.txt",
+            _ => "train.py",
+        };
         examples.push(Example { path, kind, text });
     }
     examples
@@ -88,12 +92,20 @@ fn names_and_codes_are_unique_and_sorted() {
 }
 
 fn reports(rule: &dyn Rule, requirements: &str, example: &Example<'_>) -> bool {
-    let (_, found) = lint(&[("requirements.txt", requirements), (example.path, &example.text)]);
+    let (_, found) = lint(&[beside(requirements, example.path), (example.path, &example.text)]);
     found.iter().any(|finding| finding.rule == rule.meta().name)
 }
 
+/// The other file: declarations beside a script, a script beside declarations.
+fn beside<'a>(requirements: &'a str, path: &str) -> (&'static str, &'a str) {
+    match path {
+        "requirements.txt" => ("train.py", "from trl import DPOTrainer\n"),
+        _ => ("requirements.txt", requirements),
+    }
+}
+
 fn fixed(rule: &dyn Rule, requirements: &str, file: (&str, &str), applicability: Applicability) -> String {
-    let (_, found) = lint(&[("requirements.txt", requirements), file]);
+    let (_, found) = lint(&[beside(requirements, file.0), file]);
     let fix = found
         .iter()
         .filter(|finding| finding.rule == rule.meta().name)

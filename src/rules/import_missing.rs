@@ -108,7 +108,7 @@ pub(super) fn report_imports<'s>(
 }
 
 /// Whether an import happens whenever the file is loaded, and stops it when it fails.
-fn is_certain(import: &ImportEvent) -> bool {
+pub(super) fn is_certain(import: &ImportEvent) -> bool {
     let catches = |caught: &str| matches!(caught, "ImportError" | "ModuleNotFoundError" | "Exception" | "*");
     import.when == Cond::TRUE && !import.caught.iter().any(|caught| catches(caught))
 }

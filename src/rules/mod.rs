@@ -15,12 +15,17 @@ mod deprecated_argument;
 mod eval_without_eval_dataset;
 #[cfg(test)]
 mod examples;
+mod failures;
+#[cfg(test)]
+mod failures_tests;
 mod force_use_ref_model;
 mod fp16_and_bf16;
+mod fresh_install_breaks;
 mod from_pretrained_argument;
 mod guards;
 mod import_missing;
 mod import_moved;
+mod incompatible_pins;
 mod invalid_choice;
 mod later;
 mod lora_on_lm_head;
@@ -32,6 +37,7 @@ mod misfit_settings;
 mod misfit_tests;
 mod moved_argument;
 mod no_train_dataset;
+mod no_working_release;
 mod option;
 mod outcome;
 mod override_signature;
@@ -50,6 +56,7 @@ mod reference;
 mod reference_settings;
 #[cfg(test)]
 mod reference_tests;
+mod remedy;
 mod removed_argument;
 mod renamed_argument;
 mod report;
@@ -71,10 +78,13 @@ pub use ask::Call;
 pub use migration::{Drift, changed_references, drifts, reordered};
 pub use report::join;
 
+use std::sync::OnceLock;
+
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, Script};
 use crate::model::LibraryCall;
+use crate::source::Sources;
 
 /// What is said about a rule before it runs.
 #[derive(Debug)]
@@ -148,6 +158,9 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &from_pretrained_argument::FromPretrainedArgument,
         &deprecated_argument::DeprecatedArgument,
         &override_signature::OverrideSignature,
+        &incompatible_pins::IncompatiblePins,
+        &no_working_release::NoWorkingRelease,
+        &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
@@ -161,6 +174,17 @@ pub fn all() -> &'static [&'static dyn Rule] {
 pub struct Context<'a> {
     /// What is known of the libraries.
     pub knowledge: &'a Knowledge,
+    /// The files, of which rules rewrite declarations.
+    pub sources: &'a Sources,
+    /// Sets of releases that cannot be imported, found once for all rules about them.
+    failures: OnceLock<Vec<failures::Failure>>,
+}
+
+impl<'a> Context<'a> {
+    /// A context in which nothing was asked yet.
+    pub fn new(knowledge: &'a Knowledge, sources: &'a Sources) -> Self {
+        Self { knowledge, sources, failures: OnceLock::new() }
+    }
 }
 
 /// The calls that rules may judge.

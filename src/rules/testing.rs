@@ -29,7 +29,7 @@ pub(crate) fn lint(files: &[(&str, &str)]) -> (Sources, Vec<Diagnostic>) {
         choice: &Choice::default(),
     };
     let analysis = analyse(&request);
-    let context = Context { knowledge };
+    let context = Context::new(knowledge, &sources);
     let calls = calls(&analysis, &context);
     let check = |rule: &&'static dyn Rule| {
         let found = [check_files(*rule, &analysis, &context), check_calls(*rule, &analysis, &calls)];

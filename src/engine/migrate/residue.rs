@@ -20,7 +20,7 @@ pub(super) fn drift(
     analysis: &Analysis,
     before: &BTreeMap<PathBuf, Environment>,
 ) -> (Vec<Drift>, Vec<Diagnostic>) {
-    let context = rules::Context { knowledge: job.knowledge };
+    let context = rules::Context::new(job.knowledge, job.sources);
     let calls = rules::calls(analysis, &context);
     let is_given = |span: Span| (job.is_given)(&job.folder.join(job.sources.get(span.file).path()));
     let mut found = rules::drifts(analysis, &calls, &context, before);

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 pub use self::installed::installed;
 pub use self::nearest::{NoSet, Pools, nearest};
-pub use self::pin::{PinError, rewrite_pin};
+pub use self::pin::{PinError, bound_pin, rewrite_pin};
 
 use self::govern::Joined;
 use self::marker::Pythons;

@@ -54,6 +54,31 @@ pub fn rewrite_pin(
     if edits.is_empty() { Err(PinError::Form) } else { Ok(edits) }
 }
 
+/// The edits after which a declaration at `span` of a file leaves out `bound` and what comes after it. A caret or another ceiling
+/// stays as it is.
+pub fn bound_pin(
+    source: &SourceFile,
+    span: Span,
+    declaration: &Declaration,
+    bound: &str,
+) -> Result<Vec<Edit>, PinError> {
+    if declaration.direct.is_some() {
+        return Err(PinError::Direct);
+    }
+    let text = source.slice(span);
+    let clauses = clauses(text, &declaration.package)?;
+    let is_floor = |clause: &Clause<'_>| matches!(clause.operator, ">=" | ">" | "!=");
+    let is_blank = text.contains(|letter: char| letter.is_whitespace() || letter == ';');
+    let (at, new) = match clauses.last() {
+        Some(last) if clauses.iter().all(is_floor) => (last.range.end, format!(",<{bound}")),
+        // A name alone, with or without extras.
+        None if !is_blank && !text.is_empty() => (text.len(), format!("<{bound}")),
+        _ => return Err(PinError::Form),
+    };
+    let at = span.start + at as u32;
+    Ok(vec![Edit { span: Span { start: at, end: at, ..span }, text: new }])
+}
+
 /// One comparison: `>=0.9`, `^1.2`, `0.12.2`.
 #[derive(Debug, PartialEq, Eq)]
 struct Clause<'a> {

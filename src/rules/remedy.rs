@@ -1,0 +1,134 @@
+//! The nearest releases with which a set can be imported, and how a declaration asks for them.
+
+use std::collections::BTreeSet;
+
+use pep440_rs::{Version, VersionSpecifiers};
+
+use super::Context;
+use super::failures::Failure;
+use crate::diagnostic::{Applicability, Fix};
+use crate::knowledge::{Asked, Package, Verdict};
+use crate::lower::{Install, bound_pin, rewrite_pin};
+use crate::model::{Evidence, PackageFacts};
+
+/// One library in another release.
+#[derive(Debug)]
+pub(super) struct Remedy {
+    /// What to do: `pin transformers==4.57.6`.
+    pub(super) order: String,
+    /// Whether the declarations allow that release already, so that only a bound is missing.
+    pub(super) is_allowed: bool,
+    /// The edit, where the declaration is written in a form that can be changed.
+    pub(super) fix: Option<Fix>,
+}
+
+/// What would help, of each library that takes part; that which does not ask first, because the code is written for the other one.
+pub(super) fn remedies(
+    failure: &Failure,
+    install: &Install<'_>,
+    asked: &BTreeSet<Asked>,
+    context: &Context<'_>,
+) -> Vec<Remedy> {
+    let known: Vec<&Asked> = asked.iter().filter(|asked| install.imports(asked) != Verdict::Unknown).collect();
+    let packages = failure.packages();
+    let found = packages.into_iter().rev().filter_map(|name| {
+        let package = context.knowledge.package(name)?;
+        let facts = failure.environment.package(name)?;
+        let counts = install.release(name)?;
+        let mut candidates = nearest(package, facts, counts, failure);
+        let release = candidates.find(|release| {
+            let set = install.clone().with(package, *release);
+            is_installable(&set, package, context) && known.iter().all(|asked| set.imports(asked) == Verdict::Works)
+        })?;
+        Some(remedy(package, facts, (counts, release), context))
+    });
+    let mut found: Vec<Remedy> = found.collect();
+    found.sort_by_key(|remedy| !remedy.is_allowed);
+    found
+}
+
+/// Releases that an installer takes, from the one that counts away. Of a range, older ones that it allows.
+fn nearest<'p>(
+    package: &'p Package,
+    facts: &'p PackageFacts,
+    counts: usize,
+    failure: &'p Failure,
+) -> impl Iterator<Item = usize> + 'p {
+    let is_fine = move |release: usize| {
+        let brief = &package.brief()[release];
+        let python = brief.requires_python.as_deref().and_then(|text| text.parse::<VersionSpecifiers>().ok());
+        let is_admitted = match (&failure.environment.python, python) {
+            (Some(project), Some(needed)) => overlap(project, &needed),
+            _ => true,
+        };
+        is_admitted && !brief.yanked && !package.versions()[release].any_prerelease()
+    };
+    let is_open = facts.evidence <= Evidence::Range;
+    let is_meant = move |release: usize| !is_open || facts.allowed.binary_search(&package.versions()[release]).is_ok();
+    let last = package.versions().len();
+    let around = (1..last).flat_map(move |step| {
+        let newer = Some(counts + step).filter(|release| !is_open && *release < last);
+        counts.checked_sub(step).into_iter().chain(newer)
+    });
+    around.filter(move |release| is_fine(*release) && is_meant(*release))
+}
+
+/// Whether some Python is admitted by both.
+fn overlap(project: &VersionSpecifiers, needed: &VersionSpecifiers) -> bool {
+    let mut pythons = (6..=16).flat_map(|minor| [0, 9].map(|patch| Version::new([3, minor, patch])));
+    pythons.any(|python| project.contains(&python) && needed.contains(&python))
+}
+
+/// Whether the releases of a set declare no requirement that the release of one of them does not meet.
+fn is_installable(set: &Install<'_>, moved: &Package, context: &Context<'_>) -> bool {
+    let meets = |package: &Package, release: usize| {
+        let needs = package.needs().iter().filter(move |need| need.releases.contains(release));
+        needs.filter(|need| need.name == moved.name() || package.name() == moved.name()).all(|need| {
+            let Some(on) = context.knowledge.package(&need.name) else { return true };
+            let Some(release) = set.release(&need.name) else { return true };
+            need.specifiers.contains(&on.versions()[release])
+        })
+    };
+    set.releases().all(|(package, release)| meets(package, release))
+}
+
+fn remedy(package: &Package, facts: &PackageFacts, (counts, release): (usize, usize), context: &Context<'_>) -> Remedy {
+    let (name, version) = (package.name(), &package.versions()[release]);
+    let is_allowed = facts.evidence <= Evidence::Range;
+    if !is_allowed {
+        let order = format!("use {name} {version}");
+        let fix = written(facts, context, |source, span, one| rewrite_pin(source, span, one, version).ok());
+        let fix = fix.map(|edits| Fix { title: order.clone(), applicability: Applicability::Unsafe, edits });
+        return Remedy { order, is_allowed, fix };
+    }
+    let next = (release + 1..=counts).find(|next| !package.versions()[*next].any_prerelease()).unwrap_or(counts);
+    let bound = between(version, &package.versions()[next]);
+    let order = format!("ask for {name}<{bound}; {name} {version} works");
+    let fix = written(facts, context, |source, span, one| bound_pin(source, span, one, &bound).ok());
+    let title = format!("ask for {name}<{bound}");
+    let fix = fix.map(|edits| Fix { title, applicability: Applicability::Safe, edits });
+    Remedy { order, is_allowed, fix }
+}
+
+/// What an edit of the only declaration in a file makes of it.
+fn written(
+    facts: &PackageFacts,
+    context: &Context<'_>,
+    edit: impl Fn(
+        &crate::source::SourceFile,
+        crate::source::Span,
+        &crate::model::Declaration,
+    ) -> Option<Vec<crate::syntax::Edit>>,
+) -> Option<Vec<crate::syntax::Edit>> {
+    let [only] = facts.deciding() else { return None };
+    let span = only.origin.span()?;
+    edit(&context.sources.get(span.file), span, only).filter(|edits| !edits.is_empty())
+}
+
+/// The shortest bound that keeps one release and leaves out a later one: `5` between 4.57.6 and 5.0.0.
+fn between(kept: &Version, left_out: &Version) -> String {
+    let numbers = left_out.release();
+    let bounds = (1..=numbers.len()).map(|length| Version::new(&numbers[..length]));
+    let mut bounds = bounds.filter(|bound| bound > kept && bound <= left_out);
+    bounds.next().unwrap_or_else(|| left_out.clone()).to_string()
+}
