@@ -95,8 +95,7 @@ mod tests {
     fn cells_are_lines_of_a_table() {
         let mut out = Vec::new();
         write_matrix(&mut out, &matrix()).expect("memory");
-        let expected = "\
-  a          b          outcome              why
+        let expected = "  a          b          outcome              why
   1.0 - 1.5  1.0        cannot be installed  a 1.0 needs b>=2
              2.0        works
              3.0 - 4.0  cannot be imported   `x` is gone
