@@ -56,7 +56,8 @@ pub(super) fn remedies(
 fn together(failure: &Failure, install: &Install<'_>, asked: &[Asked], context: &Context<'_>) -> Option<Remedy> {
     let environment = &failure.environment;
     let declared = environment.packages.values().filter(|facts| facts.deciding > 0).map(|facts| facts.package.as_str());
-    let set = nearest_set(&Pools::allowed(context.knowledge, environment), &declared.collect::<Vec<_>>(), asked)?;
+    let set =
+        nearest_set(&Pools::allowed(context.knowledge, environment), &declared.collect::<Vec<_>>(), asked).ok()?;
     let moved = set.releases().filter(|(package, release)| install.release(package.name()) != Some(*release));
     let names: Vec<String> =
         moved.map(|(package, release)| format!("{} {}", package.name(), package.brief()[release].version)).collect();
