@@ -68,8 +68,12 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
     }
     let install = Install::of(context.knowledge, environment);
     let judge = |(asked, place): (&Asked, &Span)| match install.imports(asked) {
-        // Which releases of the distributions around are there depends on the day and on what else is declared.
-        Verdict::Fails(refusal) if matches!(refusal.reason, Reason::Clash { .. }) => None,
+        // What of the distributions around is there depends on the day and on what else is declared.
+        Verdict::Fails(refusal)
+            if matches!(refusal.reason, Reason::Clash { .. } | Reason::Missing { misled: None, .. }) =>
+        {
+            None
+        }
         Verdict::Fails(refusal) => Some((Some((asked.clone(), *place)), *refusal)),
         Verdict::Works | Verdict::Unknown => None,
     };
@@ -251,7 +255,7 @@ impl Failure {
             primary,
             related: labels.collect(),
             notes: vec![self.why()],
-            help: self.help(),
+            help: Some(self.help()),
             versions: self
                 .facts()
                 .map(|facts| facts.scope(facts.in_effect.iter().map(ToString::to_string).collect()))
@@ -261,12 +265,13 @@ impl Failure {
         })
     }
 
-    fn help(&self) -> Option<String> {
-        if let Reason::Missing { package, misled: None } = &self.refusal.reason {
-            return Some(format!("add {package} to the requirements"));
-        }
+    fn help(&self) -> String {
         let orders: Vec<&str> = self.remedies.iter().map(|remedy| remedy.order.as_str()).collect();
-        (!orders.is_empty()).then(|| orders.join(", or "))
+        if orders.is_empty() {
+            // To find it takes longer than all the rest.
+            return "no other release of one of them helps; `dpo-lint versions` looks for a set that works".to_owned();
+        }
+        orders.join(", or ")
     }
 }
 

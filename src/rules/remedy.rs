@@ -6,10 +6,9 @@ use pep440_rs::{Version, VersionSpecifiers};
 
 use super::Context;
 use super::failures::Failure;
-use super::versions::enumerate;
 use crate::diagnostic::{Applicability, Fix};
 use crate::knowledge::{Asked, Package, Verdict};
-use crate::lower::{Install, Pools, bound_pin, nearest as nearest_set, rewrite_pin};
+use crate::lower::{Install, bound_pin, rewrite_pin};
 use crate::model::{Evidence, PackageFacts};
 
 /// One library in another release.
@@ -45,24 +44,7 @@ pub(super) fn remedies(
     });
     let mut found: Vec<Remedy> = found.collect();
     found.sort_by_key(|remedy| !remedy.is_allowed);
-    if found.is_empty() {
-        let known: Vec<Asked> = known.into_iter().cloned().collect();
-        found.extend(together(failure, install, &known, context));
-    }
     found
-}
-
-/// Other releases of several libraries, where one does not do.
-fn together(failure: &Failure, install: &Install<'_>, asked: &[Asked], context: &Context<'_>) -> Option<Remedy> {
-    let environment = &failure.environment;
-    let declared = environment.packages.values().filter(|facts| facts.deciding > 0).map(|facts| facts.package.as_str());
-    let set =
-        nearest_set(&Pools::allowed(context.knowledge, environment), &declared.collect::<Vec<_>>(), asked).ok()?;
-    let moved = set.releases().filter(|(package, release)| install.release(package.name()) != Some(*release));
-    let names: Vec<String> =
-        moved.map(|(package, release)| format!("{} {}", package.name(), package.brief()[release].version)).collect();
-    let order = format!("bound them: {} can be imported together", enumerate(&names));
-    (names.len() > 1).then_some(Remedy { order, is_allowed: true, fix: None })
 }
 
 /// Releases that an installer takes, from the one that counts away. Of a range, older ones that it allows.
