@@ -131,17 +131,25 @@ impl<'a> Installed<'a> {
 
     /// Whether something can be imported.
     pub fn imports(&self, asked: &Asked) -> Verdict {
+        self.imports_after(asked, &mut BTreeSet::new())
+    }
+
+    /// The same after something else: `loaded` are the modules that are there already.
+    pub fn imports_after(&self, asked: &Asked, loaded: &mut BTreeSet<String>) -> Verdict {
         let root = root(&asked.module);
         let Some(at) = self.at(root) else { return Verdict::Unknown };
         let Some(module) = at.imports.module(&asked.module) else { return Verdict::Unknown };
-        let mut walk = Walk { set: self, seen: BTreeSet::new() };
         let found = at.found(module, &asked.name);
         if !asked.name.is_empty() && found.is_none() {
             return Verdict::Unknown;
         }
+        let mut walk = Walk { set: self, seen: std::mem::take(loaded) };
         let result = walk.load(&at, &asked.module).and_then(|()| walk.load_all(&at, found));
         match result {
-            Ok(()) => Verdict::Works,
+            Ok(()) => {
+                *loaded = walk.seen;
+                Verdict::Works
+            }
             Err(refusal) => Verdict::Fails(refusal),
         }
     }

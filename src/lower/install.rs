@@ -1,6 +1,6 @@
 //! What an install of a project holds, and whether it can be imported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pep440_rs::{Version, VersionSpecifiers};
 
@@ -74,9 +74,21 @@ impl<'a> Install<'a> {
         Installed::new(self.knowledge, self.releases(), &others).imports(asked)
     }
 
+    /// Imports one after the other, until something comes of it. Most of them load the same modules.
+    pub fn import_until<'q, R>(
+        &self,
+        asked: impl IntoIterator<Item = &'q Asked>,
+        mut judge: impl FnMut(&'q Asked, Verdict) -> Option<R>,
+    ) -> Option<R> {
+        let others = |name: &str| self.presence(name, 0);
+        let installed = Installed::new(self.knowledge, self.releases(), &others);
+        let mut loaded = BTreeSet::new();
+        asked.into_iter().find_map(|one| judge(one, installed.imports_after(one, &mut loaded)))
+    }
+
     /// Why the first of these that cannot be imported cannot.
     pub fn refusal<'q>(&self, asked: &'q [Asked]) -> Option<(&'q Asked, Refusal)> {
-        asked.iter().find_map(|one| match self.imports(one) {
+        self.import_until(asked, |one, verdict| match verdict {
             Verdict::Fails(refusal) => Some((one, *refusal)),
             Verdict::Works | Verdict::Unknown => None,
         })

@@ -67,20 +67,20 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
         }
     }
     let install = Install::of(context.knowledge, environment);
-    let judge = |(asked, place): (&Asked, &Span)| match install.imports(asked) {
+    let judge = |one: &Asked, verdict: Verdict| match verdict {
         // What of the distributions around is there depends on the day and on what else is declared.
         Verdict::Fails(refusal)
             if matches!(refusal.reason, Reason::Clash { .. } | Reason::Missing { misled: None, .. }) =>
         {
             None
         }
-        Verdict::Fails(refusal) => Some((Some((asked.clone(), *place)), *refusal)),
+        Verdict::Fails(refusal) => Some((Some((one.clone(), *asked.get(one)?)), *refusal)),
         Verdict::Works | Verdict::Unknown => None,
     };
     let is_installable = environment.contradiction.is_empty();
     let (first, refusal) = match refused(environment, &install) {
         Some(refusal) => (None, refusal),
-        None => asked.iter().filter(|_| is_installable).find_map(judge)?,
+        None => install.import_until(asked.keys().filter(|_| is_installable), judge)?,
     };
     let environment = Arc::clone(environment);
     let mut failure = Failure { environment, asked: first, refusal, remedies: Vec::new() };

@@ -38,7 +38,10 @@ pub(super) fn remedies(
         let mut candidates = nearest(package, facts, counts, failure);
         let release = candidates.find(|release| {
             let set = install.clone().with(package, *release);
-            is_installable(&set, package, context) && known.iter().all(|asked| set.imports(asked) == Verdict::Works)
+            is_installable(&set, package, context)
+                && set
+                    .import_until(known.iter().copied(), |_, verdict| (verdict != Verdict::Works).then_some(()))
+                    .is_none()
         })?;
         Some(remedy(package, facts, (counts, release), context))
     });
