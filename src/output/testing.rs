@@ -12,12 +12,12 @@ use crate::syntax::Edit;
 
 /// The working directory of the report: a folder of the repository.
 pub(super) fn folder() -> &'static Path {
-    Path::new("/work/b")
+    Path::new("/data/b")
 }
 
 /// The files of the report, seen from the repository.
 pub(super) fn rooted(sources: &Sources) -> Rooted<'_> {
-    Rooted { sources, folder: folder(), root: Path::new("/work") }
+    Rooted { sources, folder: folder(), root: Path::new("/data") }
 }
 
 /// What is written, as text.
@@ -29,7 +29,7 @@ pub(super) fn written(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> S
 
 /// A report in which every optional part is present.
 pub(super) fn full(sources: &Sources) -> Report {
-    let script = sources.add("/work/a,b:/träin 1.py".into(), "\u{feff}x = '中'\ny = ref\n");
+    let script = sources.add("/data/a,b:/träin 1.py".into(), "\u{feff}x = '中'\ny = ref\n");
     let pins = sources.add("requirements.txt".into(), "trl==0.12.2\n");
     let at = script.text().find("ref").expect("the place");
     let (place, origin) = (script.span(at..at + 3), pins.span(0..11));

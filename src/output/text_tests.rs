@@ -34,7 +34,7 @@ fn finding(sources: &Sources, places: &[Place<'_>]) -> Diagnostic {
 fn show(finding: Diagnostic, sources: &Sources, width: usize) -> String {
     let report = Report { findings: vec![finding], ..Report::default() };
     let mut out = Vec::new();
-    write_text(&mut out, &report, sources, Path::new("/work"), Style { colored: false, width }).expect("memory");
+    write_text(&mut out, &report, sources, Path::new("/data"), Style { colored: false, width }).expect("memory");
     String::from_utf8(out).expect("UTF-8")
 }
 
