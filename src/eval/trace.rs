@@ -99,6 +99,14 @@ pub struct ImportEvent {
     pub uncalled: bool,
 }
 
+impl ImportEvent {
+    /// Whether it happens whenever its code is reached, and stops it when it fails.
+    pub fn is_certain(&self) -> bool {
+        let catches = |caught: &str| matches!(caught, "ImportError" | "ModuleNotFoundError" | "Exception" | "*");
+        self.when == Cond::TRUE && !self.caught.iter().any(|caught| catches(caught))
+    }
+}
+
 /// An attribute path read from a parameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttributeRead {

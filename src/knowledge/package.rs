@@ -32,16 +32,18 @@ pub struct Package {
     #[serde(skip)]
     learnt: Vec<usize>,
     #[serde(skip)]
+    derived: Derived,
+}
+
+/// What follows from the rest, found when it is first asked for.
+#[derive(Debug, Default)]
+struct Derived {
     versions: OnceLock<Vec<Version>>,
     /// Releases by their text, so that intervals are read without parsing versions.
-    #[serde(skip)]
     places: OnceLock<FxHashMap<String, usize>>,
-    #[serde(skip)]
     module_names: OnceLock<Vec<String>>,
-    /// See [`Self::defining`]: to find them takes a walk through all modules.
-    #[serde(skip)]
+    /// See [`Package::defining`]: to find them takes a walk through all modules.
     defining: Mutex<FxHashMap<String, Arc<[usize]>>>,
-    #[serde(skip)]
     needs: OnceLock<Vec<Need>>,
 }
 
@@ -60,11 +62,7 @@ impl Package {
             exports: Exports::whole(exports),
             callables: Callables::whole(callables),
             learnt: Vec::new(),
-            versions: OnceLock::new(),
-            places: OnceLock::new(),
-            module_names: OnceLock::new(),
-            defining: Mutex::default(),
-            needs: OnceLock::new(),
+            derived: Derived::default(),
         }
     }
 
@@ -95,11 +93,7 @@ impl Package {
             exports: Exports::packed(&stored.exports),
             callables: Callables::packed(&stored.callables),
             learnt: Vec::new(),
-            versions: OnceLock::new(),
-            places: OnceLock::new(),
-            module_names: OnceLock::new(),
-            defining: Mutex::default(),
-            needs: OnceLock::new(),
+            derived: Derived::default(),
         }
     }
 
@@ -128,11 +122,7 @@ impl Package {
             exports: Exports::Joined(Joined::new(self.exports, &sources)),
             callables: Callables::Joined(Joined::new(self.callables, &sources)),
             learnt: places,
-            versions: OnceLock::new(),
-            places: OnceLock::new(),
-            module_names: OnceLock::new(),
-            defining: Mutex::default(),
-            needs: OnceLock::new(),
+            derived: Derived::default(),
             ..self
         }
     }
@@ -165,7 +155,7 @@ impl Package {
 
     /// What the releases require whatever extras are asked for.
     pub fn needs(&self) -> &[Need] {
-        self.needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
+        self.derived.needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
             Some(stored) => Need::packed(stored.needs),
             None => Need::all(self.releases()),
         })
@@ -173,7 +163,7 @@ impl Package {
 
     /// The versions, oldest first, parallel to [`Self::releases`].
     pub fn versions(&self) -> &[Version] {
-        self.versions.get_or_init(|| {
+        self.derived.versions.get_or_init(|| {
             self.brief().iter().filter_map(|release| Version::from_str(&release.version).ok()).collect()
         })
     }
@@ -201,7 +191,7 @@ impl Package {
 
     /// The public modules that define a class or function of this name in some release, by their place among all modules.
     pub(super) fn defining(&self, name: &str) -> Vec<&str> {
-        let modules = self.module_names.get_or_init(|| self.modules().map(str::to_owned).collect());
+        let modules = self.derived.module_names.get_or_init(|| self.modules().map(str::to_owned).collect());
         let find = || -> Arc<[usize]> {
             let is_public = |module: &str| !module.split('.').any(|part| part.starts_with('_'));
             let defines =
@@ -209,10 +199,10 @@ impl Package {
             let places = modules.iter().enumerate().filter(|(_, module)| is_public(module) && defines(module));
             places.map(|(place, _)| place).collect()
         };
-        let known = self.defining.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
+        let known = self.derived.defining.lock().unwrap_or_else(PoisonError::into_inner).get(name).cloned();
         let places = known.unwrap_or_else(|| {
             let places = find();
-            let mut defining = self.defining.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut defining = self.derived.defining.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(defining.entry(name.to_owned()).or_insert(places))
         });
         places.iter().filter_map(|place| modules.get(*place)).map(String::as_str).collect()
@@ -295,7 +285,7 @@ impl Package {
 
     /// How many releases are older than a version, and how many are not newer.
     fn place(&self, version: &str) -> Option<(usize, usize)> {
-        let places = self.places.get_or_init(|| {
+        let places = self.derived.places.get_or_init(|| {
             self.brief().iter().enumerate().map(|(index, release)| (release.version.clone(), index)).collect()
         });
         if let Some(&index) = places.get(version) {

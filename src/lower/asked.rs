@@ -1,18 +1,15 @@
 //! What scripts import of the known libraries, whatever happens.
 
 use super::Script;
-use crate::eval::{Cond, ImportEvent, Trace};
+use crate::eval::{Cond, Trace};
 use crate::knowledge::{Asked, Knowledge};
-
-/// Exceptions that are caught around an import which may fail.
-const CAUGHT: [&str; 4] = ["ImportError", "ModuleNotFoundError", "Exception", "*"];
 
 /// The names that scripts need of the known libraries whenever they run, in order and each once: those that they import,
 /// and those that they call by way of a module (`trl.DPOTrainer(...)`).
 pub fn asked<'s>(scripts: impl IntoIterator<Item = &'s Script>, knowledge: &Knowledge) -> Vec<Asked> {
     let mut found: Vec<Asked> = Vec::new();
     for script in scripts {
-        let imports = script.trace.imports.iter().filter(|import| is_certain(import));
+        let imports = script.trace.imports.iter().filter(|import| import.is_certain());
         let imported = imports.map(|import| Asked {
             module: import.module.to_string(),
             name: import.name.as_deref().filter(|name| *name != "*").unwrap_or_default().to_owned(),
@@ -25,11 +22,6 @@ pub fn asked<'s>(scripts: impl IntoIterator<Item = &'s Script>, knowledge: &Know
         }
     }
     found
-}
-
-/// Whether an import happens whenever the file is loaded, and stops it when it fails.
-fn is_certain(import: &ImportEvent) -> bool {
-    import.when == Cond::TRUE && !import.caught.iter().any(|caught| CAUGHT.contains(&&**caught))
 }
 
 fn called(trace: &Trace) -> impl Iterator<Item = Asked> {

@@ -331,10 +331,10 @@ impl<'a> Call<'a> {
 
     /// What the flags decide, in one release and so in all of `run`.
     fn decided_in(&self, path: &Cond, holds: &Cond, release: usize, run: &ReleaseSet) -> Outcome {
-        let mut outcome = Outcome { flags: flags_of(holds).collect(), ..Outcome::default() };
         if *holds == Cond::FALSE {
             return Outcome::default();
         }
+        let mut outcome = Outcome { flags: flags_of(holds).collect(), ..Outcome::default() };
         let mut started = false;
         for (index, variant) in self.run.variants.iter().enumerate() {
             started |= variant.origin.is_some();

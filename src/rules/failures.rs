@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::import_missing::is_certain;
 use super::remedy::{self, Remedy};
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
@@ -124,7 +123,7 @@ fn is_patched(script: &Script, context: &Context<'_>) -> bool {
 
 /// What a script surely imports, and what it calls through a module.
 fn imported(analysis: &Analysis, script: &Script) -> Vec<(Asked, Span)> {
-    let imports = script.trace.imports.iter().filter(|import| is_certain(import));
+    let imports = script.trace.imports.iter().filter(|import| import.is_certain());
     let imports = imports.filter(|import| import.name.as_deref() != Some("*")).map(|import| {
         let name = import.name.as_deref().unwrap_or_default().to_owned();
         (Asked { module: import.module.to_string(), name }, import.span)

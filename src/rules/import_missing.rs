@@ -7,7 +7,7 @@ use super::declare::declare_rule;
 use super::versions::{Reach, Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
-use crate::eval::{Cond, ImportEvent};
+use crate::eval::ImportEvent;
 use crate::knowledge::{Curated, Package, ReleaseSet, Resolution};
 use crate::lower::{Analysis, Script};
 use crate::source::FileId;
@@ -89,7 +89,7 @@ pub(super) fn report_imports<'s>(
     select: &dyn Fn(&Versions<'_>, &str) -> bool,
 ) -> Vec<(Diagnostic, Vec<Missing<'s>>)> {
     let mut by_module: BTreeMap<(FileId, &str), Vec<&ImportEvent>> = BTreeMap::new();
-    for import in script.trace.imports.iter().filter(|import| is_certain(import)) {
+    for import in script.trace.imports.iter().filter(|import| import.is_certain()) {
         let imports = by_module.entry((import.span.file, &import.module)).or_default();
         if !imports.iter().any(|known| known.span == import.span) {
             imports.push(import);
@@ -105,12 +105,6 @@ pub(super) fn report_imports<'s>(
         check(versions, module, &imports, (meta, context.knowledge.curated()))
     };
     by_module.into_iter().filter_map(check).collect()
-}
-
-/// Whether an import happens whenever the file is loaded, and stops it when it fails.
-pub(super) fn is_certain(import: &ImportEvent) -> bool {
-    let catches = |caught: &str| matches!(caught, "ImportError" | "ModuleNotFoundError" | "Exception" | "*");
-    import.when == Cond::TRUE && !import.caught.iter().any(|caught| catches(caught))
 }
 
 /// The releases that lack a name, among those of a name that some release has. A name that no release is known to have
