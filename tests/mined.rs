@@ -21,19 +21,24 @@ fn mined() -> Vec<(String, String)> {
     files.map(|path| (name(&path), std::fs::read_to_string(&path).expect("it can be read"))).collect()
 }
 
+fn validator(schema: &str) -> jsonschema::Validator {
+    let schema = std::fs::read_to_string(schemas().join(schema)).expect("it can be read");
+    let schema: serde_json::Value = serde_json::from_str(&schema).expect("it is JSON");
+    jsonschema::validator_for(&schema).expect("it is a schema")
+}
+
+fn assert_form(validator: &jsonschema::Validator, package: &str, text: &str) {
+    let value: serde_json::Value = serde_json::from_str(text).expect("it is JSON");
+    let errors: Vec<String> =
+        validator.iter_errors(&value).take(5).map(|error| format!("{} at {}", error, error.instance_path())).collect();
+    assert!(errors.is_empty(), "{package}: {errors:#?}");
+}
+
 #[test]
 fn the_files_have_the_form_of_the_schema() {
-    let schema = std::fs::read_to_string(schemas().join("knowledge.schema.json")).expect("it can be read");
-    let schema: serde_json::Value = serde_json::from_str(&schema).expect("it is JSON");
-    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    let validator = validator("knowledge.schema.json");
     for (package, text) in mined() {
-        let value: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-        let errors: Vec<String> = validator
-            .iter_errors(&value)
-            .take(5)
-            .map(|error| format!("{} at {}", error, error.instance_path()))
-            .collect();
-        assert!(errors.is_empty(), "{package}: {errors:#?}");
+        assert_form(&validator, &package, &text);
     }
     let broken =
         serde_json::json!({"package": "p", "releases": [], "exports": {"p": {"in": "1.0 to 2.0"}}, "callables": {}});
@@ -42,19 +47,11 @@ fn the_files_have_the_form_of_the_schema() {
 
 #[test]
 fn what_is_imported_has_the_form_of_its_schema() {
-    let schema = std::fs::read_to_string(schemas().join("imports.schema.json")).expect("it can be read");
-    let schema: serde_json::Value = serde_json::from_str(&schema).expect("it is JSON");
-    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    let validator = validator("imports.schema.json");
     for package in LIBRARIES {
         let path = schemas().join("imports").join(format!("{package}.json"));
         let text = std::fs::read_to_string(path).expect("it can be read");
-        let value: serde_json::Value = serde_json::from_str(&text).expect("it is JSON");
-        let errors: Vec<String> = validator
-            .iter_errors(&value)
-            .take(5)
-            .map(|error| format!("{} at {}", error, error.instance_path()))
-            .collect();
-        assert!(errors.is_empty(), "{package}: {errors:#?}");
+        assert_form(&validator, package, &text);
     }
     let broken = serde_json::json!({"package": "p", "modules": {"p": {"needs": {"no name": [{}]}}}});
     assert!(!validator.is_valid(&broken), "what is needed is a module and a name");

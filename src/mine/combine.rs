@@ -36,8 +36,9 @@ pub(super) fn combine(package: &str, partial: bool, mut mined: Vec<Mined>) -> Pa
     Package::new(package.to_owned(), releases, exports, callables).partial(partial)
 }
 
-struct Fold<'a> {
-    releases: &'a [Release],
+/// What the releases say, one after the other, written down by intervals.
+pub(super) struct Fold<'a> {
+    pub(super) releases: &'a [Release],
 }
 
 impl Fold<'_> {
@@ -46,7 +47,7 @@ impl Fold<'_> {
     }
 
     /// The stored interval of `set` inside what `owner` holds for: empty where they are the same.
-    fn within(&self, set: &ReleaseSet, owner: &ReleaseSet) -> String {
+    pub(super) fn within(&self, set: &ReleaseSet, owner: &ReleaseSet) -> String {
         if set == owner { String::new() } else { write_intervals(set, self.releases) }
     }
 
@@ -64,7 +65,11 @@ impl Fold<'_> {
     }
 
     /// One fact for each distinct value, in the order in which they appeared.
-    fn facts<T: PartialEq>(&self, owner: &ReleaseSet, values: impl IntoIterator<Item = (usize, T)>) -> Vec<Fact<T>> {
+    pub(super) fn facts<T: PartialEq>(
+        &self,
+        owner: &ReleaseSet,
+        values: impl IntoIterator<Item = (usize, T)>,
+    ) -> Vec<Fact<T>> {
         let mut distinct: Vec<(T, ReleaseSet)> = Vec::new();
         for (at, value) in values {
             match distinct.iter_mut().find(|(known, _)| *known == value) {

@@ -10,6 +10,7 @@ use super::module::Mined;
 use crate::knowledge::{
     Checks, Fact, Found, ImportedModule, Imports, Minimum, Release, ReleaseSet, When, write_intervals,
 };
+use crate::mine::combine::Fold;
 
 /// Folds the releases of one library, in any order.
 pub(super) fn fold(package: &str, mut mined: Vec<MinedRelease>) -> Imports {
@@ -21,7 +22,7 @@ pub(super) fn fold(package: &str, mut mined: Vec<MinedRelease>) -> Imports {
     let all: ReleaseSet = (0..releases.len()).collect();
     let modules = kept.iter().map(|name| {
         let by_release = mined.iter().enumerate().filter_map(|(at, one)| Some((at, one.modules.get(name)?, one)));
-        (name.clone(), fold.module(name, &by_release.collect::<Vec<_>>(), &kept, &all))
+        (name.clone(), fold.imported_module(name, &by_release.collect::<Vec<_>>(), &kept, &all))
     });
     let modules = modules.collect();
     let mut checked: BTreeMap<String, ReleaseSet> = BTreeMap::new();
@@ -65,29 +66,9 @@ fn kept(package: &str, mined: &[MinedRelease]) -> BTreeSet<String> {
     telling.into_iter().map(str::to_owned).chain(wanted.cloned()).collect()
 }
 
-struct Fold<'a> {
-    releases: &'a [Release],
-}
-
 type ByRelease<'a> = [(usize, &'a Mined, &'a MinedRelease)];
 
 impl Fold<'_> {
-    fn within(&self, set: &ReleaseSet, owner: &ReleaseSet) -> String {
-        if set == owner { String::new() } else { write_intervals(set, self.releases) }
-    }
-
-    /// One fact for each distinct value, in the order in which they appeared.
-    fn facts<T: PartialEq>(&self, owner: &ReleaseSet, values: impl IntoIterator<Item = (usize, T)>) -> Vec<Fact<T>> {
-        let mut distinct: Vec<(T, ReleaseSet)> = Vec::new();
-        for (at, value) in values {
-            match distinct.iter_mut().find(|(known, _)| *known == value) {
-                Some((_, set)) => set.insert(at),
-                None => distinct.push((value, ReleaseSet::interval(at, at))),
-            }
-        }
-        distinct.into_iter().map(|(fact, set)| Fact { releases: self.within(&set, owner), fact }).collect()
-    }
-
     fn table(
         &self,
         owner: &ReleaseSet,
@@ -103,7 +84,7 @@ impl Fold<'_> {
         keys.into_iter().map(|key| (key.clone(), facts(key))).collect()
     }
 
-    fn module(
+    fn imported_module(
         &self,
         name: &str,
         by_release: &ByRelease<'_>,
