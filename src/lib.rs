@@ -11,5 +11,7 @@ pub mod mine;
 pub mod model;
 pub mod output;
 pub mod rules;
+#[cfg(feature = "runner")]
+pub mod runner;
 pub mod source;
 pub mod syntax;

@@ -1,0 +1,255 @@
+//! What a run is, with every setting decided.
+
+use std::path::PathBuf;
+
+/// Everything that decides the losses of a run, apart from the model and the data.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunSpec {
+    /// How the release in effect tokenises, truncates and computes losses.
+    pub era: Era,
+    /// Strength of the pull towards the reference.
+    pub beta: f64,
+    /// The losses that are added up, each with its weight. Never empty.
+    pub losses: Vec<(LossKind, f64)>,
+    /// `f_divergence_type`.
+    pub divergence: Divergence,
+    /// `label_smoothing`.
+    pub label_smoothing: f64,
+    /// `ld_alpha`: the weight of tokens beyond the shorter of the two answers.
+    pub ld_alpha: Option<f64>,
+    /// `use_weighting`: pairs weigh what the policy would give them (WPO).
+    pub use_weighting: bool,
+    /// `discopop_tau`.
+    pub discopop_tau: f64,
+    /// What the policy is compared with.
+    pub reference: Reference,
+    /// The adapter; `None` trains the whole model.
+    pub lora: Option<LoraSpec>,
+    /// Most tokens of a prompt with an answer.
+    pub max_length: Option<usize>,
+    /// Most tokens of a prompt, in eras that have the argument.
+    pub max_prompt_length: Option<usize>,
+    /// Most tokens of an answer, in eras that have the argument.
+    pub max_completion_length: Option<usize>,
+    /// Which end is cut.
+    pub truncation: Truncation,
+    /// Pairs in a forward pass.
+    pub batch_size: usize,
+    /// Forward passes in a step of the optimizer.
+    pub accumulation: usize,
+    /// The optimizer.
+    pub optimizer: OptimizerSpec,
+    /// Steps of the optimizer of the whole run, which the schedule is stretched over; the runner may stop earlier.
+    pub total_steps: usize,
+    /// `seed`: of the adapter's first values and of everything drawn.
+    pub seed: u64,
+    /// `data_seed`, the seed of the order of the rows where it is not `seed`.
+    pub data_seed: Option<u64>,
+    /// Whether rows come in a random order.
+    pub shuffle: bool,
+    /// In which numbers the base model computes.
+    pub precision: Precision,
+}
+
+/// What a TRL release does with rows and losses; four ways are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Era {
+    /// Prompt and answer are tokenised together, the prompt is cut first.
+    Collator,
+    /// Prompt and answer are tokenised apart; both have lengths of their own.
+    Separate,
+    /// Prompt and prompt with answer are tokenised; only `max_length` is left.
+    Together,
+    /// As before, cut at the common prefix; rows whose prompt fills `max_length` are dropped.
+    CommonPrefix,
+}
+
+/// A loss by its name in TRL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LossKind {
+    /// `sigmoid`.
+    Sigmoid,
+    /// `hinge`.
+    Hinge,
+    /// `ipo`.
+    Ipo,
+    /// `sigmoid_norm`.
+    SigmoidNorm,
+    /// `exo_pair`.
+    ExoPair,
+    /// `nca_pair`.
+    NcaPair,
+    /// `robust`.
+    Robust,
+    /// `bco_pair`.
+    BcoPair,
+    /// `sppo_hard`.
+    SppoHard,
+    /// `aot`, which older releases call `aot_pair`.
+    Aot,
+    /// `aot_unpaired`, which older releases call `aot`.
+    AotUnpaired,
+    /// `apo_zero`.
+    ApoZero,
+    /// `apo_down`.
+    ApoDown,
+    /// `discopop`.
+    Discopop,
+    /// `sft`.
+    Sft,
+}
+
+/// `f_divergence_type`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Divergence {
+    /// `reverse_kl`.
+    ReverseKl,
+    /// `forward_kl`.
+    ForwardKl,
+    /// `js_divergence`.
+    JensenShannon,
+    /// `alpha_divergence`, with its coefficient.
+    Alpha(f64),
+}
+
+/// What the policy is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reference {
+    /// The model with its adapter off.
+    AdapterOff,
+    /// A frozen copy of the adapter as it was at the start.
+    CopiedAdapter,
+    /// A frozen copy of the model as it was at the start.
+    Copy,
+    /// Another model, of this folder.
+    Model(PathBuf),
+    /// Any of them, with the log-probabilities computed before training.
+    Precomputed(Box<Reference>),
+    /// A copy that follows the policy: every `steps` it becomes `alpha * policy + (1 - alpha) * reference`.
+    Synced {
+        /// `ref_model_mixup_alpha`.
+        alpha: f64,
+        /// `ref_model_sync_steps`.
+        steps: usize,
+    },
+}
+
+/// A LoRA adapter.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraSpec {
+    /// `r`.
+    pub rank: usize,
+    /// `lora_alpha`.
+    pub alpha: f64,
+    /// `lora_dropout`.
+    pub dropout: f64,
+    /// `target_modules`.
+    pub targets: Targets,
+    /// `use_rslora`.
+    pub rslora: bool,
+    /// `use_dora`.
+    pub dora: bool,
+    /// `modules_to_save`.
+    pub modules_to_save: Vec<String>,
+    /// `bias`.
+    pub bias: BiasTraining,
+}
+
+/// `target_modules`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Targets {
+    /// What PEFT chooses for the architecture.
+    Default,
+    /// `all-linear`.
+    AllLinear,
+    /// Names, each the end of a module's path.
+    Names(Vec<String>),
+    /// A regular expression over the whole path.
+    Regex(String),
+}
+
+/// `bias` of a LoRA configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BiasTraining {
+    /// `none`.
+    None,
+    /// `all`.
+    All,
+    /// `lora_only`.
+    LoraOnly,
+}
+
+/// Which end of a sequence that is too long is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Truncation {
+    /// `keep_start`.
+    KeepStart,
+    /// `keep_end`.
+    KeepEnd,
+}
+
+/// AdamW as PyTorch computes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OptimizerSpec {
+    /// `learning_rate`.
+    pub learning_rate: f64,
+    /// `adam_beta1`.
+    pub beta1: f64,
+    /// `adam_beta2`.
+    pub beta2: f64,
+    /// `adam_epsilon`.
+    pub epsilon: f64,
+    /// `weight_decay`.
+    pub weight_decay: f64,
+    /// `max_grad_norm`; 0 clips nothing.
+    pub max_grad_norm: f64,
+    /// `lr_scheduler_type`.
+    pub schedule: Schedule,
+    /// Steps of warm-up.
+    pub warmup_steps: usize,
+}
+
+/// `lr_scheduler_type`, those that are a formula.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Schedule {
+    /// `linear`.
+    Linear,
+    /// `constant`.
+    Constant,
+    /// `constant_with_warmup`.
+    ConstantWithWarmup,
+    /// `cosine`, with `num_cycles`.
+    Cosine(f64),
+    /// `cosine_with_restarts`, with `num_cycles`.
+    CosineWithRestarts(f64),
+    /// `polynomial`, with `lr_end` and `power`.
+    Polynomial(f64, f64),
+    /// `inverse_sqrt`, with `timescale`.
+    InverseSqrt(f64),
+    /// `cosine_with_min_lr`, with `num_cycles` and the lowest rate as a share of the highest.
+    CosineWithMinLr(f64, f64),
+    /// `warmup_stable_decay`, with `num_decay_steps` and the lowest rate as a share of the highest.
+    WarmupStableDecay(usize, f64),
+}
+
+/// In which numbers the base model computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// 32 bits.
+    Full,
+    /// `bf16`.
+    Bf16,
+    /// `fp16`.
+    Fp16,
+}
+
+/// A row after tokenisation: a prompt and its two answers, as token identifiers without padding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// The prompt.
+    pub prompt: Vec<u32>,
+    /// The answer that is preferred.
+    pub chosen: Vec<u32>,
+    /// The other.
+    pub rejected: Vec<u32>,
+}
