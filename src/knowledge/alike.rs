@@ -62,6 +62,14 @@ impl Knowledge {
         names.into_iter().for_each(|name| walk.name(name));
         Alike { starts: walk.starts.into_iter().filter(|start| *start < package.brief().len().max(1)).collect() }
     }
+
+    /// Unpacks what is known of a name and of its bases, so that it is there when it is asked for.
+    pub fn read_ahead(&self, name: &str) {
+        let package = name.split('.').next().and_then(|top| self.package(top));
+        let Some(package) = package else { return };
+        let newest = |other: &str| self.package(other).and_then(|other| other.brief().len().checked_sub(1));
+        self.alike(package, [name], Aspect::Parameters(&BTreeSet::new()), &newest);
+    }
 }
 
 struct Walk<'a, 'f> {
@@ -84,6 +92,9 @@ impl Walk<'_, '_> {
             let Some((path, name)) = dotted.rsplit_once('.') else { return };
             let Some(module) = owner.module(path, name) else { return };
             self.intervals(exported(module, name));
+            if let Some(inner) = owner.module(dotted, "") {
+                self.intervals(std::iter::once(inner.releases.as_str()));
+            }
             for export in module.definitions.get(name).into_iter().flatten() {
                 self.definition(owner, &export.fact.at);
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use super::parts::{Stored, StoredImports, Table};
-use super::{Curated, Imports, Learnt, Package};
+use super::{Curated, ImportGraph, Imports, Learnt, Package};
 
 /// Every mined file under `schemas/knowledge`, as `build.rs` packs it.
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
@@ -20,7 +20,7 @@ const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 #[derive(Debug, Default)]
 pub struct Knowledge {
     packages: BTreeMap<String, Package>,
-    imports: OnceLock<BTreeMap<String, Imports>>,
+    imports: OnceLock<BTreeMap<String, ImportGraph>>,
     curated: OnceLock<Curated>,
 }
 
@@ -51,13 +51,13 @@ impl Knowledge {
     /// The same with the imports of libraries.
     #[must_use]
     pub fn with_imports(self, imports: impl IntoIterator<Item = Imports>) -> Self {
-        let imports: BTreeMap<_, _> = imports.into_iter().map(|one| (one.package().to_owned(), one)).collect();
+        let imports: BTreeMap<_, _> = imports.into_iter().map(|one| (one.package().to_owned(), one.into())).collect();
         Self { imports: OnceLock::from(imports), ..self }
     }
 
     /// What happens when modules of a library are imported; of a library that is built in, or was given.
-    pub fn imports(&self, package: &str) -> Option<&Imports> {
-        let bundled = || IMPORTS.iter().map(|stored| (stored.name.to_owned(), Imports::open(stored))).collect();
+    pub fn imports(&self, package: &str) -> Option<&ImportGraph> {
+        let bundled = || IMPORTS.iter().map(|stored| (stored.name.to_owned(), ImportGraph::open(stored))).collect();
         self.imports.get_or_init(bundled).get(package)
     }
 

@@ -7,9 +7,8 @@ use std::str::FromStr;
 
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
-use super::imports::{Found, ImportedModule, Imports, When};
-use super::stored::Fact;
-use super::{Knowledge, Package};
+use super::imported::{Act, ModuleLines, NameLine};
+use super::{ImportGraph, Knowledge, Package};
 use crate::syntax::requirements::{normalize, parse_requirement_text};
 
 /// What is installed next to the known libraries.
@@ -216,17 +215,12 @@ impl<'a> Installed<'a> {
 struct At<'a> {
     package: &'a Package,
     release: usize,
-    imports: &'a Imports,
+    imports: &'a ImportGraph,
 }
 
 impl<'a> At<'a> {
-    fn found(&self, module: &'a ImportedModule, name: &str) -> Option<&'a Found> {
-        self.package.at(module.names.get(name)?, self.release)
-    }
-
-    fn ways(&self, facts: &'a [Fact<When>]) -> impl Iterator<Item = &'a str> {
-        let (package, release) = (self.package, self.release);
-        facts.iter().filter(move |fact| package.holds(&fact.releases, release)).map(|fact| fact.fact.when.as_str())
+    fn found(&self, module: ModuleLines<'a>, name: &str) -> Option<NameLine<'a>> {
+        module.names(name).find(|line| self.package.holds(line.releases, self.release))
     }
 
     fn refusal(&self, module: &str, reason: Reason) -> Box<Refusal> {
@@ -254,43 +248,33 @@ impl<'a> Walk<'_, 'a> {
         Ok(())
     }
 
-    fn load_all(&mut self, at: &At<'a>, found: Option<&Found>) -> Result<(), Box<Refusal>> {
-        found.into_iter().flat_map(|found| &found.loads).try_for_each(|module| self.load(at, module))
+    fn load_all(&mut self, at: &At<'a>, found: Option<NameLine<'_>>) -> Result<(), Box<Refusal>> {
+        let mut loads = found.into_iter().flat_map(|found| found.loads.split(' ')).filter(|module| !module.is_empty());
+        loads.try_for_each(|module| self.load(at, module))
     }
 
     fn load_one(&mut self, at: &At<'a>, name: &str) -> Result<(), Box<Refusal>> {
-        if !self.seen.insert(name.to_owned()) {
+        if self.seen.contains(name) {
             return Ok(());
         }
+        self.seen.insert(name.to_owned());
         if name == at.package.name() {
             self.check(at)?;
             self.clash(at)?;
         }
         let Some(module) = at.imports.module(name) else { return Ok(()) };
-        if at.ways(&module.raises).any(|when| self.set.holds(when) == Some(true)) {
-            return Err(at.refusal(name, Reason::Refuses));
-        }
-        for (requirement, facts) in &module.requires {
-            if self.happens(at, facts).is_some() {
-                self.require(at, name, requirement)?;
+        for line in module.acts() {
+            if !at.package.holds(line.releases, at.release) || self.set.holds(line.when) != Some(true) {
+                continue;
             }
-        }
-        for (need, facts) in &module.needs {
-            if let Some(when) = self.happens(at, facts) {
-                self.need(at, name, need, when)?;
-            }
-        }
-        for (loaded, facts) in &module.loads {
-            if self.happens(at, facts).is_some() {
-                self.load(at, loaded)?;
+            match line.act {
+                Act::Raises => return Err(at.refusal(name, Reason::Refuses)),
+                Act::Requires => self.require(at, name, line.thing)?,
+                Act::Needs => self.need(at, name, line.thing, line.when)?,
+                Act::Loads => self.load(at, line.thing)?,
             }
         }
         Ok(())
-    }
-
-    /// The condition under which something surely happens.
-    fn happens(&self, at: &At<'a>, facts: &'a [Fact<When>]) -> Option<&'a str> {
-        at.ways(facts).find(|when| self.set.holds(when) == Some(true))
     }
 
     /// `transformers.utils:is_rich_available`
@@ -307,12 +291,12 @@ impl<'a> Walk<'_, 'a> {
         };
         let Some(found) = at.imports.module(module) else { return Ok(()) };
         let (package, release) = (at.package.name().to_owned(), at.version());
-        if !at.package.holds(&found.releases, at.release) {
+        if !at.package.holds(found.releases(), at.release) {
             return Err(asking.refusal(by, Reason::Module { package, release, module: module.to_owned() }));
         }
         let target = at.found(found, name);
         // Of a module that fills itself nothing is missing.
-        let is_dynamic = !found.dynamic.is_empty() && at.package.holds(&found.dynamic, at.release);
+        let is_dynamic = !found.dynamic().is_empty() && at.package.holds(found.dynamic(), at.release);
         if !name.is_empty() && target.is_none() && !is_dynamic {
             let (module, name) = (module.to_owned(), name.to_owned());
             return Err(asking.refusal(by, Reason::Name { package, release, module, name }));

@@ -1,10 +1,12 @@
-//! What happens when modules of a library are imported: the stored form, `schemas/imports/<package>.json`.
+//! What happens when modules of a library are imported: the stored form, `schemas/imports/<package>.json`, and the form in which
+//! it is asked.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::parts::{Parts, StoredImports};
+use super::imported::{ImportedModule, ModuleLines};
+use super::parts::{Parts, StoredImports, message};
 use super::stored::Fact;
 
 /// The imports of one library, release by release. Intervals are those of the library's knowledge file.
@@ -15,7 +17,14 @@ pub struct Imports {
     #[serde(flatten)]
     checks: Checks,
     /// One that is missing imports nothing of other libraries, by itself or by what it loads.
-    modules: Parts<ImportedModule>,
+    modules: BTreeMap<String, ImportedModule>,
+}
+
+/// The same, to be asked.
+#[derive(Debug)]
+pub struct ImportGraph {
+    checks: Checks,
+    modules: Parts<String>,
 }
 
 /// What a library checks at run time.
@@ -33,13 +42,7 @@ pub struct Checks {
 impl Imports {
     /// The imports of a library, modules by dotted name.
     pub fn new(package: String, checks: Checks, modules: BTreeMap<String, ImportedModule>) -> Self {
-        Self { package, checks, modules: Parts::Whole(modules) }
-    }
-
-    /// Those that are built into the tool; nothing of them is read before it is asked for.
-    pub(super) fn open(stored: &'static StoredImports) -> Self {
-        let checks = serde_json::from_str(stored.checks).unwrap_or_default();
-        Self { package: stored.name.to_owned(), checks, modules: Parts::packed(&stored.modules) }
+        Self { package, checks, modules }
     }
 
     /// Normalised distribution name.
@@ -58,51 +61,28 @@ impl Imports {
     }
 }
 
-/// What importing one module does.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImportedModule {
-    /// The releases that have the module; empty: all.
-    #[serde(rename = "in", default, skip_serializing_if = "String::is_empty")]
-    pub releases: String,
-    /// Releases in which any name may exist; `-` for all of them.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub dynamic: String,
-    /// Modules of the same library that are loaded.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub loads: BTreeMap<String, Vec<Fact<When>>>,
-    /// What is imported from elsewhere: `transformers.utils:is_rich_available`, `peft:` for a module.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub needs: BTreeMap<String, Vec<Fact<When>>>,
-    /// Requirements that are checked, and that end the import where they are not met: `accelerate>=0.20`.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub requires: BTreeMap<String, Vec<Fact<When>>>,
-    /// When the module refuses to be imported.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub raises: Vec<Fact<When>>,
-    /// The names that other libraries import from the module, or users.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub names: BTreeMap<String, Vec<Fact<Found>>>,
+impl ImportGraph {
+    /// What is built into the tool; nothing of it is read before it is asked for.
+    pub(super) fn open(stored: &'static StoredImports) -> Self {
+        Self { checks: message(stored.checks).unwrap_or_default(), modules: Parts::packed(&stored.modules) }
+    }
+
+    /// What is checked at run time.
+    pub fn checks(&self) -> &Checks {
+        &self.checks
+    }
+
+    /// A module that leads to imports of other libraries, or that they import from.
+    pub fn module(&self, name: &str) -> Option<ModuleLines<'_>> {
+        self.modules.get(name).map(|lines| ModuleLines::new(lines))
+    }
 }
 
-/// A condition: literals that must all hold. `peft` (installed), `!rich`, `transformers>=4.46`, `?` (cannot be told),
-/// `mergekit@transformers.utils.import_utils._is_package_available` (what that function says of it).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct When {
-    /// Empty: always.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub when: String,
-}
-
-/// A name that exists.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Found {
-    /// The modules that are loaded to get it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub loads: Vec<String>,
-    /// Whether it is a function that returns a tuple whatever is asked.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub tuple: bool,
+impl From<Imports> for ImportGraph {
+    fn from(imports: Imports) -> Self {
+        let modules = imports.modules.into_iter().map(|(name, module)| (name, module.to_lines()));
+        Self { checks: imports.checks, modules: Parts::Whole(modules.collect()) }
+    }
 }
 
 /// The oldest release of another library.

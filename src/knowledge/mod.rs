@@ -9,6 +9,7 @@ mod callables;
 mod closure;
 mod curated;
 mod exports;
+mod imported;
 mod imports;
 mod joined;
 mod later;
@@ -31,7 +32,8 @@ pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
     Rewrite, TargetWord,
 };
-pub use imports::{Checks, Found, ImportedModule, Imports, Minimum, When};
+pub use imported::{Act, Found, ImportLine, ImportedModule, ModuleLines, NameLine, When};
+pub use imports::{Checks, ImportGraph, Imports, Minimum};
 pub use later::{LaterCheck, LaterChoice};
 pub use learnt::{Learnt, LearntError};
 pub use needs::Need;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pep440_rs::VersionSpecifiers;
 
 use super::ReleaseSet;
+use super::parts::message;
 use super::stored::Release;
 use crate::syntax::requirements::parse_requirement_text;
 
@@ -39,8 +40,8 @@ impl Need {
     }
 
     /// The same from the form that is built into the tool.
-    pub(super) fn packed(json: &str) -> Vec<Self> {
-        let needs: BTreeMap<String, Vec<(usize, usize)>> = serde_json::from_str(json).unwrap_or_default();
+    pub(super) fn packed(data: &[u8]) -> Vec<Self> {
+        let needs: BTreeMap<String, Vec<(usize, usize)>> = message(data).unwrap_or_default();
         let set = |runs: Vec<(usize, usize)>| runs.into_iter().flat_map(|(first, last)| first..=last).collect();
         needs.into_iter().filter_map(|(text, runs)| Self::read(&text, set(runs))).collect()
     }

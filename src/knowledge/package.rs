@@ -13,7 +13,7 @@ use super::callables::Callables;
 use super::exports::Exports;
 use super::joined::Joined;
 use super::needs::Need;
-use super::parts::{Stored, inflate};
+use super::parts::{Stored, message, unpack};
 use super::stored::{Callable, Fact, Module, Release};
 use super::{Learnt, LoadError, ReleaseSet};
 
@@ -382,7 +382,7 @@ impl Releases {
 
     fn complete(&self) -> &[Release] {
         self.complete.get_or_init(|| {
-            let stored = self.packed.and_then(|stored| serde_json::from_str(&inflate(stored.requirements)).ok());
+            let stored = self.packed.and_then(|stored| message(&unpack(stored.requirements)));
             let mut stored: Vec<Release> = stored.unwrap_or_default();
             for one in &self.learnt {
                 let at = self.brief().iter().position(|release| release.version == one.release().version);
@@ -394,7 +394,7 @@ impl Releases {
 
     fn brief(&self) -> &[Release] {
         let Some(stored) = self.packed else { return self.complete() };
-        self.brief.get_or_init(|| serde_json::from_str(stored.releases).unwrap_or_default())
+        self.brief.get_or_init(|| message(stored.releases).unwrap_or_default())
     }
 }
 

@@ -4,11 +4,9 @@
 //! that hold those are unpacked, and only those parts are parsed.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::ops::Bound;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-use flate2::read::DeflateDecoder;
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -20,12 +18,12 @@ pub(super) struct Stored {
     pub(super) name: &'static str,
     /// Whether only some callables were mined.
     pub(super) partial: bool,
-    /// The releases without what they require, as JSON.
-    pub(super) releases: &'static str,
-    /// The releases with it, as compressed JSON.
+    /// The releases without what they require.
+    pub(super) releases: &'static [u8],
+    /// The releases with it, compressed.
     pub(super) requirements: &'static [u8],
-    /// What releases require without extras, as JSON: each requirement with its runs of releases.
-    pub(super) needs: &'static str,
+    /// What releases require without extras: each requirement with its runs of releases.
+    pub(super) needs: &'static [u8],
     /// Modules by name.
     pub(super) exports: Table,
     /// Callables by full name.
@@ -37,8 +35,8 @@ pub(super) struct Stored {
 pub(super) struct StoredImports {
     /// Normalised distribution name.
     pub(super) name: &'static str,
-    /// What is checked at run time, as JSON.
-    pub(super) checks: &'static str,
+    /// What is checked at run time.
+    pub(super) checks: &'static [u8],
     /// Modules by name.
     pub(super) modules: Table,
 }
@@ -48,11 +46,11 @@ pub(super) struct StoredImports {
 pub(super) struct Table {
     /// All names in a row.
     pub(super) names: &'static str,
-    /// Where the name and the text of each part start; the last pair is where they end.
+    /// Where the name and the data of each part start; the last pair is where they end.
     pub(super) parts: &'static [(u32, u32)],
     /// The first part of each chunk and where its data starts; the last pair is where they end.
     pub(super) chunks: &'static [(u32, u32)],
-    /// Compressed chunks, each the text of whole parts in a row.
+    /// Compressed chunks, each of whole parts in a row.
     pub(super) data: &'static [u8],
 }
 
@@ -77,7 +75,7 @@ pub(super) struct Packed<T> {
 /// An unpacked chunk.
 #[derive(Debug)]
 struct Chunk<T> {
-    text: String,
+    data: Vec<u8>,
     parts: Box<[OnceLock<Option<Box<T>>>]>,
 }
 
@@ -131,14 +129,14 @@ impl<T: DeserializeOwned> Packed<T> {
         let first = self.table.chunks[at].0 as usize;
         let chunk = self.chunks.get(at)?.get_or_init(|| self.unpack(at));
         let start = |part: usize| (self.table.parts[part].1 - self.table.parts[first].1) as usize;
-        let read = || serde_json::from_str(chunk.text.get(start(index)..start(index + 1))?).ok();
+        let read = || message(chunk.data.get(start(index)..start(index + 1))?);
         chunk.parts.get(index - first)?.get_or_init(read).as_deref()
     }
 
     fn unpack(&self, at: usize) -> Chunk<T> {
         let ((first, from), (end, to)) = (self.table.chunks[at], self.table.chunks[at + 1]);
         let parts = std::iter::repeat_with(OnceLock::new).take((end - first) as usize).collect();
-        Chunk { text: inflate(&self.table.data[from as usize..to as usize]), parts }
+        Chunk { data: unpack(&self.table.data[from as usize..to as usize]), parts }
     }
 }
 
@@ -166,13 +164,14 @@ impl Table {
     }
 }
 
-/// The text of compressed data; empty if it is damaged, which a test of the build would tell.
-pub(super) fn inflate(data: &[u8]) -> String {
-    let mut text = String::new();
-    match DeflateDecoder::new(data).read_to_string(&mut text) {
-        Ok(_) => text,
-        Err(_) => String::new(),
-    }
+/// What `build.rs` has written, which is `MessagePack`; `None` if it is damaged, which a test of the build would tell.
+pub(super) fn message<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
+    rmp_serde::from_slice(data).ok()
+}
+
+/// Compressed data; empty if it is damaged.
+pub(super) fn unpack(data: &[u8]) -> Vec<u8> {
+    lz4_flex::block::decompress_size_prepended(data).unwrap_or_default()
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Parts<T> {

@@ -1,0 +1,211 @@
+//! What importing one module does, as the files store it and as lines to be asked.
+//!
+//! A set of releases is followed through hundreds of modules, of each of which little is read: so a module is kept as text, and
+//! nothing of it is built before it is needed. `build.rs` uses this file too, so that what is built in is in the same form.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::stored::Fact;
+
+/// What importing one module does, as `schemas/imports` stores it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImportedModule {
+    /// The releases that have the module; empty: all.
+    #[serde(rename = "in", default, skip_serializing_if = "String::is_empty")]
+    pub releases: String,
+    /// Releases in which any name may exist; `-` for all of them.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub dynamic: String,
+    /// Modules of the same library that are loaded.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub loads: BTreeMap<String, Vec<Fact<When>>>,
+    /// What is imported from elsewhere: `transformers.utils:is_rich_available`, `peft:` for a module.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub needs: BTreeMap<String, Vec<Fact<When>>>,
+    /// Requirements that are checked, and that end the import where they are not met: `accelerate>=0.20`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requires: BTreeMap<String, Vec<Fact<When>>>,
+    /// When the module refuses to be imported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub raises: Vec<Fact<When>>,
+    /// The names that other libraries import from the module, or users.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, Vec<Fact<Found>>>,
+}
+
+/// A condition: literals that must all hold. `peft` (installed), `!rich`, `transformers>=4.46`, `?` (cannot be told),
+/// `mergekit@transformers.utils.import_utils._is_package_available` (what that function says of it).
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct When {
+    /// Empty: always.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub when: String,
+}
+
+/// A name that exists.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Found {
+    /// The modules that are loaded to get it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loads: Vec<String>,
+    /// Whether it is a function that returns a tuple whatever is asked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tuple: bool,
+}
+
+/// Between the parts of a line.
+const GAP: char = '\t';
+
+/// What a line speaks of: its first character.
+mod kind {
+    pub(super) const RELEASES: char = 'i';
+    pub(super) const DYNAMIC: char = 'd';
+    pub(super) const LOADS: char = 'l';
+    pub(super) const NEEDS: char = 'n';
+    pub(super) const REQUIRES: char = 'r';
+    pub(super) const RAISES: char = 'x';
+    /// A name.
+    pub(super) const NAME: char = 'f';
+    /// A name that is a function which returns a tuple.
+    pub(super) const TUPLE: char = 't';
+}
+
+impl ImportedModule {
+    /// The same as lines: the kind, the releases, the condition (of a name, the modules that are loaded), the thing.
+    pub fn to_lines(&self) -> String {
+        let mut lines = String::new();
+        let mut line = |kind: char, releases: &str, when: &str, thing: &str| {
+            lines.push(kind);
+            for (at, part) in [releases, when, thing].into_iter().enumerate() {
+                if at > 0 {
+                    lines.push(GAP);
+                }
+                lines.push_str(part);
+            }
+            lines.push('\n');
+        };
+        for (kind, releases) in [(kind::RELEASES, &self.releases), (kind::DYNAMIC, &self.dynamic)] {
+            if !releases.is_empty() {
+                line(kind, releases, "", "");
+            }
+        }
+        for fact in &self.raises {
+            line(kind::RAISES, &fact.releases, &fact.fact.when, "");
+        }
+        let tables = [(kind::REQUIRES, &self.requires), (kind::NEEDS, &self.needs), (kind::LOADS, &self.loads)];
+        for (kind, table) in tables {
+            for (thing, fact) in table.iter().flat_map(|(thing, facts)| facts.iter().map(move |fact| (thing, fact))) {
+                line(kind, &fact.releases, &fact.fact.when, thing);
+            }
+        }
+        for (name, fact) in self.names.iter().flat_map(|(name, facts)| facts.iter().map(move |fact| (name, fact))) {
+            let kind = if fact.fact.tuple { kind::TUPLE } else { kind::NAME };
+            line(kind, &fact.releases, &fact.fact.loads.join(" "), name);
+        }
+        lines
+    }
+}
+
+/// What importing a module does, to be asked: the text of [`ImportedModule::to_lines`].
+#[derive(Debug, Clone, Copy)]
+pub struct ModuleLines<'a>(&'a str);
+
+/// Something that happens when a module is imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ImportLine<'a> {
+    /// What happens.
+    pub act: Act,
+    /// In which releases; empty: all that have the module.
+    pub releases: &'a str,
+    /// When, as in [`When::when`].
+    pub when: &'a str,
+    /// The module, name or requirement.
+    pub thing: &'a str,
+}
+
+/// What importing a module does, in the order in which it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// Refuses.
+    Raises,
+    /// Checks a requirement.
+    Requires,
+    /// Imports something of another library.
+    Needs,
+    /// Loads a module of the same library.
+    Loads,
+}
+
+/// A name of a module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NameLine<'a> {
+    /// In which releases; empty: all that have the module.
+    pub releases: &'a str,
+    /// The modules that are loaded to get it, with spaces between them.
+    pub loads: &'a str,
+    /// Whether it is a function that returns a tuple whatever is asked.
+    pub tuple: bool,
+}
+
+impl<'a> ModuleLines<'a> {
+    /// Lines that [`ImportedModule::to_lines`] wrote.
+    pub fn new(lines: &'a str) -> Self {
+        Self(lines)
+    }
+
+    /// The releases that have the module; empty: all.
+    pub fn releases(self) -> &'a str {
+        self.head(kind::RELEASES)
+    }
+
+    /// Releases in which any name may exist.
+    pub fn dynamic(self) -> &'a str {
+        self.head(kind::DYNAMIC)
+    }
+
+    /// What importing it does, in order.
+    pub fn acts(self) -> impl Iterator<Item = ImportLine<'a>> {
+        let lines = self.0.split_terminator('\n').map(parts);
+        lines.filter_map(|(kind, releases, when, thing)| {
+            let act = match kind {
+                kind::RAISES => Act::Raises,
+                kind::REQUIRES => Act::Requires,
+                kind::NEEDS => Act::Needs,
+                kind::LOADS => Act::Loads,
+                _ => return None,
+            };
+            Some(ImportLine { act, releases, when, thing })
+        })
+    }
+
+    /// What is known of one of its names.
+    pub fn names(self, name: &str) -> impl Iterator<Item = NameLine<'a>> {
+        let end = format!("{GAP}{name}\n");
+        let mut from = 0;
+        let ends = std::iter::from_fn(move || {
+            let at = from + self.0[from..].find(&end)?;
+            from = at + end.len();
+            Some(&self.0[self.0[..at].rfind('\n').map_or(0, |line| line + 1)..from - 1])
+        });
+        ends.map(parts)
+            .filter(|(kind, ..)| matches!(*kind, kind::NAME | kind::TUPLE))
+            .map(|(kind, releases, loads, _)| NameLine { releases, loads, tuple: kind == kind::TUPLE })
+    }
+
+    /// The releases of a line of this kind, of which there is at most one, before all others.
+    fn head(self, wanted: char) -> &'a str {
+        let lines = self.0.split_terminator('\n').map(parts);
+        let mut heads = lines.take_while(|(kind, ..)| matches!(*kind, kind::RELEASES | kind::DYNAMIC));
+        heads.find(|(kind, ..)| *kind == wanted).map_or("", |(_, releases, ..)| releases)
+    }
+}
+
+fn parts(line: &str) -> (char, &str, &str, &str) {
+    let kind = line.chars().next().unwrap_or_default();
+    let mut parts = line.get(kind.len_utf8()..).unwrap_or_default().splitn(3, GAP);
+    let mut part = || parts.next().unwrap_or_default();
+    (kind, part(), part(), part())
+}
