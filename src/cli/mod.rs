@@ -65,6 +65,8 @@ enum Failure {
 pub fn main() -> ExitCode {
     driver::install_panic_hook();
     let cli = Cli::parse();
+    // This thread works too, instead of waiting for one more. It fails where threads run already, and then nothing is lost.
+    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
     let mut terminal = Terminal::new(cli.global.color);
     let result = catch_unwind(AssertUnwindSafe(|| run(cli, &mut terminal)));
     let exit = match result {

@@ -22,7 +22,7 @@ const STACK: usize = 512 << 20;
 pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
-        state.work = SCRIPT_WORK;
+        state.limit_work(SCRIPT_WORK);
         state.load(module, true);
         state.path = Cond::TRUE;
         state.run_uncalled(module);
@@ -37,7 +37,7 @@ pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
 pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host) -> Option<Trace> {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
-        state.work = FUNCTION_WORK;
+        state.limit_work(FUNCTION_WORK);
         let scope = state.load(module, true);
         state.path = Cond::TRUE;
         let mut names = qualified.split('.');
@@ -120,16 +120,9 @@ fn some_function(value: &Value) -> Option<Value> {
     value.alternatives().into_iter().map(|(_, value)| value).find(|value| matches!(value, Value::Function(_)))
 }
 
-fn on_big_stack<T: Send + Default>(act: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, act);
-        match thread.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(value)) => value,
-            // Our bug, reported as ours further up.
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => T::default(),
-        }
-    })
+/// On a stack of its own: a thread would do the same, and its memory is slow to grow.
+fn on_big_stack<T>(act: impl FnOnce() -> T) -> T {
+    stacker::grow(STACK, act)
 }
 
 impl Interpreter<'_> {

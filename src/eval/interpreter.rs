@@ -74,8 +74,8 @@ pub(super) struct Interpreter<'h> {
     pub(super) detached: bool,
     /// Attributes of what a parser filled are flags even then.
     pub(super) keep_flags: bool,
-    /// The evaluation ends when this much work is done on conditions.
-    pub(super) work: u64,
+    /// The evaluation ends when the thread has done this much work on conditions.
+    work_end: u64,
     next_id: u32,
     steps: u32,
     depth: usize,
@@ -218,7 +218,7 @@ impl<'h> Interpreter<'h> {
             unrolled: 1,
             detached: false,
             keep_flags: false,
-            work: u64::MAX,
+            work_end: u64::MAX,
             next_id: 1,
             steps: 0,
             depth: 0,
@@ -229,7 +229,7 @@ impl<'h> Interpreter<'h> {
     /// Counts a step; `false` when there are none left or the nesting is too deep.
     pub(super) fn enter(&mut self) -> bool {
         self.steps += 1;
-        if self.steps > STEPS || super::worlds::work_done() > self.work {
+        if self.steps > STEPS || super::worlds::work_done() > self.work_end {
             self.trace.exhausted = true;
             return false;
         }
@@ -254,7 +254,12 @@ impl<'h> Interpreter<'h> {
         self.next_id = first;
     }
 
-    /// For an evaluation on a thread of the usual size.
+    /// Ends the evaluation after this much more work on conditions.
+    pub(super) fn limit_work(&mut self, most: u64) {
+        self.work_end = super::worlds::work_done() + most;
+    }
+
+    /// For an evaluation on a stack of the usual size.
     pub(super) fn limit_depth(&mut self) {
         self.max_depth = 100;
     }

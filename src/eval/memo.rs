@@ -20,7 +20,7 @@ struct Answer {
 }
 
 thread_local! {
-    /// An evaluation has a thread of its own. By a hash, so that a question need not be copied to be looked up.
+    /// Of each thread. By a hash, so that a question need not be copied to be looked up.
     static ANSWERS: RefCell<FxHashMap<u64, Answer>> = RefCell::default();
 }
 

@@ -16,7 +16,7 @@ use super::{Atom, Cond, Const, Symbol, Tri};
 const MAX_WHOLE: f64 = 9.0e15;
 
 thread_local! {
-    /// An evaluation has a thread of its own.
+    /// What this thread has done so far.
     static WORK: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -25,7 +25,7 @@ pub(super) fn spend(steps: usize) {
     WORK.set(WORK.get() + steps as u64);
 }
 
-/// A measure of the time that the present evaluation has spent on conditions: it does not depend on the machine.
+/// A measure of the time that this thread has spent on conditions: it does not depend on the machine.
 pub(super) fn work_done() -> u64 {
     WORK.get()
 }

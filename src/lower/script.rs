@@ -1,9 +1,11 @@
 //! Scripts and the calls of libraries in them.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rayon::prelude::*;
+use ruff_python_ast::Stmt;
 
 use super::config::ArgumentFile;
 use super::environment::Environments;
@@ -59,20 +61,40 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
     let named = in_parallel(&code, read).into_iter().zip(&code).filter_map(|(module, path)| Some((*path, module?)));
     let (paths, modules): (Vec<&PathBuf>, Vec<_>) = named.unzip();
     let reaching = Reach::new(host, request.knowledge).files(&modules);
-    let evaluate = |(path, module): &(&PathBuf, &Arc<PythonModule>)| {
+    let evaluate = |module: &Arc<PythonModule>| {
         let alone = Alone(host);
         let host: &dyn Host = if reaching.contains(&module.file()) { host } else { &alone };
         let mut trace = eval::run_script(module, host);
         super::flags::complete(&mut trace, request.knowledge);
-        let trace = Arc::new(trace);
-        Script {
-            path: PathBuf::clone(path),
-            trace,
-            environment: Arc::new(environments.of(path)),
-            variants: Arc::default(),
-        }
+        Arc::new(trace)
     };
-    in_parallel(&paths.into_iter().zip(&modules).collect::<Vec<_>>(), evaluate)
+    let evaluate_all = || in_parallel(&modules, evaluate);
+    let meanwhile = || {
+        read_ahead(&modules, request.knowledge);
+        in_parallel(&paths, |path| Arc::new(environments.of(path)))
+    };
+    let (traces, environments) = rayon::join(evaluate_all, meanwhile);
+    let all = paths.iter().zip(traces).zip(environments);
+    let script = |((path, trace), environment): ((&&PathBuf, _), _)| Script {
+        path: PathBuf::clone(path),
+        trace,
+        environment,
+        variants: Arc::default(),
+    };
+    all.map(script).collect()
+}
+
+/// Reads what is known of the names that scripts import.
+fn read_ahead(modules: &[Arc<PythonModule>], knowledge: &Knowledge) {
+    let mut names = BTreeSet::new();
+    for statement in modules.iter().flat_map(|module| module.body()) {
+        let Stmt::ImportFrom(import) = statement else { continue };
+        let Some(module) = import.module.as_ref().filter(|_| import.level == 0) else { continue };
+        names.extend(import.names.iter().map(|alias| format!("{module}.{}", alias.name)));
+    }
+    for name in &names {
+        knowledge.read_ahead(name);
+    }
 }
 
 /// Does the same with each item, in order; on several threads unless there is only one, for which starting them takes long.

@@ -1,6 +1,6 @@
 //! Names that a release does not export.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::Outcome;
 use super::declare::declare_rule;
@@ -8,7 +8,7 @@ use super::versions::{Reach, Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::ImportEvent;
-use crate::knowledge::{Curated, Package, ReleaseSet, Resolution};
+use crate::knowledge::{Aspect, Knowledge, Package, ReleaseSet, Resolution};
 use crate::lower::{Analysis, Script};
 use crate::source::FileId;
 
@@ -102,23 +102,26 @@ pub(super) fn report_imports<'s>(
             import.name.as_deref().is_some_and(|name| select(&versions, &format!("{module}.{name}")))
         };
         let imports: Vec<&ImportEvent> = imports.into_iter().filter(is_selected).collect();
-        check(versions, module, &imports, (meta, context.knowledge.curated()))
+        check(versions, module, &imports, (meta, context.knowledge))
     };
     by_module.into_iter().filter_map(check).collect()
 }
 
 /// The releases that lack a name, among those of a name that some release has. A name that no release is known to have
 /// may be a submodule or something that mining does not see.
-fn lacking(package: &Package, module: &str, name: &str, curated: &Curated) -> Option<ReleaseSet> {
+fn lacking(package: &Package, module: &str, name: &str, knowledge: &Knowledge) -> Option<ReleaseSet> {
     let full = format!("{module}.{name}");
-    let all = package.all();
-    let having = all
-        .iter()
-        .any(|release| matches!(package.resolve(&full, release), Resolution::Definition(_) | Resolution::Other));
-    let computing = curated.computing(package.name(), name).map(|releases| package.releases_in(releases));
-    let may_have = computing.fold(ReleaseSet::default(), |known, releases| &known | &releases);
-    let lacks = |release: &usize| package.resolve(&full, *release) == Resolution::NotExported;
-    having.then(|| (&all - &may_have).iter().filter(lacks).collect())
+    let alike = knowledge.alike(package, [full.as_str()], Aspect::Parameters(&BTreeSet::new()), &|_| None);
+    let (mut having, mut lacking) = (false, ReleaseSet::default());
+    for run in alike.cut(&package.all()) {
+        match package.resolve(&full, run.iter().next()?) {
+            Resolution::Definition(_) | Resolution::Other => having = true,
+            Resolution::NotExported => lacking = &lacking | &run,
+            Resolution::Unknown => {}
+        }
+    }
+    let computing = knowledge.curated().computing(package.name(), name).map(|releases| package.releases_in(releases));
+    having.then(|| computing.fold(lacking, |lacking, may_have| &lacking - &may_have))
 }
 
 /// An import, the name it asks for, and the releases that lack it.
@@ -128,13 +131,13 @@ fn check<'i>(
     versions: Versions<'_>,
     module: &str,
     imports: &[&'i ImportEvent],
-    (meta, curated): (&RuleMeta, &Curated),
+    (meta, knowledge): (&RuleMeta, &Knowledge),
 ) -> Option<(Diagnostic, Vec<Missing<'i>>)> {
     let in_effect = versions.in_effect()?;
     let names =
         imports.iter().filter_map(|import| Some((*import, import.name.as_deref().filter(|name| *name != "*")?)));
     let missing =
-        names.filter_map(|(import, name)| Some((import, name, lacking(versions.package, module, name, curated)?)));
+        names.filter_map(|(import, name)| Some((import, name, lacking(versions.package, module, name, knowledge)?)));
     let reached: Vec<(Missing<'_>, Reach)> = missing
         .map(|(import, name, lacking)| {
             let reach = versions.reach(&Outcome::certainly(lacking.clone()), in_effect);

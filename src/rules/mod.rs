@@ -199,7 +199,10 @@ pub fn judged<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<&'a Libr
             || handling.iter().any(|name| is_guard(name) || is_import(name))
     };
     let calls = analysis.calls.iter().filter(|call| !is_guarded(call));
-    calls.filter(|call| !is_patched(call, context.knowledge)).collect()
+    let mut calls: Vec<&LibraryCall> = calls.filter(|call| !is_patched(call, context.knowledge)).collect();
+    // Those that take longest come first, or the threads would wait for the last of them.
+    calls.sort_by_key(|call| !call.trains);
+    calls
 }
 
 /// These calls, ready to be asked about.

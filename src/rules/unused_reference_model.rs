@@ -81,14 +81,19 @@ impl Rule for UnusedReferenceModel {
 
     fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let trainers = analysis.calls.iter().filter(|call| call.trains && call.script == script.path);
-        let calls = trainers.filter_map(|run| Call::new(run, context.knowledge));
-        let calls: Vec<Call<'_>> = calls.filter(takes_reference).collect();
+        let mut calls: Vec<Call<'_>> = trainers.filter_map(|run| Call::new(run, context.knowledge)).collect();
+        let curated = context.knowledge.curated();
+        // Whether a trainer takes a reference costs far more to tell than whether something is unused.
+        if !script.trace.calls.iter().any(|event| unused_reference(analysis, event, &calls, curated).is_some()) {
+            return;
+        }
+        calls.retain(takes_reference);
         if calls.is_empty() {
             return;
         }
         let mut known: Vec<UnusedValue> = Vec::new();
         for event in &script.trace.calls {
-            let Some(unused) = unused_reference(analysis, event, &calls, context.knowledge.curated()) else { continue };
+            let Some(unused) = unused_reference(analysis, event, &calls, curated) else { continue };
             // `if flag: ref = load(a)`, `else: ref = load(b)`: one variable, one finding.
             if !known.iter().any(|other| other.edits == unused.edits) {
                 found.push(report(&unused, event, &calls));
