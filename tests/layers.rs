@@ -79,9 +79,8 @@ fn is_allowed(from: &str, to: &str) -> bool {
         ("mine", to) => UNDER_MINE.contains(&to),
         // Training gets what was read, and reads nothing of the user's configuration itself.
         ("runner", to) => UNDER_RUNNER.contains(&to),
-        ("cli", "runner") => true,
-        // Mining comes before a check, and is no part of it.
-        ("cli", "mine") => true,
+        // Mining comes before a check, and training after it; neither is a part of it.
+        ("cli", "mine" | "runner") => true,
         _ => match (height(from), height(to)) {
             (Some(from), Some(to)) => to < from,
             // The crate's own root (`lib.rs`, `main.rs`), or a name that is no layer (a macro).
