@@ -102,10 +102,11 @@ fn pack(mined: Mined, out: &Path, list: &mut String) -> Result<(), Box<dyn Error
     let package = &mined.package;
     writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
     let requirements = lz4_flex::block::compress_prepend_size(&message(&mined.releases)?);
-    let whole: [(&str, Vec<u8>); 3] = [
+    let whole: [(&str, Vec<u8>); 4] = [
         ("releases", message(&brief(&mined.releases))?),
         ("requirements", requirements),
-        ("needs", message(&needs(&mined.releases))?),
+        ("needs", message(&needs(&mined.releases, false))?),
+        ("extra_needs", message(&needs(&mined.releases, true))?),
     ];
     for (member, data) in whole {
         let file = format!("{package}.{member}");
@@ -198,13 +199,13 @@ fn brief(releases: &[serde_json::Map<String, Value>]) -> Vec<serde_json::Map<Str
     releases
 }
 
-/// What releases require whatever extras are asked for: each requirement once, with the first and last release of every run of
-/// releases that have it.
-fn needs(releases: &[serde_json::Map<String, Value>]) -> BTreeMap<&str, Vec<(usize, usize)>> {
+/// What releases require, whatever extras are asked for or only with one: each requirement once, with the first and last release
+/// of every run of releases that have it.
+fn needs(releases: &[serde_json::Map<String, Value>], of_extras: bool) -> BTreeMap<&str, Vec<(usize, usize)>> {
     let mut needs: BTreeMap<&str, Vec<(usize, usize)>> = BTreeMap::new();
     for (at, release) in releases.iter().enumerate() {
         let requires = release.get("requires").and_then(Value::as_array).into_iter().flatten();
-        for requirement in requires.filter_map(Value::as_str).filter(|text| !text.contains("extra ==")) {
+        for requirement in requires.filter_map(Value::as_str).filter(|text| text.contains("extra ==") == of_extras) {
             let runs = needs.entry(requirement).or_default();
             match runs.last_mut() {
                 Some((_, last)) if *last + 1 >= at => *last = at,

@@ -28,6 +28,8 @@ def main(oldest):
             "requires_python": files[0]["requires_python"],
             "yanked": all(one["yanked"] for one in releases[version]),
         }
+        if entry["yanked"] and files[0]["yanked_reason"]:
+            entry["because"] = files[0]["yanked_reason"].strip()
         lines.append(f' "{version}": {json.dumps(entry)}')
     print("{\n" + ",\n".join(lines) + "\n}")
 

@@ -28,6 +28,8 @@ struct JsonRule {
     summary: &'static str,
     severity: &'static str,
     aliases: &'static [&'static str],
+    /// Whether it runs without being selected.
+    default: bool,
 }
 
 pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -42,6 +44,7 @@ pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit,
                 summary: meta.summary,
                 severity: meta.severity.as_str(),
                 aliases: meta.aliases,
+                default: !meta.is_opt_in,
             };
             let list: Vec<JsonRule> = metas.iter().map(mirror).collect();
             serde_json::to_writer_pretty(&mut *out, &list).map_err(std::io::Error::from)?;
@@ -51,7 +54,8 @@ pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit,
             let width = metas.iter().map(|meta| meta.name.len()).max().unwrap_or(0);
             for meta in metas {
                 let severity = meta.severity.as_str();
-                writeln!(out, "{}  {:width$}  {severity:7}  {}", meta.code, meta.name, meta.summary)?;
+                let note = if meta.is_opt_in { " (only if selected)" } else { "" };
+                writeln!(out, "{}  {:width$}  {severity:7}  {}{note}", meta.code, meta.name, meta.summary)?;
             }
         }
     }

@@ -103,7 +103,7 @@ pub fn check_and<T>(job: &Job<'_>, look: impl FnOnce(&Analysis) -> T) -> (Report
     let context = rules::Context::new(job.knowledge, job.sources);
     let found = findings(job, &analysis, &context, &mut report.problems);
     let settled = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
-    report.findings = without_consequences(settled);
+    report.findings = rules::without_consequences(settled);
     let seen = guarded(&mut report.problems, "looking at the project", || look(&analysis));
     report.problems.extend(analysis.problems);
     suppress_findings(job, &mut report);
@@ -130,7 +130,7 @@ fn findings(
     };
     let judged = rules::judged(analysis, context);
     let about_call = |call: &&LibraryCall| {
-        let calls = rules::Call::about_each(call, context.knowledge);
+        let calls = rules::Call::about_each(call, context);
         each(&|rule| rules::check_calls(rule, analysis, &calls))
     };
     let about_files = || each(&|rule| rules::check_files(rule, analysis, context));
@@ -148,17 +148,6 @@ fn findings(
         }
     }
     by_rule.into_iter().flat_map(rules::join).collect()
-}
-
-/// Leaves out what is reported already by its cause, at least as severely.
-fn without_consequences(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
-    let causes: Vec<_> = findings.iter().map(|one| ((one.rule, one.primary.span), one.severity)).collect();
-    let is_told = |finding: &Diagnostic| {
-        finding.follows.is_some_and(|cause| {
-            causes.iter().any(|(reported, severity)| *reported == cause && *severity >= finding.severity)
-        })
-    };
-    findings.into_iter().filter(|finding| !is_told(finding)).collect()
 }
 
 /// Applies the comments. What they are wrong about is settled like every other finding.

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::knowledge::{Asked, Knowledge, Package, ReleaseSet};
-use crate::lower::{self, NoSet, Pools};
+use crate::lower::{Pair, Pairs, Pools};
 use crate::model::{Choice, Environment};
 
 /// What is imported of a package to see whether it works: what most of its users begin with.
@@ -36,31 +36,9 @@ pub struct Cell {
     /// `4.46.0 - 4.57.6`
     pub releases: String,
     /// What is known.
-    pub outcome: Outcome,
+    pub outcome: Pair,
     /// Why, for the newest releases of the row and the cell.
     pub reason: Option<String>,
-}
-
-/// What becomes of two releases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// They install and can be imported, with some releases of what they require.
-    Works,
-    /// They install and cannot be imported.
-    Fails,
-    /// Their requirements do not allow it.
-    Contradiction,
-}
-
-impl Outcome {
-    /// `works`, `fails`, `contradiction`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Works => "works",
-            Self::Fails => "fails",
-            Self::Contradiction => "contradiction",
-        }
-    }
 }
 
 /// Tries every pair of releases that an installer may take. The others are the newest that go with both.
@@ -72,32 +50,19 @@ pub fn of(knowledge: &Knowledge, rows: &Package, columns: &Package, choice: &Cho
     let asked: Vec<Asked> =
         used.map(|(module, name)| Asked { module: (*module).to_owned(), name: (*name).to_owned() }).collect();
     let across = pools.releases(columns.name());
-    let attempt = |row: usize, column: usize| {
-        let pinned = pools.clone().with(rows.name(), row).with(columns.name(), column);
-        match lower::nearest(&pinned, &wanted, &asked) {
-            Ok(_) => (Outcome::Works, None),
-            Err(NoSet::Refused(refusal)) => (Outcome::Fails, Some(refusal.to_string())),
-            Err(NoSet::Contradiction(facts)) => (Outcome::Contradiction, Some(facts.join("; "))),
-        }
-    };
     let down = pools.releases(rows.name());
-    let all: Vec<Vec<(Outcome, Option<String>)>> =
-        down.par_iter().map(|row| across.iter().map(|column| attempt(*row, *column)).collect()).collect();
-    let is_alike =
-        |left: usize, right: usize| all[left].iter().map(|cell| cell.0).eq(all[right].iter().map(|cell| cell.0));
-    let lines = runs(down.len(), is_alike).into_iter().map(|(first, last)| {
-        let cells = &all[last];
-        let runs = runs(across.len(), |left, right| cells[left].0 == cells[right].0).into_iter();
-        Line {
-            releases: interval(rows, &down[first..=last]),
-            cells: runs
-                .map(|(first, last)| Cell {
-                    releases: interval(columns, &across[first..=last]),
-                    outcome: cells[last].0,
-                    reason: cells[last].1.clone().filter(|text| !text.is_empty()),
-                })
-                .collect(),
-        }
+    let pairs = Pairs::new(pools, rows, columns, asked);
+    let all: Vec<Vec<Pair>> = down.par_iter().map(|row| pairs.row(*row, &across)).collect();
+    let rows_alike = runs(down.len(), |left, right| all[left] == all[right]);
+    let lines = rows_alike.par_iter().map(|(first, bottom)| {
+        let cells = &all[*bottom];
+        let cell = |(first, last): (usize, usize)| Cell {
+            releases: interval(columns, &across[first..=last]),
+            outcome: cells[last],
+            reason: pairs.reason(down[*bottom], across[last]).filter(|text| !text.is_empty()),
+        };
+        let cells = runs(across.len(), |left, right| cells[left] == cells[right]).into_iter().map(cell).collect();
+        Line { releases: interval(rows, &down[*first..=*bottom]), cells }
     });
     Matrix { rows: rows.name().to_owned(), columns: columns.name().to_owned(), lines: lines.collect() }
 }

@@ -263,7 +263,8 @@ impl Settings {
         };
         let kept = self.targets.iter().filter(|target| !given(target)).cloned();
         let targets = kept.chain(targets.iter().cloned()).collect();
-        Self { enabled: catalogue(), severity: Vec::new(), targets, ..self.clone() }
+        let enabled = catalogue().into_iter().filter(|meta| !meta.is_opt_in).collect();
+        Self { enabled, severity: Vec::new(), targets, ..self.clone() }
     }
 
     /// Whether the rule runs at all.
@@ -337,7 +338,10 @@ fn enabled(config: &Config, overrides: &Overrides) -> Vec<&'static RuleMeta> {
     let runs = |meta: &&'static RuleMeta| {
         let matching = votes.iter().filter(|(selector, ..)| selector.matches(meta));
         let decisive = matching.max_by_key(|(selector, layer, ignore)| (selector.specificity(), *layer, *ignore));
-        decisive.is_some_and(|(.., ignore)| !ignore)
+        // Nobody has selected what stands in no list.
+        let is_default = overrides.select.is_none() && config.select.is_none();
+        let by_default = |selector: &Selector| is_default && *selector == Selector::All && meta.is_opt_in;
+        decisive.is_some_and(|(selector, _, ignore)| !ignore && !by_default(selector))
     };
     catalogue().into_iter().filter(runs).collect()
 }

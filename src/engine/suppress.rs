@@ -32,6 +32,7 @@ pub static UNUSED_SUPPRESSION: RuleMeta = RuleMeta {
     severity: Severity::Warning,
     aliases: &[],
     left_by: &[],
+    is_opt_in: false,
     page: "\
 ## What it does
 
@@ -65,6 +66,7 @@ pub static INVALID_SUPPRESSION: RuleMeta = RuleMeta {
     severity: Severity::Warning,
     aliases: &["unknown-rule-in-suppression"],
     left_by: &[],
+    is_opt_in: false,
     page: "\
 ## What it does
 
@@ -200,14 +202,16 @@ fn unused(suppression: &Suppression, view: &View, settings: &Settings) -> Option
     };
     let Some(rules) = rules else {
         // A rule that did not run might have needed it.
-        let all_ran = catalogue().iter().all(|meta| settings.is_enabled(meta.name));
+        // A comment for everything is not written for a rule that nobody selected.
+        let all_ran = catalogue().iter().all(|meta| meta.is_opt_in || settings.is_enabled(meta.name));
         let is_unused = suppression.used.is_empty() && all_ran && suppression.directive.mistakes.is_empty();
         return is_unused.then(|| whole("this comment suppresses nothing".to_owned()));
     };
     let is_unused = |index: usize| {
         let ran = |selector: &Selector| {
             let mut matching = catalogue().into_iter().filter(|meta| selector.matches(meta));
-            matching.all(|meta| settings.is_enabled(meta.name))
+            let is_left_out = |meta: &RuleMeta| meta.is_opt_in && !matches!(selector, Selector::Rule(_));
+            matching.all(|meta| settings.is_enabled(meta.name) || is_left_out(meta))
         };
         !suppression.used.contains(&index) && rules[index].selector.as_ref().is_some_and(ran)
     };

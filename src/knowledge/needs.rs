@@ -1,13 +1,13 @@
 //! What releases require of other distributions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pep440_rs::VersionSpecifiers;
 
 use super::ReleaseSet;
 use super::parts::message;
 use super::stored::Release;
-use crate::syntax::requirements::parse_requirement_text;
+use crate::syntax::requirements::{normalize, parse_requirement_with_extras};
 
 /// One requirement, and the releases that have it.
 #[derive(Debug, Clone)]
@@ -16,8 +16,12 @@ pub struct Need {
     pub name: String,
     /// What it must be.
     pub specifiers: VersionSpecifiers,
+    /// The extras of it that are wanted, by normalised name.
+    pub extras: BTreeSet<String>,
     /// The environment marker under which it holds, as written.
     pub marker: Option<String>,
+    /// The extra that brings it, by normalised name.
+    pub extra: Option<String>,
     /// The releases that require it.
     pub releases: ReleaseSet,
 }
@@ -28,11 +32,11 @@ impl Need {
         format!("{}{}", self.name, self.specifiers.to_string().replace(", ", ","))
     }
 
-    /// The requirements of these releases without those of extras.
-    pub(super) fn all(releases: &[Release]) -> Vec<Self> {
+    /// The requirements of these releases without those of extras, or only those.
+    pub(super) fn all(releases: &[Release], of_extras: bool) -> Vec<Self> {
         let mut needs: BTreeMap<&str, ReleaseSet> = BTreeMap::new();
         for (at, release) in releases.iter().enumerate() {
-            for requirement in release.requires.iter().filter(|text| !text.contains("extra ==")) {
+            for requirement in release.requires.iter().filter(|text| text.contains("extra ==") == of_extras) {
                 needs.entry(requirement).or_default().insert(at);
             }
         }
@@ -47,10 +51,19 @@ impl Need {
     }
 
     fn read(text: &str, releases: ReleaseSet) -> Option<Self> {
-        let (name, specifiers) = parse_requirement_text(text)?;
+        let (name, specifiers, extras) = parse_requirement_with_extras(text)?;
         let marker = text.split_once(';').map(|(_, marker)| marker.trim().to_owned());
-        Some(Self { name, specifiers, marker, releases })
+        let extra = marker.as_deref().and_then(extra_of);
+        Some(Self { name, specifiers, extras, marker, extra, releases })
     }
+}
+
+/// `peft` of `python_version >= "3.9" and extra == "peft"`.
+fn extra_of(marker: &str) -> Option<String> {
+    let (_, rest) = marker.split_once("extra ==")?;
+    let rest = rest.trim_start();
+    let quote = rest.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+    Some(normalize(rest[1..].split(quote).next()?))
 }
 
 #[cfg(test)]
@@ -61,10 +74,12 @@ mod tests {
     #[test]
     fn what_is_built_in_is_what_the_releases_say() {
         for package in Knowledge::bundled().packages() {
-            let mut whole = Need::all(package.releases()).into_iter();
-            for need in package.needs() {
+            let whole = Need::all(package.releases(), false).into_iter();
+            let mut whole = whole.chain(Need::all(package.releases(), true));
+            for need in package.needs().iter().chain(package.extra_needs()) {
                 let other = whole.next().expect("as many");
                 assert_eq!((&need.name, need.requirement()), (&other.name, other.requirement()));
+                assert!(need.extra == other.extra && need.extras == other.extras, "{}", need.requirement());
                 assert!(need.releases == other.releases && need.marker == other.marker, "{}", need.requirement());
             }
             assert!(whole.next().is_none());

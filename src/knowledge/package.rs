@@ -45,6 +45,7 @@ struct Derived {
     /// See [`Package::defining`]: to find them takes a walk through all modules.
     defining: Mutex<FxHashMap<String, Arc<[usize]>>>,
     needs: OnceLock<Vec<Need>>,
+    extra_needs: OnceLock<Vec<Need>>,
 }
 
 impl Package {
@@ -157,7 +158,15 @@ impl Package {
     pub fn needs(&self) -> &[Need] {
         self.derived.needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
             Some(stored) => Need::packed(stored.needs),
-            None => Need::all(self.releases()),
+            None => Need::all(self.releases(), false),
+        })
+    }
+
+    /// What the releases require only where an extra is asked for.
+    pub fn extra_needs(&self) -> &[Need] {
+        self.derived.extra_needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
+            Some(stored) => Need::packed(stored.extra_needs),
+            None => Need::all(self.releases(), true),
         })
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Stored {
     pub(super) requirements: &'static [u8],
     /// What releases require without extras: each requirement with its runs of releases.
     pub(super) needs: &'static [u8],
+    /// The same of requirements that an extra brings.
+    pub(super) extra_needs: &'static [u8],
     /// Modules by name.
     pub(super) exports: Table,
     /// Callables by full name.

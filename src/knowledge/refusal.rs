@@ -5,6 +5,12 @@ use std::fmt;
 use super::closure::{Reason, Refusal};
 
 impl Refusal {
+    /// Whether it is about the known libraries alone: what of the distributions around is there depends on the day and on what else
+    /// is declared.
+    pub fn is_certain(&self) -> bool {
+        !matches!(self.reason, Reason::Clash { .. } | Reason::Missing { misled: None, .. })
+    }
+
     /// Whether it is the same failure, whatever release of the other library it is about.
     pub fn is_like(&self, other: &Self) -> bool {
         let is_same = match (&self.reason, &other.reason) {

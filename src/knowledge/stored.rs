@@ -77,6 +77,9 @@ pub struct Release {
     /// Whether the release was withdrawn.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub yanked: bool,
+    /// Why it was, in the words of its maintainers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<String>,
 }
 
 /// Where an importable class or function lives.

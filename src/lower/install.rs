@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pep440_rs::{Version, VersionSpecifiers};
 
-use crate::knowledge::{Asked, Installed, Knowledge, Package, Presence, Refusal, Verdict};
-use crate::model::{Declaration, Environment, Evidence};
+use crate::knowledge::{Asked, Installed, Knowledge, Need, Package, Presence, Refusal, Verdict};
+use crate::model::{Declaration, Environment, Evidence, PackageFacts};
 use crate::syntax::requirements::parse_requirement_text;
 
 /// The known libraries that an install of a project holds, and what is known of the rest.
@@ -30,7 +30,11 @@ impl<'a> Install<'a> {
             }
             let Some(release) = environment.in_effect(package) else { continue };
             install.releases.insert(package.name(), release);
-            let needs = package.needs().iter().filter(|need| need.releases.contains(release));
+            let extras = environment.package(package.name()).map(PackageFacts::extras).unwrap_or_default();
+            let is_brought = |need: &&Need| need.extra.as_ref().is_some_and(|extra| extras.contains(extra));
+            let brought = (!extras.is_empty()).then(|| package.extra_needs().iter().filter(is_brought));
+            let needs = package.needs().iter().chain(brought.into_iter().flatten());
+            let needs = needs.filter(|need| need.releases.contains(release));
             open.extend(needs.filter_map(|need| knowledge.package(&need.name)));
         }
         install

@@ -33,7 +33,10 @@ use crate::syntax::Document;
 use crate::syntax::python::PythonModule;
 
 pub use config::reads_any_word_as_true;
-pub use environment::{Environments, NoSet, PinError, Pools, bound_pin, installed, nearest, rewrite_pin};
+pub use environment::{
+    Environments, NoSet, Pair, Pairs, PinError, Pools, Pythons, bound_pin, installed, is_canonical, nearest, raise_pin,
+    rewrite_pin,
+};
 pub use written::{Change, Rewrite, Written};
 
 /// What to look at.

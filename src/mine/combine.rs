@@ -146,8 +146,7 @@ mod tests {
     fn mined(version: &str, text: &str) -> Mined {
         let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
         let library = Library::new(&modules);
-        let release =
-            Release { version: version.to_owned(), date: None, requires_python: None, requires: vec![], yanked: false };
+        let release = Release { version: version.to_owned(), ..Release::default() };
         Mined { release, exports: library.exports(None), definitions: definitions(&library, &|_, _| true) }
     }
 

@@ -118,6 +118,7 @@ struct IndexEntry {
     date: Option<String>,
     #[serde(default)]
     yanked: bool,
+    because: Option<String>,
     requires_python: Option<String>,
 }
 
@@ -132,6 +133,7 @@ impl Index {
         if let Some(entry) = self.0.get(&release.version) {
             release.date.clone_from(&entry.date);
             release.yanked = entry.yanked;
+            release.because.clone_from(&entry.because);
             if release.requires_python.is_none() {
                 release.requires_python.clone_from(&entry.requires_python);
             }
@@ -332,7 +334,7 @@ pub(super) fn metadata(text: &str) -> Option<Release> {
             _ => {}
         }
     }
-    Some(Release { version: version?, date: None, requires_python, requires, yanked: false })
+    Some(Release { version: version?, date: None, requires_python, requires, yanked: false, because: None })
 }
 
 fn is_for_developers(requirement: &str) -> bool {

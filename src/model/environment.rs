@@ -1,6 +1,6 @@
 //! Which releases a script will get, and how that is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
 
@@ -88,6 +88,8 @@ pub struct Declaration {
     pub condition: Option<String>,
     /// A source other than a registry (`git+https://...`, a path): the release number says little.
     pub direct: Option<String>,
+    /// Extras that are asked for, by normalised name: `peft` of `trl[peft]`.
+    pub extras: BTreeSet<String>,
 }
 
 /// What is known of one package for one script.
@@ -120,6 +122,8 @@ pub struct Environment {
     pub packages: BTreeMap<String, PackageFacts>,
     /// `requires-python` or what stands for it.
     pub python: Option<VersionSpecifiers>,
+    /// Where that is written.
+    pub python_places: Vec<Span>,
     /// Requirements of releases that contradict each other, so that nothing can be installed.
     pub contradiction: Vec<String>,
     /// Which releases an installer is taken to choose.
@@ -158,6 +162,17 @@ impl Declaration {
             .map(VersionSpecifier::version)
     }
 
+    /// Whether it says which release is the oldest one.
+    pub fn has_floor(&self) -> bool {
+        let is_floor = |one: &VersionSpecifier| {
+            matches!(
+                one.operator(),
+                Operator::GreaterThan | Operator::GreaterThanEqual | Operator::TildeEqual | Operator::EqualStar
+            )
+        };
+        self.specifiers.iter().any(is_floor)
+    }
+
     /// Whether it pins this release; a build of it (`+cu121`) is the same release.
     pub fn names(&self, version: &Version) -> bool {
         self.pinned().is_some_and(|pin| pin.clone().without_local() == version.clone().without_local())
@@ -194,6 +209,12 @@ impl PackageFacts {
         &self.declarations[..self.deciding.min(self.declarations.len())]
     }
 
+    /// The extras that are asked for, those under a condition left aside.
+    pub fn extras(&self) -> BTreeSet<String> {
+        let always = self.deciding().iter().filter(|one| one.condition.is_none());
+        always.flat_map(|one| one.extras.iter().cloned()).collect()
+    }
+
     /// Where the deciding declaration stands, if a file has it.
     pub fn origin(&self) -> Option<Span> {
         self.deciding().iter().find_map(|declaration| declaration.origin.span())
@@ -201,13 +222,7 @@ impl PackageFacts {
 
     /// Whether a range says which release is the oldest that the project means: `trl>=0.9`.
     pub fn has_floor(&self) -> bool {
-        let is_floor = |one: &VersionSpecifier| {
-            matches!(
-                one.operator(),
-                Operator::GreaterThan | Operator::GreaterThanEqual | Operator::TildeEqual | Operator::EqualStar
-            )
-        };
-        self.evidence == Evidence::Range && self.deciding().iter().flat_map(|one| one.specifiers.iter()).any(is_floor)
+        self.evidence == Evidence::Range && self.deciding().iter().any(Declaration::has_floor)
     }
 
     /// Whether the release in effect is one of those the tool knows.

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::versions::write_rows;
-use crate::engine::matrix::{Matrix, Outcome};
+use crate::engine::matrix::Matrix;
+use crate::lower::Pair;
 
 /// Writes one line for each cell.
 pub fn write_matrix(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
@@ -13,9 +14,9 @@ pub fn write_matrix(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
     for line in &matrix.lines {
         for (at, cell) in line.cells.iter().enumerate() {
             let outcome = match cell.outcome {
-                Outcome::Works => "works",
-                Outcome::Fails => "cannot be imported",
-                Outcome::Contradiction => "cannot be installed",
+                Pair::Works => "works",
+                Pair::Fails => "cannot be imported",
+                Pair::Contradiction => "cannot be installed",
             };
             let first = if at == 0 { line.releases.clone() } else { String::new() };
             rows.push([first, cell.releases.clone(), outcome.to_owned(), cell.reason.clone().unwrap_or_default()]);
@@ -29,7 +30,7 @@ pub fn write_matrix_json(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()>
     let cells = |line: &'_ crate::engine::matrix::Line| -> Vec<JsonCell> {
         let cell = |cell: &crate::engine::matrix::Cell| JsonCell {
             releases: cell.releases.clone(),
-            outcome: cell.outcome.as_str(),
+            outcome: word(cell.outcome),
             reason: cell.reason.clone(),
         };
         line.cells.iter().map(cell).collect()
@@ -43,6 +44,14 @@ pub fn write_matrix_json(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()>
     };
     serde_json::to_writer_pretty(&mut *out, &written)?;
     writeln!(out)
+}
+
+fn word(outcome: Pair) -> &'static str {
+    match outcome {
+        Pair::Works => "works",
+        Pair::Fails => "fails",
+        Pair::Contradiction => "contradiction",
+    }
 }
 
 #[derive(Serialize)]
@@ -80,9 +89,9 @@ mod tests {
             reason: reason.map(str::to_owned),
         };
         let cells = vec![
-            cell("1.0", Outcome::Contradiction, Some("a 1.0 needs b>=2")),
-            cell("2.0", Outcome::Works, None),
-            cell("3.0 - 4.0", Outcome::Fails, Some("`x` is gone")),
+            cell("1.0", Pair::Contradiction, Some("a 1.0 needs b>=2")),
+            cell("2.0", Pair::Works, None),
+            cell("3.0 - 4.0", Pair::Fails, Some("`x` is gone")),
         ];
         Matrix {
             rows: "a".to_owned(),

@@ -66,6 +66,7 @@ pub(super) fn full(sources: &Sources) -> Report {
         origin,
         condition: Some("extra: rlhf".to_owned()),
         direct: None,
+        extras: std::collections::BTreeSet::new(),
     };
     let facts = PackageFacts {
         package: "trl".to_owned(),

@@ -8,11 +8,13 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::Context;
 pub(crate) use super::outcome::Outcome;
 use crate::eval::{self, Assignment, Atom, Cond, Const, FlagId, FlagOwner, Root, Symbol, Tri, Value};
 use crate::knowledge::{Forward, Guard, Knowledge, Package, ReleaseSet, Resolution, Signature, Takes};
 use crate::lower::{ReleaseHost, Releases};
 use crate::model::{LibraryCall, Variant};
+use crate::source::Sources;
 
 /// A call, ready to be asked what it does in the releases of one package.
 ///
@@ -21,6 +23,7 @@ use crate::model::{LibraryCall, Variant};
 pub struct Call<'a> {
     pub(crate) run: &'a LibraryCall,
     pub(crate) knowledge: &'a Knowledge,
+    pub(super) sources: &'a Sources,
     /// The package whose releases are asked about.
     pub(crate) package: &'a Package,
     pub(super) runs: super::runs::Runs,
@@ -69,24 +72,25 @@ enum Decision {
 
 impl<'a> Call<'a> {
     /// Asks about the releases of the package that defines the callee; `None` when no known package does.
-    pub(crate) fn new(run: &'a LibraryCall, knowledge: &'a Knowledge) -> Option<Self> {
-        let package = knowledge.package(run.call().object.callee.split('.').next()?)?;
-        Some(Self::about(package, run, knowledge))
+    pub(crate) fn new(run: &'a LibraryCall, context: &Context<'a>) -> Option<Self> {
+        let package = context.knowledge.package(run.call().object.callee.split('.').next()?)?;
+        Some(Self::about(package, run, context))
     }
 
     /// Asks about the releases of each package that has a say in what the call does, that of the callee first.
-    pub(crate) fn about_each(run: &'a LibraryCall, knowledge: &'a Knowledge) -> Vec<Self> {
-        let Some(own) = Self::new(run, knowledge) else { return Vec::new() };
+    pub(crate) fn about_each(run: &'a LibraryCall, context: &Context<'a>) -> Vec<Self> {
+        let Some(own) = Self::new(run, context) else { return Vec::new() };
         let packages = own.in_effect().map(|release| own.releases_with(release).outside_packages(own.callee()));
-        let others = packages.into_iter().flatten().map(|package| Self::about(package, run, knowledge));
+        let others = packages.into_iter().flatten().map(|package| Self::about(package, run, context));
         std::iter::once(own).chain(others).collect()
     }
 
-    fn about(package: &'a Package, run: &'a LibraryCall, knowledge: &'a Knowledge) -> Self {
+    fn about(package: &'a Package, run: &'a LibraryCall, context: &Context<'a>) -> Self {
         let releases = package.brief().len();
         Self {
             run,
-            knowledge,
+            knowledge: context.knowledge,
+            sources: context.sources,
             package,
             runs: super::runs::Runs::default(),
             near: OnceCell::new(),

@@ -1,10 +1,12 @@
 //! Every rule's page is executed: its examples must be found, stay silent and be fixed as the page says.
 //!
-//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter, `requirements`: declarations beside a script that imports a trainer) and what it is: `text,requirements` holds for the examples after it; `python,bad` must be found by
+//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter, `requirements`, `pyproject`: declarations beside a script that imports a trainer) and what it is: `text,requirements`, `text,pyproject` and `text,script` hold for the examples after it; `python,bad` must be found by
 //! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
 //! what the unsafe one does.
 
-use super::testing::lint;
+use std::collections::BTreeMap;
+
+use super::testing::lint_by;
 use super::{Rule, all};
 use crate::diagnostic::Applicability;
 use crate::syntax::edit;
@@ -27,6 +29,7 @@ fn examples(page: &str) -> Vec<Example<'_>> {
         let path = match language {
             "json" => "adapter_config.json",
             "requirements" => "requirements.txt",
+            "pyproject" => "pyproject.toml",
             _ => "train.py",
         };
         examples.push(Example { path, kind, text });
@@ -38,21 +41,23 @@ fn examples(page: &str) -> Vec<Example<'_>> {
 fn every_example_does_what_its_page_says() {
     for rule in all() {
         let meta = rule.meta();
-        let (mut requirements, mut bad) = (String::new(), String::new());
+        let (mut beside, mut bad) = (BTreeMap::new(), String::new());
         let mut seen = Vec::new();
         for example in examples(meta.page) {
             match example.kind {
-                "requirements" => requirements.clone_from(&example.text),
+                "requirements" | "pyproject" | "script" => {
+                    _ = beside.insert(example.kind.to_owned(), example.text.clone())
+                }
                 "bad" => {
-                    assert!(reports(*rule, &requirements, &example), "{}: not found in\n{}", meta.name, example.text);
+                    assert!(reports(*rule, &beside, &example), "{}: not found in\n{}", meta.name, example.text);
                     bad.clone_from(&example.text);
                 }
                 "good" => {
-                    assert!(!reports(*rule, &requirements, &example), "{}: found in\n{}", meta.name, example.text);
+                    assert!(!reports(*rule, &beside, &example), "{}: found in\n{}", meta.name, example.text);
                 }
                 "fixed" => {
                     assert_eq!(
-                        fixed(*rule, &requirements, (example.path, &bad), Applicability::Safe),
+                        fixed(*rule, &beside, (example.path, &bad), Applicability::Safe),
                         example.text,
                         "{}",
                         meta.name
@@ -60,7 +65,7 @@ fn every_example_does_what_its_page_says() {
                 }
                 "unsafe-fixed" => {
                     assert_eq!(
-                        fixed(*rule, &requirements, (example.path, &bad), Applicability::Unsafe),
+                        fixed(*rule, &beside, (example.path, &bad), Applicability::Unsafe),
                         example.text,
                         "{}",
                         meta.name
@@ -91,21 +96,35 @@ fn names_and_codes_are_unique_and_sorted() {
     assert_eq!(names.len(), codes.len());
 }
 
-fn reports(rule: &dyn Rule, requirements: &str, example: &Example<'_>) -> bool {
-    let (_, found) = lint(&[beside(requirements, example.path), (example.path, &example.text)]);
+fn reports(rule: &dyn Rule, beside: &BTreeMap<String, String>, example: &Example<'_>) -> bool {
+    let (_, found) = lint_by(&files(beside, (example.path, &example.text)), &is_it(rule));
     found.iter().any(|finding| finding.rule == rule.meta().name)
 }
 
-/// The other file: declarations beside a script, a script beside declarations.
-fn beside<'a>(requirements: &'a str, path: &str) -> (&'static str, &'a str) {
-    match path {
-        "requirements.txt" => ("train.py", "from trl import DPOTrainer\n"),
-        _ => ("requirements.txt", requirements),
-    }
+fn is_it(wanted: &dyn Rule) -> impl Fn(&dyn Rule) -> bool {
+    let name = wanted.meta().name;
+    move |rule| rule.meta().name == name
 }
 
-fn fixed(rule: &dyn Rule, requirements: &str, file: (&str, &str), applicability: Applicability) -> String {
-    let (_, found) = lint(&[beside(requirements, file.0), file]);
+/// The file with those beside it: declarations beside a script, a script beside declarations.
+fn files<'a>(beside: &'a BTreeMap<String, String>, file: (&'a str, &'a str)) -> Vec<(&'a str, &'a str)> {
+    let text = |kind: &str, default: &'a str| beside.get(kind).map_or(default, String::as_str);
+    let script = ("train.py", text("script", "from trl import DPOTrainer\n"));
+    let pyproject = beside.get("pyproject").map(|text| ("pyproject.toml", text.as_str()));
+    let other = match file.0 {
+        "requirements.txt" | "pyproject.toml" => script,
+        _ => ("requirements.txt", text("requirements", "")),
+    };
+    [file, other].into_iter().chain(pyproject.filter(|one| one.0 != file.0)).collect()
+}
+
+fn fixed(
+    rule: &dyn Rule,
+    beside: &BTreeMap<String, String>,
+    file: (&str, &str),
+    applicability: Applicability,
+) -> String {
+    let (_, found) = lint_by(&files(beside, file), &is_it(rule));
     let fix = found
         .iter()
         .filter(|finding| finding.rule == rule.meta().name)

@@ -7,8 +7,8 @@ use super::remedy::{self, Remedy};
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::knowledge::{Asked, Reason, Refusal, Verdict};
-use crate::lower::{Analysis, Install, Script};
-use crate::model::{Environment, Evidence, PackageFacts};
+use crate::lower::{Analysis, Install, NoSet, Pools, Script, nearest};
+use crate::model::{Declaration, Environment, Evidence, PackageFacts};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::Format;
 
@@ -23,6 +23,8 @@ pub(super) struct Failure {
     pub(super) refusal: Refusal,
     /// What would help.
     pub(super) remedies: Vec<Remedy>,
+    /// Whether every other set that the declarations allow fails, too.
+    pub(super) is_hopeless: bool,
 }
 
 /// The failures of a project that follow from what it declares, one for each different set of releases.
@@ -67,14 +69,8 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
     }
     let install = Install::of(context.knowledge, environment);
     let judge = |one: &Asked, verdict: Verdict| match verdict {
-        // What of the distributions around is there depends on the day and on what else is declared.
-        Verdict::Fails(refusal)
-            if matches!(refusal.reason, Reason::Clash { .. } | Reason::Missing { misled: None, .. }) =>
-        {
-            None
-        }
-        Verdict::Fails(refusal) => Some((Some((one.clone(), *asked.get(one)?)), *refusal)),
-        Verdict::Works | Verdict::Unknown => None,
+        Verdict::Fails(refusal) if refusal.is_certain() => Some((Some((one.clone(), *asked.get(one)?)), *refusal)),
+        Verdict::Fails(_) | Verdict::Works | Verdict::Unknown => None,
     };
     let is_installable = environment.contradiction.is_empty();
     let (first, refusal) = match refused(environment, &install) {
@@ -82,12 +78,13 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
         None => install.import_until(asked.keys().filter(|_| is_installable), judge)?,
     };
     let environment = Arc::clone(environment);
-    let mut failure = Failure { environment, asked: first, refusal, remedies: Vec::new() };
+    let mut failure = Failure { environment, asked: first, refusal, remedies: Vec::new(), is_hopeless: false };
     if !failure.is_certain(context.sources) {
         return None;
     }
     let asked: BTreeSet<Asked> = asked.into_keys().collect();
     failure.remedies = remedy::remedies(&failure, &install, &asked, context);
+    failure.is_hopeless = failure.is_hopeless(&asked, context);
     Some(failure)
 }
 
@@ -162,6 +159,18 @@ impl Failure {
         packages.len() > 1 && !packages.iter().any(|package| self.is_open(package))
     }
 
+    /// Whether no set that the declarations allow can be imported, where they leave a choice.
+    fn is_hopeless(&self, asked: &BTreeSet<Asked>, context: &Context<'_>) -> bool {
+        if self.is_given() || self.asked.is_none() || self.remedies.iter().any(|remedy| remedy.is_allowed) {
+            return false;
+        }
+        let pools = Pools::allowed(context.knowledge, &self.environment).for_certain();
+        let declared = self.environment.packages.values().filter(|facts| facts.deciding > 0 && facts.known);
+        let wanted: Vec<&str> = declared.map(|facts| facts.package.as_str()).collect();
+        let asked: Vec<Asked> = asked.iter().cloned().collect();
+        matches!(nearest(&pools, &wanted, &asked), Err(NoSet::Refused(_)))
+    }
+
     /// Whether what else is installed decides.
     fn is_about_others(&self) -> bool {
         matches!(self.refusal.reason, Reason::Missing { .. })
@@ -234,8 +243,12 @@ impl Failure {
         let import = import.map(|span| Label { span, message: String::from("this import fails") });
         let mut labels = self.facts().filter_map(declared).chain(import);
         let primary = labels.next()?;
-        let releases: Vec<String> =
-            self.facts().filter_map(|facts| Some(format!("{} {}", facts.package, facts.in_effect.as_ref()?))).collect();
+        let releases = self.facts().filter_map(|facts| {
+            let asked = || facts.deciding().iter().map(Declaration::requirement).collect::<Vec<_>>().join(",");
+            let release = facts.in_effect.as_ref()?;
+            Some(if self.is_hopeless { asked() } else { format!("{} {release}", facts.package) })
+        });
+        let releases: Vec<String> = releases.collect();
         let message = match &self.asked {
             None => format!("{} cannot be installed together", releases.join(" and ")),
             Some((Asked { module, name }, _)) if name.is_empty() => {

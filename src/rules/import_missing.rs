@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::Outcome;
 use super::declare::declare_rule;
+use super::lower_bound_too_low;
 use super::versions::{Reach, Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
@@ -170,6 +171,7 @@ fn check<'i>(
     }
     let having = &versions.package.all() - lacking;
     finding.notes.push(format!("{} has `{first_name}`", versions.releases(&having)));
+    finding.follows = lower_bound_too_low::cause(versions, lacking);
     versions.explain(&mut finding);
     let missing = std::iter::once(found.clone()).chain(rest.into_iter().cloned()).collect();
     Some((finding, missing))

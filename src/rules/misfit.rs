@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
+use super::lower_bound_too_low;
 use super::versions::{Reach, Versions, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
 use crate::eval::{Argument, Cond};
@@ -366,6 +367,7 @@ pub(super) fn report_unfit(call: &Call<'_>, meta: &RuleMeta, unfit: &[&Unfit<'_>
         .related
         .extend(rest.iter().map(|one| Label { span: one.argument.span, message: "this one too".to_owned() }));
     finding.notes.extend(unfit.iter().filter_map(|one| one.misfit.having_note(one.name())));
+    finding.follows = lower_bound_too_low::cause(call.versions(), &lacking);
     call.explain(&mut finding, &first.outcome);
     Some(finding)
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::ask::Outcome;
+use super::lower_bound_too_low;
 use super::misfit::{Fate, Misfit, Receiver};
 use super::versions::{Reach, enumerate};
 use super::{Context, RuleMeta};
@@ -129,6 +130,7 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     finding.related.extend(rest.iter().map(|one| label(one, "this one too")));
     finding.related.push(Label { span: first.parser.span, message: "this parser reads it".to_owned() });
     finding.notes.extend(group.iter().filter_map(|one| one.misfit.having_note(one.name)));
+    finding.follows = lower_bound_too_low::cause(versions, &lacking);
     versions.explain(&mut finding);
     let rewrites = group.iter().map(|one| match &one.misfit.fate {
         Fate::Renamed(name) if one.receiver.may_take(name) => analysis.written.rename(one.variant.1, one.setting, name),

@@ -29,6 +29,7 @@ mod incompatible_pins;
 mod invalid_choice;
 mod later;
 mod lora_on_lm_head;
+mod lower_bound_too_low;
 mod memory;
 mod migration;
 mod misfit;
@@ -44,8 +45,10 @@ mod override_signature;
 mod peft_adapter_not_trainable;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
+mod pins_disagree;
 #[cfg(test)]
 mod places_tests;
+mod python_too_old;
 #[cfg(test)]
 mod quiet_tests;
 mod raised;
@@ -71,12 +74,14 @@ mod target_modules_typo;
 mod testing;
 mod training_arguments;
 mod unknown_argument;
+mod unpinned_critical_dependency;
 mod unused_reference_model;
 mod versions;
+mod yanked_release;
 
 pub use ask::Call;
 pub use migration::{Drift, changed_references, drifts, reordered};
-pub use report::join;
+pub use report::{join, without_consequences};
 
 use std::sync::OnceLock;
 
@@ -101,6 +106,8 @@ pub struct RuleMeta {
     pub aliases: &'static [&'static str],
     /// Rules whose fixes may leave this finding behind, to be mended in the next round.
     pub left_by: &'static [&'static str],
+    /// Whether it runs only where it is selected: what it reports is no mistake everywhere.
+    pub is_opt_in: bool,
     /// The rule's page in Markdown: What it does, Why it matters, Example, Fix safety, Versions, References.
     pub page: &'static str,
 }
@@ -159,6 +166,11 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &deprecated_argument::DeprecatedArgument,
         &override_signature::OverrideSignature,
         &incompatible_pins::IncompatiblePins,
+        &unpinned_critical_dependency::UnpinnedCriticalDependency,
+        &pins_disagree::PinsDisagree,
+        &python_too_old::PythonTooOld,
+        &lower_bound_too_low::LowerBoundTooLow,
+        &yanked_release::YankedRelease,
         &no_working_release::NoWorkingRelease,
         &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
@@ -207,7 +219,7 @@ pub fn judged<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<&'a Libr
 
 /// These calls, ready to be asked about.
 pub fn calls<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<Call<'a>> {
-    judged(analysis, context).into_iter().flat_map(|call| Call::about_each(call, context.knowledge)).collect()
+    judged(analysis, context).into_iter().flat_map(|call| Call::about_each(call, context)).collect()
 }
 
 /// What one rule finds about files and scripts, each as a whole.

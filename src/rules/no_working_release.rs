@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::declare::declare_rule;
-use super::failures::declares;
+use super::failures::{declares, failures};
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label};
@@ -15,7 +15,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports declarations of one file that leave no set of releases: whatever is chosen, a release requires another one than the
-    /// file allows.
+    /// file allows, or cannot be imported next to it.
     ///
     /// ## Why it matters
     ///
@@ -33,19 +33,31 @@ declare_rule! {
     /// transformers<4.50
     /// ```
     ///
+    /// Releases that can be installed and not imported:
+    ///
+    /// ```requirements,bad
+    /// trl>=0.13,<0.18
+    /// transformers>=5.3
+    /// ```
+    ///
+    /// ```requirements,good
+    /// trl>=0.13,<0.18
+    /// transformers>=4.56,<6
+    /// ```
+    ///
     /// ## Fix safety
     ///
-    /// No automatic fix: which of the bounds is meant is a decision.
+    /// Which of the bounds is meant is a decision. Where one of the packages is pinned, an unsafe fix moves the pin.
     ///
     /// ## Versions
     ///
-    /// Asked of the requirements in the metadata of every release. Releases that are pinned and require each other in other releases
+    /// Asked of the requirements in the metadata of every release, and of what each release imports of the others. Releases that are pinned and require each other in other releases
     /// are reported by `incompatible-pins`.
     ///
     /// ## References
     ///
     /// - trl pull requests 2446 and 2447
-    NoWorkingRelease = "no-working-release", "DPL208", Error, "no set of releases meets the requirements"
+    NoWorkingRelease = "no-working-release", "DPL208", Error, "no set of releases that is allowed works"
 }
 
 impl Rule for NoWorkingRelease {
@@ -59,6 +71,9 @@ impl Rule for NoWorkingRelease {
             let conflict = conflict(&script.environment, context.sources);
             found.extend(conflict.filter(|finding| reported.insert(finding.primary.span)));
         }
+        let hopeless = failures(analysis, context).iter().filter(|failure| failure.is_hopeless);
+        found
+            .extend(hopeless.filter_map(|failure| failure.report(&Self::META, ", nor with any other release of them")));
     }
 }
 

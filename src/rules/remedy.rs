@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use pep440_rs::{Version, VersionSpecifiers};
+use pep440_rs::Version;
 
 use super::Context;
 use super::failures::Failure;
 use crate::diagnostic::{Applicability, Fix};
 use crate::knowledge::{Asked, Package, Verdict};
-use crate::lower::{Install, bound_pin, rewrite_pin};
-use crate::model::{Evidence, PackageFacts};
+use crate::lower::{Install, Pythons, bound_pin, rewrite_pin};
+use crate::model::{Environment, Evidence, PackageFacts};
+use crate::source::Sources;
 
 /// One library in another release.
 #[derive(Debug)]
@@ -57,15 +58,8 @@ fn nearest<'p>(
     counts: usize,
     failure: &'p Failure,
 ) -> impl Iterator<Item = usize> + 'p {
-    let is_fine = move |release: usize| {
-        let brief = &package.brief()[release];
-        let python = brief.requires_python.as_deref().and_then(|text| text.parse::<VersionSpecifiers>().ok());
-        let is_admitted = match (&failure.environment.python, python) {
-            (Some(project), Some(needed)) => overlap(project, &needed),
-            _ => true,
-        };
-        is_admitted && !brief.yanked && !package.versions()[release].any_prerelease()
-    };
+    let pythons = Pythons::new(failure.environment.python.as_ref());
+    let is_fine = move |release: usize| is_fine(package, &pythons, release);
     let is_open = facts.evidence <= Evidence::Range;
     let is_meant = move |release: usize| !is_open || facts.allowed.binary_search(&package.versions()[release]).is_ok();
     let last = package.versions().len();
@@ -76,10 +70,24 @@ fn nearest<'p>(
     around.filter(move |release| is_fine(*release) && is_meant(*release))
 }
 
-/// Whether some Python is admitted by both.
-fn overlap(project: &VersionSpecifiers, needed: &VersionSpecifiers) -> bool {
-    let mut pythons = (6..=16).flat_map(|minor| [0, 9].map(|patch| Version::new([3, minor, patch])));
-    pythons.any(|python| project.contains(&python) && needed.contains(&python))
+/// Whether an installer takes a release without being told to.
+fn is_fine(package: &Package, pythons: &Pythons, release: usize) -> bool {
+    let brief = &package.brief()[release];
+    let is_admitted = brief.requires_python.as_deref().is_none_or(|needed| pythons.any_satisfies(needed));
+    is_admitted && !brief.yanked && !package.versions()[release].any_prerelease()
+}
+
+/// The nearest release that an installer takes, a newer one if there is one.
+pub(super) fn fine_near(package: &Package, environment: &Environment, release: usize) -> Option<usize> {
+    let pythons = Pythons::new(environment.python.as_ref());
+    let newer = release + 1..package.versions().len();
+    newer.chain((0..release).rev()).find(|near| is_fine(package, &pythons, *near))
+}
+
+/// The only declaration of a package, moved to another release.
+pub(super) fn moved(facts: &PackageFacts, sources: &Sources, version: &Version) -> Option<Fix> {
+    let edits = written(facts, sources, |source, span, one| rewrite_pin(source, span, one, version).ok())?;
+    Some(Fix { title: format!("use {} {version}", facts.package), applicability: Applicability::Unsafe, edits })
 }
 
 /// Whether the releases of a set declare no requirement that the release of one of them does not meet.
@@ -100,23 +108,21 @@ fn remedy(package: &Package, facts: &PackageFacts, (counts, release): (usize, us
     let is_allowed = facts.evidence <= Evidence::Range;
     if !is_allowed {
         let order = format!("use {name} {version}");
-        let fix = written(facts, context, |source, span, one| rewrite_pin(source, span, one, version).ok());
-        let fix = fix.map(|edits| Fix { title: order.clone(), applicability: Applicability::Unsafe, edits });
-        return Remedy { order, is_allowed, fix };
+        return Remedy { order, is_allowed, fix: moved(facts, context.sources, version) };
     }
     let next = (release + 1..=counts).find(|next| !package.versions()[*next].any_prerelease()).unwrap_or(counts);
     let bound = between(version, &package.versions()[next]);
     let order = format!("ask for {name}<{bound}; {name} {version} works");
-    let fix = written(facts, context, |source, span, one| bound_pin(source, span, one, &bound).ok());
+    let fix = written(facts, context.sources, |source, span, one| bound_pin(source, span, one, &bound).ok());
     let title = format!("ask for {name}<{bound}");
     let fix = fix.map(|edits| Fix { title, applicability: Applicability::Safe, edits });
     Remedy { order, is_allowed, fix }
 }
 
 /// What an edit of the only declaration in a file makes of it.
-fn written(
+pub(super) fn written(
     facts: &PackageFacts,
-    context: &Context<'_>,
+    sources: &Sources,
     edit: impl Fn(
         &crate::source::SourceFile,
         crate::source::Span,
@@ -125,7 +131,7 @@ fn written(
 ) -> Option<Vec<crate::syntax::Edit>> {
     let [only] = facts.deciding() else { return None };
     let span = only.origin.span()?;
-    edit(&context.sources.get(span.file), span, only).filter(|edits| !edits.is_empty())
+    edit(&sources.get(span.file), span, only).filter(|edits| !edits.is_empty())
 }
 
 /// The shortest bound that keeps one release and leaves out a later one: `5` between 4.57.6 and 5.0.0.

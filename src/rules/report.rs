@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::RuleMeta;
 use super::ask::{Call, Outcome};
+use super::lower_bound_too_low::{self, LowerBoundTooLow};
 use super::training_arguments::missing_attribute;
 pub(crate) use super::versions::Reach;
 use super::versions::Versions;
@@ -192,7 +193,9 @@ pub fn join(found: Vec<Diagnostic>) -> Vec<Diagnostic> {
         let is_same =
             |other: &&mut Diagnostic| other.rule == finding.rule && other.primary.span == finding.primary.span;
         if let Some(other) = joined.iter_mut().find(is_same) {
-            if other.severity < finding.severity {
+            if finding.code == LowerBoundTooLow::META.code {
+                lower_bound_too_low::merge(other, finding);
+            } else if other.severity < finding.severity {
                 *other = finding;
             }
             continue;
@@ -256,4 +259,15 @@ pub(crate) fn objects(value: &Value) -> Vec<std::sync::Arc<crate::eval::Object>>
             _ => None,
         })
         .collect()
+}
+
+/// Leaves out what is reported already by its cause, at least as severely.
+pub fn without_consequences(findings: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let causes: Vec<_> = findings.iter().map(|one| ((one.rule, one.primary.span), one.severity)).collect();
+    let is_told = |finding: &Diagnostic| {
+        finding.follows.is_some_and(|cause| {
+            causes.iter().any(|(reported, severity)| *reported == cause && *severity >= finding.severity)
+        })
+    };
+    findings.into_iter().filter(|finding| !is_told(finding)).collect()
 }

@@ -2,15 +2,20 @@
 
 use std::path::PathBuf;
 
-use super::{Context, Rule, all, calls, check_calls, check_files, join};
+use super::{Context, Rule, all, calls, check_calls, check_files, join, without_consequences};
 use crate::diagnostic::Diagnostic;
 use crate::knowledge::Knowledge;
 use crate::lower::{Request, analyse};
 use crate::model::Choice;
 use crate::source::{MemoryFileSystem, Sources};
 
-/// What the rules find in these files.
+/// What the rules that run by default find in these files.
 pub(crate) fn lint(files: &[(&str, &str)]) -> (Sources, Vec<Diagnostic>) {
+    lint_by(files, &|rule| !rule.meta().is_opt_in)
+}
+
+/// What some rules find in these files.
+pub(crate) fn lint_by(files: &[(&str, &str)], runs: &dyn Fn(&dyn Rule) -> bool) -> (Sources, Vec<Diagnostic>) {
     let disk = MemoryFileSystem::default();
     for (path, text) in files {
         disk.insert(*path, *text);
@@ -35,7 +40,8 @@ pub(crate) fn lint(files: &[(&str, &str)]) -> (Sources, Vec<Diagnostic>) {
         let found = [check_files(*rule, &analysis, &context), check_calls(*rule, &analysis, &calls)];
         join(found.concat())
     };
-    let mut found: Vec<Diagnostic> = all().iter().flat_map(check).collect();
+    let found = all().iter().filter(|rule| runs(**rule)).flat_map(check);
+    let mut found = without_consequences(found.collect());
     found.sort_by_key(|finding| (finding.primary.span, finding.code));
     (sources, found)
 }

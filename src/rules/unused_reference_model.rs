@@ -81,7 +81,7 @@ impl Rule for UnusedReferenceModel {
 
     fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let trainers = analysis.calls.iter().filter(|call| call.trains && call.script == script.path);
-        let mut calls: Vec<Call<'_>> = trainers.filter_map(|run| Call::new(run, context.knowledge)).collect();
+        let mut calls: Vec<Call<'_>> = trainers.filter_map(|run| Call::new(run, context)).collect();
         let curated = context.knowledge.curated();
         // Whether a trainer takes a reference costs far more to tell than whether something is unused.
         if !script.trace.calls.iter().any(|event| unused_reference(analysis, event, &calls, curated).is_some()) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::marker::Pythons;
 use super::resolve::{Resolved, is_fine};
-use super::solve::{Candidate, Contradiction, Solution, needs, solve};
+use super::solve::{Candidate, Contradiction, Solution, extra_needs, needs, solve};
 use crate::knowledge::{Knowledge, Package, ReleaseSet};
 use crate::model::{Choice, Evidence, PackageFacts};
 
@@ -23,7 +23,8 @@ pub(super) fn choose(
             let is_asked = one.facts.evidence != Evidence::Assumed;
             // In one file the order is that of the lines.
             let place = one.facts.origin().map_or(usize::MAX, |span| span.start as usize);
-            candidates.push((Candidate { package, releases, is_asked }, place));
+            let extras = one.facts.extras();
+            candidates.push((Candidate { package, releases, is_asked, extras }, place));
         }
     }
     candidates.sort_by_key(|(_, place)| *place);
@@ -87,7 +88,9 @@ fn put(
     for other in candidates {
         let Some(&chosen) = solution.get(other.package.name()) else { continue };
         // What the others need of this package.
-        for need in needs(other.package, chosen, pythons).filter(|need| need.name == package.name()) {
+        let brought = other.extras.iter().flat_map(|extra| extra_needs(other.package, extra, chosen, pythons));
+        let needed = needs(other.package, chosen, pythons).chain(brought);
+        for need in needed.filter(|need| need.name == package.name()) {
             if !need.specifiers.contains(&package.versions()[newest]) {
                 facts.limits.push(format!("{} needs {}", version(other.package, chosen), need.requirement()));
             }

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
 
+use pep440_rs::VersionSpecifiers;
+
 use super::govern::{Joined, Reach};
-use super::kind::{Kind, governed_folder, is_script_lock};
-use super::statement::{Include, Requirement, Statements};
+use super::kind::{Kind, Standing, Tier, governed_folder, is_script_lock};
+use super::statement::{Include, Requirement, Statements, specifiers_of};
 use super::{
     Environments, commands, conda, inline, installed, lock, pixi, pyproject, requirements, setup_cfg, setup_py,
 };
@@ -27,6 +29,7 @@ pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
             joined.extend(collector.join(path, kind));
         }
     }
+    joined.extend(collector.interpreters());
     let mut given = collector.targets();
     if let Some(python) = request.python {
         given.extend(installed::read(request.file_system, python, &mut collector.problems));
@@ -82,6 +85,7 @@ impl<'r, 'a> Collector<'r, 'a> {
             reach: self.reach(path, kind, &said),
             declarations: Vec::new(),
             python: said.python.clone(),
+            python_places: said.python_places.clone(),
         };
         let mut visited = BTreeSet::from([path.to_path_buf()]);
         self.gather(path, &said, None, &mut visited, &mut joined.declarations);
@@ -179,6 +183,28 @@ impl<'r, 'a> Collector<'r, 'a> {
         candidates.into_iter().find(|path| self.request.files.binary_search(path).is_ok())
     }
 
+    /// What `.python-version` files beside declaring files say: which Python is installed for the project.
+    fn interpreters(&self) -> Vec<Joined> {
+        let declaring = self.request.files.iter().filter(|path| Kind::of(path).is_some_and(Kind::is_list));
+        let folders: BTreeSet<&Path> = declaring.filter_map(|path| path.parent()).collect();
+        let read = |folder: &Path| {
+            let path = folder.join(".python-version");
+            let disk = self.request.file_system;
+            let source = disk.is_file(&path).then(|| self.request.sources.read(disk, &path).ok()).flatten()?;
+            let (python, place) = interpreter(&source)?;
+            Some(Joined {
+                tier: Tier::Project,
+                standing: Standing::Canonical,
+                is_sequence: false,
+                reach: Reach { folders: vec![folder.to_path_buf()], scripts: Vec::new() },
+                declarations: Vec::new(),
+                python: Some(python),
+                python_places: vec![place],
+            })
+        };
+        folders.into_iter().filter_map(read).collect()
+    }
+
     /// Packages whose source the project is, with the folder that holds it: `trl/trl/__init__.py` next to `trl/setup.py`.
     fn own(&self) -> Vec<(String, PathBuf)> {
         let disk = self.request.file_system;
@@ -203,13 +229,14 @@ impl<'r, 'a> Collector<'r, 'a> {
         for written in self.request.targets {
             let declared = parse_requirement(written, nowhere).map(|read| Requirement::of(&read));
             match declared {
-                Ok(Requirement { package, specifiers, condition, direct }) => targets.push(Declaration {
+                Ok(Requirement { package, specifiers, condition, direct, extras }) => targets.push(Declaration {
                     package,
                     specifiers,
                     evidence: Evidence::Target,
                     origin: Origin::CommandLine(written.clone()),
                     condition,
                     direct,
+                    extras,
                 }),
                 Err(error) => self
                     .problems
@@ -218,6 +245,15 @@ impl<'r, 'a> Collector<'r, 'a> {
         }
         targets
     }
+}
+
+/// `3.10` or `3.10.4` on the first line; a name (`pypy3.9`, `miniconda3`) says nothing.
+fn interpreter(source: &SourceFile) -> Option<(VersionSpecifiers, Span)> {
+    let line = source.text().lines().next()?.trim();
+    let is_number = line.contains('.') && line.chars().all(|letter| letter.is_ascii_digit() || letter == '.');
+    let open = if line.matches('.').count() > 1 { "" } else { ".*" };
+    let python = specifiers_of(&format!("=={line}{open}")).ok().filter(|_| is_number)?;
+    Some((python, source.span(0..line.len())))
 }
 
 fn read(source: &SourceFile, kind: Kind) -> Statements {

@@ -51,7 +51,7 @@ fn command(writer: &mut Writer<'_>, callee: &str, call: &Node) {
     let words: Vec<&Entry> = shell::words(call).collect();
     let text = |at: usize| words.get(at).and_then(|word| word.value.as_str());
     match (callee, text(0)) {
-        ("FROM", Some(image)) => return base_image(writer, image),
+        ("FROM", Some(image)) => return base_image(writer, image, words[0].value.span),
         ("uv", Some("run")) => with_requirements(writer, &words),
         _ => {}
     }
@@ -72,7 +72,7 @@ fn installation(writer: &mut Writer<'_>, install: &PipInstall) {
     for read in &install.requirements {
         // `conda install python=3.10`.
         if read.package() == "python" {
-            writer.python(Some(read.allowed()));
+            writer.python(Some(read.allowed()), read.span);
         }
         writer.declare(Requirement::of(read), read.span, None);
     }
@@ -104,12 +104,13 @@ fn with_requirement(writer: &mut Writer<'_>, text: &str, span: Span) {
 }
 
 /// `FROM python:3.10-slim`; the last stage is the one that stays.
-fn base_image(writer: &mut Writer<'_>, image: &str) {
+fn base_image(writer: &mut Writer<'_>, image: &str, span: Span) {
     writer.said.python = None;
+    writer.said.python_places.clear();
     let tag = image.rsplit('/').next().and_then(|name| name.strip_prefix("python:"));
     let version = tag.and_then(|tag| tag.split('-').next()).filter(|version| version.contains('.'));
     let exact = |version: &str| if version.matches('.').count() > 1 { "" } else { ".*" };
-    writer.python(version.and_then(|version| specifiers_of(&format!("=={version}{}", exact(version))).ok()));
+    writer.python(version.and_then(|version| specifiers_of(&format!("=={version}{}", exact(version))).ok()), span);
 }
 
 fn is_python_file(word: &str) -> bool {

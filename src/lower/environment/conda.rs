@@ -43,7 +43,7 @@ pub(super) fn specification(writer: &mut Writer<'_>, text: &str, span: Span, out
         let conditions: Vec<&str> = outer.into_iter().chain(own.as_deref()).collect();
         let condition = Some(conditions.join("; ")).filter(|text| !text.is_empty());
         match read.package().as_str() {
-            "python" if condition.is_none() => writer.python(Some(read.allowed())),
+            "python" if condition.is_none() => writer.python(Some(read.allowed()), span),
             // The one package of this trade that has another name there.
             "pytorch" => {
                 let torch = Requirement { package: "torch".into(), ..Requirement::of(&read) };

@@ -12,6 +12,7 @@ use pep440_rs::VersionSpecifiers;
 use super::kind::{Standing, Tier};
 use super::resolve::{Governing, Installation};
 use crate::model::Declaration;
+use crate::source::Span;
 
 /// What a declaring file says together with those it includes.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub(super) struct Joined {
     pub(super) declarations: Vec<Declaration>,
     /// The Pythons it admits.
     pub(super) python: Option<VersionSpecifiers>,
+    /// Where it says so.
+    pub(super) python_places: Vec<Span>,
 }
 
 /// Whom a declaring file governs.
@@ -46,6 +49,8 @@ pub(super) struct Governed<'a> {
     pub(super) packages: BTreeMap<&'a str, BTreeMap<Distance, Vec<&'a Joined>>>,
     /// The Pythons, from the closest that says something.
     pub(super) python: Vec<&'a VersionSpecifiers>,
+    /// Where those are written.
+    pub(super) python_places: Vec<Span>,
 }
 
 /// How far a declaration is: first by tier, then by folders in between.
@@ -68,8 +73,9 @@ pub(super) fn govern<'a>(joined: &'a [Joined], repositories: &BTreeSet<PathBuf>,
         }
     }
     let nearest = reaching.iter().filter(|(_, one)| one.python.is_some()).map(|(distance, _)| *distance).min();
-    let same = reaching.iter().filter(|(distance, _)| Some(*distance) == nearest);
-    governed.python = same.filter_map(|(_, one)| one.python.as_ref()).collect();
+    let same = || reaching.iter().filter(|(distance, _)| Some(*distance) == nearest);
+    governed.python = same().filter_map(|(_, one)| one.python.as_ref()).collect();
+    governed.python_places = same().flat_map(|(_, one)| one.python_places.iter().copied()).collect();
     governed
 }
 

@@ -1,6 +1,6 @@
 //! What an environment on disk has installed, read from its metadata. Nothing is run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use pep440_rs::Version;
@@ -91,6 +91,7 @@ fn distribution(disk: &dyn FileSystem, path: &Path, folder: &Path) -> Option<Dec
         origin: Origin::Installed(folder.display().to_string()),
         condition: None,
         direct: None,
+        extras: BTreeSet::new(),
     })
 }
 

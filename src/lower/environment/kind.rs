@@ -144,10 +144,20 @@ impl Kind {
         }
     }
 
+    /// Whether the file is a list of what a project needs.
+    pub(super) fn is_list(self) -> bool {
+        !self.is_sequence() && self != Self::Script
+    }
+
     /// Whether the file is a list of commands: each installs by itself, the last one to say something has the last word.
     pub(super) fn is_sequence(self) -> bool {
         matches!(self, Self::Dockerfile | Self::Shell | Self::Makefile | Self::Notebook | Self::Exported)
     }
+}
+
+/// Whether a file declares what the whole project around it needs: no variant, no other purpose, no list of commands.
+pub fn is_canonical(path: &Path) -> bool {
+    Kind::of(path).is_some_and(|kind| kind.tier(path) == Tier::Project && kind.standing(path) == Standing::Canonical)
 }
 
 /// Which of several files of one folder a reader would take first. Ordered.

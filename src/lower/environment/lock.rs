@@ -37,9 +37,9 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     requires_python(&mut writer, document.root.get("requires-python"));
     requires_python(&mut writer, metadata.and_then(|table| table.get("requires_python")));
     // Poetry 1 keeps its own notation for Pythons.
-    if let Some(python) = metadata.and_then(|table| table.get("python-versions")).and_then(Node::as_str) {
-        let alternatives = poetry::specifiers(python).unwrap_or_default();
-        writer.python((alternatives.len() == 1).then(|| alternatives[0].clone()));
+    if let Some(python) = metadata.and_then(|table| table.get("python-versions")) {
+        let alternatives = poetry::specifiers(python.as_str().unwrap_or_default()).unwrap_or_default();
+        writer.python((alternatives.len() == 1).then(|| alternatives[0].clone()), python.span);
     }
     for package in list(&document.root, "package").chain(list(&document.root, "packages")) {
         let source = package.get("source").and_then(|source| source.get("url")).and_then(Node::as_str);
@@ -76,8 +76,8 @@ pub(super) fn read_pipfile(source: &SourceFile, document: &Document) -> Statemen
         }
     }
     let python = document.root.get("requires").and_then(|requires| requires.get("python_version"));
-    if let Some(version) = python.and_then(Node::as_str) {
-        writer.python(specifiers_of(&format!("=={version}.*")).ok());
+    if let Some((version, span)) = python.and_then(|node| Some((node.as_str()?, node.span))) {
+        writer.python(specifiers_of(&format!("=={version}.*")).ok(), span);
     }
     writer.said
 }
@@ -125,7 +125,9 @@ fn version_text(node: &Node) -> Option<String> {
 }
 
 fn requires_python(writer: &mut Writer<'_>, node: Option<&Node>) {
-    writer.python(node.and_then(Node::as_str).and_then(|text| specifiers_of(text).ok()));
+    if let Some((text, span)) = node.and_then(|node| Some((node.as_str()?, node.span))) {
+        writer.python(specifiers_of(text).ok(), span);
+    }
 }
 
 fn list<'a>(node: &'a Node, key: &str) -> impl Iterator<Item = &'a Node> {

@@ -11,7 +11,7 @@ use crate::eval::Tri;
 
 /// The Pythons a project may run under, oldest first.
 #[derive(Debug, Clone)]
-pub(super) struct Pythons(Vec<Version>);
+pub struct Pythons(Vec<Version>);
 
 /// Minor releases of Python 3 that a release of a training library can meet; those not out yet stand for "and later".
 const MINORS: std::ops::RangeInclusive<u64> = 6..=16;
@@ -20,15 +20,29 @@ const PATCHES: std::ops::RangeInclusive<u64> = 0..=25;
 
 impl Pythons {
     /// Those that `requires-python` admits; all when nothing is known.
-    pub(super) fn new(required: Option<&VersionSpecifiers>) -> Self {
+    pub fn new(required: Option<&VersionSpecifiers>) -> Self {
         let every = MINORS.flat_map(|minor| PATCHES.map(move |patch| Version::new([3, minor, patch])));
         Self(every.filter(|python| required.is_none_or(|required| required.contains(python))).collect())
     }
 
     /// Whether one of them is admitted by the `Requires-Python` of a release.
-    pub(super) fn any_satisfies(&self, requires_python: &str) -> bool {
+    pub fn any_satisfies(&self, requires_python: &str) -> bool {
         let Ok(required) = VersionSpecifiers::from_str(requires_python) else { return true };
         self.0.is_empty() || self.0.iter().rev().any(|python| required.contains(python))
+    }
+
+    /// Whether some patch release of the oldest series is.
+    pub fn oldest_satisfies(&self, requires_python: &str) -> bool {
+        let Ok(required) = VersionSpecifiers::from_str(requires_python) else { return true };
+        let Some(first) = self.0.first() else { return true };
+        let series = self.0.iter().take_while(|python| python.release()[..2] == first.release()[..2]);
+        series.into_iter().any(|python| required.contains(python))
+    }
+
+    /// The oldest series, `3.9`; `None` where nothing limits it, or nothing is left.
+    pub fn oldest(&self) -> Option<String> {
+        let first = self.0.first()?.release();
+        (first[1] > *MINORS.start()).then(|| format!("{}.{}", first[0], first[1]))
     }
 
     /// Whether a condition of a declaration holds: markers joined by `; `. A group or an extra (`extra: rlhf`) depends.

@@ -16,6 +16,7 @@ mod kind;
 mod lock;
 mod marker;
 mod nearest;
+mod pairs;
 mod pin;
 mod pixi;
 mod poetry;
@@ -33,11 +34,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use self::installed::installed;
+pub use self::kind::is_canonical;
+pub use self::marker::Pythons;
 pub use self::nearest::{NoSet, Pools, nearest};
-pub use self::pin::{PinError, bound_pin, rewrite_pin};
+pub use self::pairs::{Pair, Pairs};
+pub use self::pin::{PinError, bound_pin, raise_pin, rewrite_pin};
 
 use self::govern::Joined;
-use self::marker::Pythons;
 use self::resolve::resolve;
 use self::statement::intersect;
 use super::Request;
@@ -100,6 +103,7 @@ impl<'a> Environments<'a> {
         }
         let contradiction = choose::choose(self.knowledge, &mut resolved, &pythons, &self.choice);
         let packages = resolved.into_iter().map(|(name, one)| (name, one.facts)).collect();
-        Environment { packages, python, contradiction, choice: self.choice.clone() }
+        let python_places = governing.python_places;
+        Environment { packages, python, python_places, contradiction, choice: self.choice.clone() }
     }
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::marker::Pythons;
 use super::resolve::is_fine;
-use super::solve::{Candidate, Conflict, search};
-use crate::knowledge::{Asked, Knowledge, Package, Reason, Refusal, ReleaseSet};
+use super::solve::{Candidate, Conflict, needs, search};
+use crate::knowledge::{Asked, Knowledge, Package, Reason, Refusal, ReleaseSet, Verdict};
 use crate::lower::Install;
 use crate::model::{Environment, Evidence, PackageFacts};
 
@@ -24,6 +24,8 @@ pub struct Pools<'a> {
     releases: BTreeMap<&'a str, ReleaseSet>,
     /// See [`Install::libraries_only`].
     libraries_only: bool,
+    /// Whether only certain refusals count.
+    certain_only: bool,
 }
 
 impl<'a> Pools<'a> {
@@ -58,13 +60,20 @@ impl<'a> Pools<'a> {
             let all = (0..package.brief().len()).filter(|index| is_fine(*index, &pythons, package) && is_early(*index));
             (package.name(), all.collect())
         };
-        Self { knowledge, environment, releases: knowledge.packages().map(fine).collect(), libraries_only: false }
+        let releases = knowledge.packages().map(fine).collect();
+        Self { knowledge, environment, releases, libraries_only: false, certain_only: false }
     }
 
     /// The same without a word on anything but the known libraries.
     #[must_use]
     pub fn libraries_only(self) -> Self {
         Self { libraries_only: true, ..self }
+    }
+
+    /// The same where only what surely fails counts as failing; see [`Refusal::is_certain`].
+    #[must_use]
+    pub fn for_certain(self) -> Self {
+        Self { certain_only: true, ..self }
     }
 
     /// Takes releases of a package away; `None` where none would be left.
@@ -92,6 +101,30 @@ impl<'a> Pools<'a> {
         self.releases.get(package).map(|pool| pool.iter().collect()).unwrap_or_default()
     }
 
+    /// These releases, next to what else the project asks for.
+    pub(super) fn holding(&self, releases: impl IntoIterator<Item = (&'a str, usize)>) -> Install<'a> {
+        let install = Install::holding(self.knowledge, self.environment, releases);
+        if self.libraries_only { install.libraries_only() } else { install }
+    }
+
+    /// The requirements of a set that concern these packages and that it does not meet.
+    pub(super) fn is_installable(&self, set: &Install<'a>, moved: [&str; 2]) -> bool {
+        let pythons = Pythons::new(self.environment.python.as_ref());
+        set.releases().all(|(package, release)| {
+            let concerned = |name: &str| moved.contains(&name);
+            let mut needs =
+                needs(package, release, &pythons).filter(|need| concerned(&need.name) || concerned(package.name()));
+            needs.all(|need| {
+                let on = self.knowledge.package(&need.name);
+                let Some((on, release)) = on.and_then(|on| Some((on, set.release(on.name())?))) else {
+                    // What is required and not there has to be chosen first.
+                    return on.is_none();
+                };
+                need.specifiers.contains(&on.versions()[release])
+            })
+        })
+    }
+
     fn candidates(&self, wanted: &[&str]) -> Vec<Candidate<'a>> {
         let place = |name: &str| {
             let origin = self.environment.package(name).and_then(PackageFacts::origin);
@@ -102,7 +135,8 @@ impl<'a> Pools<'a> {
             .iter()
             .filter_map(|(name, releases)| {
                 let package = self.knowledge.package(name)?;
-                Some(Candidate { package, releases: releases.clone(), is_asked: wanted.contains(name) })
+                let extras = self.environment.package(name).map(PackageFacts::extras).unwrap_or_default();
+                Some(Candidate { package, releases: releases.clone(), is_asked: wanted.contains(name), extras })
             })
             .collect();
         // In one file the order is that of the lines; what is written nowhere comes last, trl first: it says most.
@@ -118,29 +152,50 @@ pub enum NoSet {
     Contradiction(Vec<String>),
     /// Every set that installs fails at an import; this is how the newest one does.
     Refused(Box<Refusal>),
+    /// No set was found in time; this is how the newest one that installs fails.
+    Unknown(Option<Box<Refusal>>),
 }
 
-/// The newest set of the packages that are wanted, and of what they require, of which everything that is asked can be
-/// imported. An error, too, where none was found in time.
+/// The newest set of the packages that are wanted, and of what they require, of which everything that is asked can be imported.
 pub fn nearest<'a>(pools: &Pools<'a>, wanted: &[&str], asked: &[Asked]) -> Result<Install<'a>, NoSet> {
+    nearest_after(pools, wanted, asked, &mut Vec::new())
+}
+
+/// The same after other searches for the same imports, whose failures are known.
+pub(super) fn nearest_after<'a>(
+    pools: &Pools<'a>,
+    wanted: &[&str],
+    asked: &[Asked],
+    conflicts: &mut Vec<Conflict<'a>>,
+) -> Result<Install<'a>, NoSet> {
     let pythons = Pythons::new(pools.environment.python.as_ref());
     let candidates = pools.candidates(wanted);
-    let mut conflicts: Vec<Conflict<'a>> = Vec::new();
     let mut newest: Option<Box<Refusal>> = None;
+    let knew_before = !conflicts.is_empty();
     for _ in 0..MAX_TRIES {
-        let solution = match search(&candidates, &conflicts, &pythons, pools.environment.choice.order) {
+        let solution = match search(&candidates, conflicts, &pythons, pools.environment.choice.order) {
             Ok(solution) => solution,
+            // It may be what is known from before that leaves nothing.
+            Err(_) if newest.is_none() && knew_before => {
+                let solution = search(&candidates, &[], &pythons, pools.environment.choice.order);
+                let install = pools.holding(solution.map_err(NoSet::Contradiction)?);
+                let refusal = install.refusal(asked).map(|(_, refusal)| NoSet::Refused(Box::new(refusal)));
+                return refusal.map_or(Ok(install), Err);
+            }
             Err(contradiction) => return Err(newest.map_or(NoSet::Contradiction(contradiction), NoSet::Refused)),
         };
-        let install = Install::holding(pools.knowledge, pools.environment, solution);
-        let install = if pools.libraries_only { install.libraries_only() } else { install };
-        let Some((one, refusal)) = install.refusal(asked) else { return Ok(install) };
+        let install = pools.holding(solution);
+        let failing = install.import_until(asked, |one, verdict| match verdict {
+            Verdict::Fails(refusal) if !pools.certain_only || refusal.is_certain() => Some((one, *refusal)),
+            Verdict::Fails(_) | Verdict::Works | Verdict::Unknown => None,
+        });
+        let Some((one, refusal)) = failing else { return Ok(install) };
         let learnt = conflict(&install, &refusal, one).filter(|learnt| !conflicts.contains(learnt));
         newest.get_or_insert(Box::new(refusal));
         let Some(learnt) = learnt else { break };
         conflicts.push(learnt);
     }
-    Err(newest.map_or(NoSet::Contradiction(Vec::new()), NoSet::Refused))
+    Err(NoSet::Unknown(newest))
 }
 
 /// Which releases a refusal says do not go together. Neighbours of the other release that are refused for the same reason are

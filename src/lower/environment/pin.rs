@@ -79,6 +79,31 @@ pub fn bound_pin(
     Ok(vec![Edit { span: Span { start: at, end: at, ..span }, text: new }])
 }
 
+/// The edits after which a range at `span` of a file begins with `floor`.
+pub fn raise_pin(
+    source: &SourceFile,
+    span: Span,
+    declaration: &Declaration,
+    floor: &Version,
+) -> Result<Vec<Edit>, PinError> {
+    if declaration.direct.is_some() {
+        return Err(PinError::Direct);
+    }
+    let clauses = clauses(source.slice(span), &declaration.package)?;
+    let mut floors = clauses.iter().filter(|clause| matches!(clause.operator, ">=" | ">"));
+    let (Some(clause), None) = (floors.next(), floors.next()) else { return Err(PinError::Form) };
+    let text = source.slice(span);
+    let end = span.start + clause.range.end as u32;
+    let version = text[clause.range.clone()].len() - clause.version.len();
+    let start = span.start + (clause.range.start + version) as u32;
+    let mut edits = vec![Edit { span: Span { start, end, ..span }, text: floor.to_string() }];
+    if clause.operator == ">" {
+        let start = span.start + clause.range.start as u32;
+        edits.insert(0, Edit { span: Span { start, end: start + 1, ..span }, text: ">=".to_owned() });
+    }
+    Ok(edits)
+}
+
 /// One comparison: `>=0.9`, `^1.2`, `0.12.2`.
 #[derive(Debug, PartialEq, Eq)]
 struct Clause<'a> {
@@ -203,6 +228,7 @@ mod tests {
             origin: Origin::File(span),
             condition: None,
             direct: requirement.direct,
+            extras: requirement.extras,
         };
         match rewrite_pin(&source, span, &declaration, &release.parse().expect("a version")) {
             Ok(edits) => apply(text, &edits).expect("edits that fit"),

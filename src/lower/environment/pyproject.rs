@@ -40,8 +40,9 @@ pub(super) fn read_header(source: &SourceFile, document: &Document) -> Statement
 /// `dependencies` and `requires-python` of a table.
 fn table(writer: &mut Writer<'_>, project: &Node) {
     list(writer, project.get("dependencies"), None);
-    if let Some(python) = project.get("requires-python").and_then(Node::as_str) {
-        writer.python(specifiers_of(python).ok());
+    let python = project.get("requires-python");
+    if let Some((python, span)) = python.and_then(|node| Some((node.as_str()?, node.span))) {
+        writer.python(specifiers_of(python).ok(), span);
     }
 }
 
@@ -129,7 +130,7 @@ fn poetry_table(writer: &mut Writer<'_>, table: Option<&Node>, condition: Option
         if name.eq_ignore_ascii_case("python") {
             let python = entry.value.as_str().and_then(|text| poetry::specifiers(text).ok());
             // Alternatives cannot be said in one set of specifiers.
-            writer.python(python.filter(|all| all.len() == 1).and_then(|mut all| all.pop()));
+            writer.python(python.filter(|all| all.len() == 1).and_then(|mut all| all.pop()), entry.value.span);
             continue;
         }
         if entry.value.as_str().is_some() {
@@ -156,10 +157,16 @@ fn poetry_inline(writer: &mut Writer<'_>, name: &str, table: &Node, span: Span, 
         conditions.push("optional".into());
     }
     let condition = Some(conditions.join("; ")).filter(|text| !text.is_empty());
+    let before = writer.said.declarations.len();
     match (direct(table), table.get("version")) {
         (Some((url, tag)), _) => writer.declare(tagged(name, &url, tag), span, condition.as_deref()),
         (None, Some(version)) => poetry_version(writer, name, version, condition.as_deref()),
         (None, None) => writer.declare(Requirement::any(name), span, condition.as_deref()),
+    }
+    let extras = table.get("extras").map(Node::entries).unwrap_or_default();
+    let extras = extras.iter().filter_map(|extra| extra.value.as_str()).map(normalize).collect();
+    for one in &mut writer.said.declarations[before..] {
+        one.extras.clone_from(&extras);
     }
 }
 

@@ -13,8 +13,9 @@ pub(super) fn read(source: &SourceFile, document: &Document) -> Statements {
     }
     let options = document.root.get("options");
     requirements(&mut writer, options.and_then(|options| options.get("install_requires")), None);
-    if let Some(python) = options.and_then(|options| options.get("python_requires")).and_then(Node::as_str) {
-        writer.python(specifiers_of(python).ok());
+    let python = options.and_then(|options| options.get("python_requires"));
+    if let Some((python, span)) = python.and_then(|node| Some((node.as_str()?, node.span))) {
+        writer.python(specifiers_of(python).ok(), span);
     }
     for extra in document.root.get("options.extras_require").map(Node::entries).unwrap_or_default() {
         requirements(&mut writer, Some(&extra.value), Some(&format!("extra: {}", extra.name().unwrap_or_default())));

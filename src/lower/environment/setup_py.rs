@@ -32,8 +32,8 @@ pub(super) fn read(source: &SourceFile) -> Statements {
             }
             "install_requires" => say(&mut writer, &module, &value, None),
             "python_requires" => {
-                if let Value::Text(text, _) = &value {
-                    writer.python(specifiers_of(text).ok());
+                if let Value::Text(text, range) = &value {
+                    writer.python(specifiers_of(text).ok(), module.span(*range));
                 }
             }
             "extras_require" => {

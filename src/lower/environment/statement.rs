@@ -1,5 +1,6 @@
 //! What one file says about packages, before anyone asks whom it governs.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -20,6 +21,8 @@ pub(super) struct Statements {
     pub(super) includes: Vec<Include>,
     /// The Pythons it admits.
     pub(super) python: Option<VersionSpecifiers>,
+    /// Where it says so.
+    pub(super) python_places: Vec<Span>,
     /// Folders it also governs, relative to its own (members of a workspace that it locks).
     pub(super) members: Vec<PathBuf>,
     /// Scripts that it starts, as written.
@@ -80,7 +83,7 @@ impl<'a> Writer<'a> {
     ) {
         match exactly(version) {
             Ok(specifiers) => {
-                let requirement = Requirement { package: normalize(name), specifiers, condition: None, direct };
+                let requirement = Requirement { specifiers, direct, ..Requirement::any(name) };
                 self.push(requirement, span, condition, Evidence::Lock);
             }
             Err(why) => self.problem(span, &format!("{name}: {why}")),
@@ -100,6 +103,7 @@ impl<'a> Writer<'a> {
             origin: Origin::File(self.inner(span)),
             condition,
             direct: requirement.direct,
+            extras: requirement.extras,
         });
     }
 
@@ -110,9 +114,10 @@ impl<'a> Writer<'a> {
     }
 
     /// `requires-python` or what stands for it. What cannot be read is left out: it only narrows.
-    pub(super) fn python(&mut self, specifiers: Option<VersionSpecifiers>) {
+    pub(super) fn python(&mut self, specifiers: Option<VersionSpecifiers>, span: Span) {
         if let Some(more) = specifiers {
             self.said.python = Some(intersect(self.said.python.iter().chain([&more])));
+            self.said.python_places.push(self.inner(span));
         }
     }
 
@@ -155,20 +160,28 @@ pub(super) struct Requirement {
     pub(super) specifiers: VersionSpecifiers,
     pub(super) condition: Option<String>,
     pub(super) direct: Option<String>,
+    pub(super) extras: BTreeSet<String>,
 }
 
 impl Requirement {
     /// A package with nothing more said.
     pub(super) fn any(name: &str) -> Self {
-        Self { package: normalize(name), specifiers: VersionSpecifiers::empty(), condition: None, direct: None }
+        Self {
+            package: normalize(name),
+            specifiers: VersionSpecifiers::empty(),
+            condition: None,
+            direct: None,
+            extras: BTreeSet::new(),
+        }
     }
 
     /// What a requirement says, its places left aside.
     pub(super) fn of(read: &syntax::Requirement) -> Self {
         let condition = read.marker.as_ref().map(|marker| marker.text.clone());
+        let extras = read.extras.iter().map(|extra| normalize(&extra.text)).collect();
         match &read.url {
-            Some(url) => Self { condition, ..Self::direct(&read.name, &url.text) },
-            None => Self { specifiers: read.allowed(), condition, ..Self::any(&read.name) },
+            Some(url) => Self { condition, extras, ..Self::direct(&read.name, &url.text) },
+            None => Self { specifiers: read.allowed(), condition, extras, ..Self::any(&read.name) },
         }
     }
 

@@ -79,7 +79,7 @@ fn knowledge() -> Knowledge {
             let version = words.next().expect("a version").to_owned();
             let rest: Vec<&str> = words.collect();
             let python = rest.iter().find(|word| word.starts_with('>')).map(ToString::to_string);
-            Release { version, date: None, requires_python: python, requires: vec![], yanked: rest.contains(&"yanked") }
+            Release { version, requires_python: python, yanked: rest.contains(&"yanked"), ..Release::default() }
         };
         Package::new(name.into(), versions.iter().map(release).collect(), BTreeMap::new(), BTreeMap::new())
     };

@@ -4,7 +4,9 @@ mod install;
 mod pep508;
 
 pub use install::{Installer, PipInstall, parse_pip_command};
-pub use pep508::{normalize, parse_conda_requirement, parse_requirement, parse_requirement_text};
+pub use pep508::{
+    normalize, parse_conda_requirement, parse_requirement, parse_requirement_text, parse_requirement_with_extras,
+};
 
 use std::ops::Range;
 

@@ -1,5 +1,6 @@
 //! One requirement, as PEP 508 and pip write it, with the place of every part.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::str::FromStr;
 
@@ -18,9 +19,15 @@ pub fn parse_requirement(text: &str, base: Span) -> Result<Requirement, SyntaxEr
 
 /// The normalised name of a requirement that stands in no file, and the releases it allows: a line of a release's metadata.
 pub fn parse_requirement_text(text: &str) -> Option<(String, VersionSpecifiers)> {
+    parse_requirement_with_extras(text).map(|(name, specifiers, _)| (name, specifiers))
+}
+
+/// The same with the extras that are asked for, by normalised name.
+pub fn parse_requirement_with_extras(text: &str) -> Option<(String, VersionSpecifiers, BTreeSet<String>)> {
     let nowhere = Span { file: FileId(0), start: 0, end: 0 };
     let requirement = parse_located(text, &|_| nowhere).ok()?;
-    Some((requirement.package(), requirement.allowed()))
+    let extras = requirement.extras.iter().map(|extra| normalize(&extra.text)).collect();
+    Some((requirement.package(), requirement.allowed(), extras))
 }
 
 /// Parses a `conda` match specification: `trl=0.12` is `trl==0.12.*`, `conda-forge::trl >=0.9` is `trl>=0.9`.

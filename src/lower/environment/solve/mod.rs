@@ -7,7 +7,7 @@ mod provider;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pubgrub::{DerivationTree, External, PubGrubError};
 
@@ -25,6 +25,8 @@ pub(super) struct Candidate<'a> {
     pub(super) releases: ReleaseSet,
     /// Whether the project asks for it, not only something that it asks for.
     pub(super) is_asked: bool,
+    /// The extras with which it does.
+    pub(super) extras: BTreeSet<String>,
 }
 
 /// A release that does not work with some releases of another package, or, without one, at all.
@@ -79,7 +81,7 @@ pub(super) fn search<'a>(
         Ok(chosen) => {
             let library = |(name, release)| match name {
                 Name::Library(name) => Some((name, release as usize)),
-                Name::Project => None,
+                Name::Project | Name::Extra(..) => None,
             };
             Ok(chosen.into_iter().filter_map(library).collect())
         }
@@ -101,17 +103,18 @@ fn tell(proof: &DerivationTree<Name<'_>, Releases, String>, candidates: &[Candid
             tell(&derived.cause2, candidates, facts);
         }
         DerivationTree::External(External::FromDependencyOf(
-            Name::Library(by),
+            Name::Library(by) | Name::Extra(by, _),
             releases,
             Name::Library(on),
             wanted,
-        )) => {
+        )) if by != on => {
             let find = |name: &str| candidates.iter().find(|one| one.package.name() == name);
             let (Some(by), Some(on)) = (find(by), find(on)) else { return };
             let (by, on) = (by.package, on.package);
             let releases: ReleaseSet = members(by, releases);
             let asks = |need: &&Need| need.name == on.name() && !(&need.releases & &releases).is_empty();
-            let mut texts: Vec<String> = by.needs().iter().filter(asks).map(Need::requirement).collect();
+            let mut texts: Vec<String> =
+                by.needs().iter().chain(by.extra_needs()).filter(asks).map(Need::requirement).collect();
             texts.sort();
             texts.dedup();
             let needed = if texts.len() == 1 { texts.remove(0) } else { shown(on, &members(on, wanted)) };
@@ -139,4 +142,19 @@ pub(super) fn needs<'p>(package: &'p Package, release: usize, pythons: &Pythons)
         need.releases.contains(release) && need.marker.as_deref().is_none_or(|marker| pythons.holds(marker) != Tri::No)
     };
     package.needs().iter().filter(holds)
+}
+
+/// The same of what one of its extras brings.
+pub(super) fn extra_needs<'p>(
+    package: &'p Package,
+    extra: &str,
+    release: usize,
+    pythons: &Pythons,
+) -> impl Iterator<Item = &'p Need> {
+    let holds = move |need: &&Need| {
+        need.extra.as_deref() == Some(extra)
+            && need.releases.contains(release)
+            && need.marker.as_deref().is_none_or(|marker| pythons.holds(marker) != Tri::No)
+    };
+    package.extra_needs().iter().filter(holds)
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt;
 
-use pubgrub::{Dependencies, DependencyProvider, PackageResolutionStatistics, Ranges};
+use pubgrub::{Dependencies, DependencyConstraints, DependencyProvider, PackageResolutionStatistics, Ranges};
 
 use super::super::marker::Pythons;
-use super::{Candidate, Conflict, needs};
-use crate::knowledge::{Package, ReleaseSet};
+use super::{Candidate, Conflict, extra_needs, needs};
+use crate::knowledge::{Need, Package, ReleaseSet};
 use crate::model::Order;
 
 /// Releases by their place.
@@ -23,6 +23,8 @@ pub(super) enum Name<'a> {
     Project,
     /// A known library.
     Library(&'a str),
+    /// A known library with one of its extras: the same release of the library, and what the extra brings.
+    Extra(&'a str, String),
 }
 
 impl fmt::Display for Name<'_> {
@@ -30,6 +32,7 @@ impl fmt::Display for Name<'_> {
         match self {
             Self::Project => f.write_str("the project"),
             Self::Library(name) => f.write_str(name),
+            Self::Extra(name, extra) => write!(f, "{name}[{extra}]"),
         }
     }
 }
@@ -62,6 +65,34 @@ impl<'a, 'c> Provider<'a, 'c> {
         let next = met.len();
         *met.entry(name).or_insert(next)
     }
+
+    /// What the project asks for.
+    fn project(&self) -> DependencyConstraints<Name<'a>, Releases> {
+        let asked = self.asked.iter().flat_map(|name| {
+            self.meet(name);
+            let candidate = self.candidates[name];
+            let extras = candidate.extras.iter().map(|extra| Name::Extra(name, extra.clone()));
+            let all = std::iter::once(Name::Library(name)).chain(extras);
+            all.map(|one| (one, ranges(&candidate.releases)))
+        });
+        asked.collect()
+    }
+
+    /// What requirements ask for; what is not known limits nothing.
+    fn wanted<'n>(&self, needs: impl Iterator<Item = &'n Need>) -> BTreeMap<Name<'a>, Releases> {
+        let mut wanted: BTreeMap<Name<'a>, Releases> = BTreeMap::new();
+        for need in needs {
+            let Some((name, on)) = self.candidates.get_key_value(need.name.as_str()) else { continue };
+            let set = ranges(&matching(on.package, &need.specifiers));
+            let extras = need.extras.iter().map(|extra| Name::Extra(name, extra.clone()));
+            for one in std::iter::once(Name::Library(name)).chain(extras) {
+                let known = wanted.entry(one).or_insert_with(Releases::full);
+                *known = known.intersection(&set);
+            }
+            self.meet(name);
+        }
+        wanted
+    }
 }
 
 impl<'a> DependencyProvider for Provider<'a, '_> {
@@ -74,12 +105,12 @@ impl<'a> DependencyProvider for Provider<'a, '_> {
     type Err = Infallible;
 
     fn prioritize(&self, package: &Name<'a>, range: &Releases, _: &PackageResolutionStatistics) -> Self::Priority {
-        let Name::Library(name) = package else { return (true, true, Reverse(0)) };
+        let (Name::Library(name) | Name::Extra(name, _)) = package else { return (true, true, Reverse(0)) };
         (false, range.as_singleton().is_some(), Reverse(self.meet(name)))
     }
 
     fn choose_version(&self, package: &Name<'a>, range: &Releases) -> Result<Option<u32>, Infallible> {
-        let Name::Library(name) = package else { return Ok(Some(0)) };
+        let (Name::Library(name) | Name::Extra(name, _)) = package else { return Ok(Some(0)) };
         let Some(candidate) = self.candidates.get(name) else { return Ok(None) };
         let mut allowed = candidate.releases.iter().map(|index| index as u32).filter(|index| range.contains(index));
         Ok(match self.order {
@@ -93,33 +124,29 @@ impl<'a> DependencyProvider for Provider<'a, '_> {
         package: &Name<'a>,
         release: &u32,
     ) -> Result<Dependencies<Name<'a>, Releases, String>, Infallible> {
-        let Name::Library(name) = package else {
-            let asked = self.asked.iter().map(|name| {
-                self.meet(name);
-                (Name::Library(name), ranges(&self.candidates[name].releases))
-            });
-            return Ok(Dependencies::Available(asked.collect()));
+        let name = match package {
+            Name::Project => return Ok(Dependencies::Available(self.project())),
+            Name::Extra(name, extra) => {
+                let by = self.candidates[name].package;
+                let mut wanted = self.wanted(extra_needs(by, extra, *release as usize, self.pythons));
+                wanted.insert(Name::Library(name), Releases::singleton(*release));
+                return Ok(Dependencies::Available(wanted.into_iter().collect()));
+            }
+            Name::Library(name) => name,
         };
         let by = self.candidates[name].package;
-        let mut wanted: BTreeMap<&'a str, ReleaseSet> = BTreeMap::new();
-        for need in needs(by, *release as usize, self.pythons) {
-            // What is not known limits nothing.
-            let Some((name, on)) = self.candidates.get_key_value(need.name.as_str()) else { continue };
-            let set = matching(on.package, &need.specifiers);
-            let joined = wanted.get(name).map_or_else(|| set.clone(), |known| known & &set);
-            wanted.insert(name, joined);
-            self.meet(name);
-        }
+        let mut wanted = self.wanted(needs(by, *release as usize, self.pythons));
         for conflict in self.conflicts.iter().filter(|one| one.of == (by.name(), *release as usize)) {
             let Some((other, bad)) = &conflict.with else {
                 return Ok(Dependencies::Unavailable("it cannot be imported".to_owned()));
             };
-            let Some((other, on)) = self.candidates.get_key_value(other) else { continue };
-            let left = &wanted.get(other).cloned().unwrap_or_else(|| on.package.all()) - bad;
-            wanted.insert(other, left);
+            if !self.candidates.contains_key(other) {
+                continue;
+            }
+            let left = wanted.entry(Name::Library(other)).or_insert_with(Releases::full);
+            *left = left.intersection(&ranges(bad).complement());
         }
-        let wanted = wanted.into_iter().map(|(name, set)| (Name::Library(name), ranges(&set)));
-        Ok(Dependencies::Available(wanted.collect()))
+        Ok(Dependencies::Available(wanted.into_iter().collect()))
     }
 }
 

@@ -145,7 +145,7 @@ fn the_other_end_and_an_earlier_day_can_be_asked_for() {
 #[test]
 fn conflicts_that_only_an_import_shows_are_kept_out() {
     let (app, lib) = (package(APP.0, APP.1), package(LIB.0, LIB.1));
-    let candidate = |package| Candidate { package, releases: package.all(), is_asked: true };
+    let candidate = |package| Candidate { package, releases: package.all(), is_asked: true, extras: BTreeSet::new() };
     let (candidates, pythons) = ([candidate(&app), candidate(&lib)], Pythons::new(None));
     let found = |conflicts: &[Conflict<'_>]| {
         let solution = search(&candidates, conflicts, &pythons, Order::Highest).ok()?;

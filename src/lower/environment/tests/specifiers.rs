@@ -2,7 +2,7 @@
 //!
 //! `specifiers.txt` holds its answers; the differences are few, and each has a reason.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::knowledge::{Package, Release};
 use crate::lower::environment::kind::Standing;
@@ -36,6 +36,7 @@ fn specifiers_mean_what_packaging_says() {
         requires_python: None,
         requires: Vec::new(),
         yanked: false,
+        because: None,
     };
     let known =
         Package::new("trl".into(), versions.split(' ').map(release).collect(), BTreeMap::new(), BTreeMap::new());
@@ -67,6 +68,7 @@ fn pick_of(requirement: &Requirement, known: &Package) -> String {
         origin: Origin::CommandLine(String::new()),
         condition: None,
         direct: None,
+        extras: BTreeSet::new(),
     };
     let deciding = vec![Installation { standing: Standing::Canonical, declarations: vec![&declaration] }];
     let governing = Governing { deciding, others: Vec::new() };

@@ -1,0 +1,96 @@
+//! Which releases of two packages go together, pair by pair.
+//!
+//! A search for each pair would find the same thing again and again. So what the pairs of one row have in common is kept: which
+//! releases do not go together, and the last set that worked, which mostly works with the next release of the other package, too.
+
+use super::nearest::{NoSet, Pools, nearest, nearest_after};
+use super::solve::Conflict;
+use crate::knowledge::{Asked, Package};
+use crate::lower::Install;
+
+/// Two packages, and what is imported to see whether their releases work.
+pub struct Pairs<'a> {
+    pools: Pools<'a>,
+    rows: &'a Package,
+    columns: &'a Package,
+    asked: Vec<Asked>,
+}
+
+/// What becomes of two releases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pair {
+    /// They install and can be imported, with some releases of what they require.
+    Works,
+    /// They install and cannot be imported.
+    Fails,
+    /// Their requirements do not allow it.
+    Contradiction,
+}
+
+impl<'a> Pairs<'a> {
+    /// The releases of the pools.
+    pub fn new(pools: Pools<'a>, rows: &'a Package, columns: &'a Package, asked: Vec<Asked>) -> Self {
+        Self { pools, rows, columns, asked }
+    }
+
+    /// One release of the rows' package with each of these of the other one.
+    pub fn row(&self, row: usize, across: &[usize]) -> Vec<Pair> {
+        let mut conflicts: Vec<Conflict<'a>> = Vec::new();
+        let mut last: Option<Install<'a>> = None;
+        let pair = |column: &usize| {
+            let known = last.as_ref().and_then(|last| self.again(last, row, *column, &conflicts));
+            known.unwrap_or_else(|| {
+                let found = nearest_after(&self.pinned(row, *column), &self.wanted(), &self.asked, &mut conflicts);
+                let outcome = outcome(&found);
+                last = found.ok().or(last.take());
+                outcome
+            })
+        };
+        across.iter().map(pair).collect()
+    }
+
+    /// Why two releases do not work.
+    pub fn reason(&self, row: usize, column: usize) -> Option<String> {
+        match nearest(&self.pinned(row, column), &self.wanted(), &self.asked) {
+            Ok(_) | Err(NoSet::Unknown(None)) => None,
+            Err(NoSet::Refused(refusal) | NoSet::Unknown(Some(refusal))) => Some(refusal.to_string()),
+            Err(NoSet::Contradiction(facts)) => Some(facts.join("; ")),
+        }
+    }
+
+    fn wanted(&self) -> [&'a str; 2] {
+        [self.rows.name(), self.columns.name()]
+    }
+
+    fn pinned(&self, row: usize, column: usize) -> Pools<'a> {
+        self.pools.clone().with(self.rows.name(), row).with(self.columns.name(), column)
+    }
+
+    /// What the last set that worked says of the next pair; `None` where another set may work.
+    fn again(&self, last: &Install<'a>, row: usize, column: usize, conflicts: &[Conflict<'a>]) -> Option<Pair> {
+        let set = last.clone().with(self.rows, row).with(self.columns, column);
+        if !self.pools.is_installable(&set, self.wanted()) {
+            return None;
+        }
+        let (rows, columns) = (self.rows.name(), self.columns.name());
+        let meets = |(name, release): (&str, usize), (other, next): (&str, usize)| {
+            let is_met = |one: &&Conflict<'a>| {
+                one.of == (name, release)
+                    && one.with.as_ref().is_some_and(|(with, bad)| *with == other && bad.contains(next))
+            };
+            conflicts.iter().any(|one| is_met(&one))
+        };
+        if meets((rows, row), (columns, column)) || meets((columns, column), (rows, row)) {
+            return Some(Pair::Fails);
+        }
+        set.refusal(&self.asked).is_none().then_some(Pair::Works)
+    }
+}
+
+fn outcome(found: &Result<Install<'_>, NoSet>) -> Pair {
+    match found {
+        Ok(_) => Pair::Works,
+        Err(NoSet::Refused(_) | NoSet::Unknown(Some(_))) => Pair::Fails,
+        Err(NoSet::Contradiction(_) | NoSet::Unknown(None)) => Pair::Contradiction,
+    }
+}
