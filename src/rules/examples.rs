@@ -46,7 +46,7 @@ fn every_example_does_what_its_page_says() {
         for example in examples(meta.page) {
             match example.kind {
                 "requirements" | "pyproject" | "script" => {
-                    _ = beside.insert(example.kind.to_owned(), example.text.clone())
+                    _ = beside.insert(example.kind.to_owned(), example.text.clone());
                 }
                 "bad" => {
                     assert!(reports(*rule, &beside, &example), "{}: not found in\n{}", meta.name, example.text);

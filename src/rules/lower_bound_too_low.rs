@@ -7,7 +7,7 @@ use pep440_rs::Version;
 
 use super::ask::Call;
 use super::declare::declare_rule;
-use super::import_missing::report_imports;
+use super::import_missing::{Missing, report_imports};
 use super::misfit::report_unfit;
 use super::misfit_settings::report_settings;
 use super::remedy::written;
@@ -62,7 +62,7 @@ declare_rule! {
     ///
     /// ## References
     ///
-    /// - MedicalGPT issue 444
+    /// - `MedicalGPT` issue 444
     LowerBoundTooLow = "lower-bound-too-low", "DPL206", Warning, "a range begins with releases that lack what the code uses"
 }
 
@@ -75,8 +75,10 @@ impl Rule for LowerBoundTooLow {
         if !script.environment.packages.values().any(crate::model::PackageFacts::has_floor) {
             return;
         }
-        let imports =
-            report_imports(script, context, &Self::META, &|_, _| true).into_iter().map(|(finding, _)| finding);
+        // What a function imports may be asked for only where another release is there.
+        let is_reached = |missing: &[Missing<'_>]| missing.iter().any(|(import, ..)| !import.uncalled);
+        let imports = report_imports(script, context, &Self::META, &|_, _| true).into_iter();
+        let imports = imports.filter(|(_, missing)| is_reached(missing)).map(|(finding, _)| finding);
         let settings = report_settings(analysis, script, context, &Self::META, |_| true);
         let raise =
             |finding: Diagnostic| raised(analysis, &finding, &script.environment, context.knowledge, context.sources);
@@ -130,6 +132,7 @@ fn raised(
     let floor = floor(versions, &package.releases_in(&scope.affected.join(", ")))?;
     let facts = versions.facts.filter(|facts| facts.evidence == Evidence::Range)?;
     let name = package.name();
+    let oldest = versions.release(floor.lacking.iter().next()?);
     let what = shown(analysis, sources, finding.primary.span);
     let fix = || {
         let edits = written(facts, sources, |source, span, one| raise_pin(source, span, one, floor.needed).ok())?;
@@ -137,7 +140,7 @@ fn raised(
     };
     Some(Diagnostic {
         severity: LowerBoundTooLow::META.severity,
-        message: format!("{what} needs {name}>={}, and {} is allowed", floor.needed, versions.releases(&floor.lacking)),
+        message: format!("{what} needs {name}>={}, and {oldest} is allowed", floor.needed),
         primary: Label { span: floor.span, message: format!("{name} {} is the oldest that will do", floor.needed) },
         related: vec![Label { span: finding.primary.span, message: needs(package, floor.needed) }],
         notes: Vec::new(),

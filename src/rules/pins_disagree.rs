@@ -48,8 +48,8 @@ declare_rule! {
     ///
     /// ## References
     ///
-    /// - 360-LLaMA-Factory issue 59
-    /// - MedicalGPT issue 444
+    /// - `360-LLaMA-Factory` issue 59
+    /// - `MedicalGPT` issue 444
     PinsDisagree = "pins-disagree", "DPL203", Warning, "two files ask for different releases of a package"
 }
 

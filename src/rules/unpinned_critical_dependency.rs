@@ -82,7 +82,8 @@ fn is_open(facts: &PackageFacts) -> bool {
     let bounds = |operator: &Operator| {
         !matches!(operator, Operator::GreaterThan | Operator::GreaterThanEqual | Operator::NotEqual)
     };
-    let mut operators = facts.deciding().iter().flat_map(|one| one.specifiers.iter()).map(|one| one.operator());
+    let mut operators =
+        facts.deciding().iter().flat_map(|one| one.specifiers.iter()).map(pep440_rs::VersionSpecifier::operator);
     facts.known
         && facts.evidence == Evidence::Range
         && !operators.any(bounds)
