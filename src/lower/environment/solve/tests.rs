@@ -127,6 +127,26 @@ fn the_python_of_the_project_counts() {
 }
 
 #[test]
+fn extras_bring_their_requirements() {
+    let app: (&str, &[&str]) = ("app", &["1 lib<4;extra~==~'old'", "2 lib<3;extra~==~'old'", "3"]);
+    let top: (&str, &[&str]) = ("top", &["1 app[old]<3"]);
+    for (requirements, expected) in [
+        ("app<3 lib", "app 2 lib 4"),
+        ("app[old]<3 lib", "app 2 lib 2.5"),
+        ("app[old]<2 lib", "app 1 lib 3"),
+        // An extra that a release does not have brings nothing.
+        ("app[old] lib", "app 3 lib 4"),
+        ("app[new]<3 lib", "app 2 lib 4"),
+    ] {
+        assert_eq!(chosen(&[app, LIB], requirements, &Choice::default()), expected, "{requirements}");
+    }
+    // What the project itself asks for is not given up for what only another release asks for.
+    assert_eq!(chosen(&[app, LIB, top], "top lib", &Choice::default()), "app 1 lib 3 top 1");
+    assert_eq!(chosen(&[app, LIB, top], "top", &Choice::default()), "app 2 lib 2.5 top 1");
+    assert_eq!(chosen(&[app, LIB], "app[old]==2 lib==3", &Choice::default()), "app 2 needs lib<3");
+}
+
+#[test]
 fn the_other_end_and_an_earlier_day_can_be_asked_for() {
     let lowest = Choice { order: Order::Lowest, as_of: None };
     let early = |day: &str| Choice { order: Order::Highest, as_of: Some(day.to_owned()) };
