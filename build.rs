@@ -1,5 +1,5 @@
-//! Packs `schemas/knowledge` and `schemas/imports` so that starting the tool costs the same however much is known. Each file is split into its parts
-//! (modules, callables), which are written as `MessagePack`: it has the members of JSON by name, and is read several times as fast.
+//! Packs `schemas/knowledge`, `schemas/frameworks` and `schemas/imports` so that starting the tool costs the same however much is
+//! known. Each file is split into its parts (modules, callables), which are written as `MessagePack`: it has the members of JSON by name, and is read several times as fast.
 //! Neighbouring parts are compressed together, by LZ4 for the same reason, and a sorted table says where each of them is.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,6 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     pack_all("knowledge", &out, |text, list| pack(serde_json::from_str(text)?, &out, list))?;
+    pack_all("frameworks", &out, |text, list| pack(serde_json::from_str(text)?, &out, list))?;
     pack_all("imports", &out, |text, list| pack_imports(serde_json::from_str(text)?, &out, list))
 }
 

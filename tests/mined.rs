@@ -13,8 +13,9 @@ fn schemas() -> PathBuf {
 
 /// The mined files, by package.
 fn mined() -> Vec<(String, String)> {
-    let folder = std::fs::read_dir(schemas().join("knowledge")).expect("the folder exists");
-    let mut files: Vec<PathBuf> = folder.map(|entry| entry.expect("it can be listed").path()).collect();
+    let folder = |name| std::fs::read_dir(schemas().join(name)).expect("the folder exists");
+    let entries = folder("knowledge").chain(folder("frameworks"));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("it can be listed").path()).collect();
     files.sort();
     let name = |path: &Path| path.file_stem().expect("a file has a name").to_string_lossy().into_owned();
     let files = files.into_iter().filter(|path| name(path) != "curated");
@@ -84,7 +85,9 @@ fn mining_again_changes_no_byte() {
         let Ok(folder) = std::fs::read_dir(wheels.join(&package)) else { continue };
         let paths: Vec<PathBuf> = folder.filter_map(|entry| Some(entry.ok()?.path())).collect();
         let index = std::fs::read_to_string(schemas().join("index").join(format!("{package}.json"))).ok();
-        let only = kept(&text);
+        // A framework is mined in part by what `surface.json` says.
+        let is_framework = schemas().join("frameworks").join(format!("{package}.json")).exists();
+        let only = if is_framework { Vec::new() } else { kept(&text) };
         let options = Options { package: &package, index: index.as_deref(), only: &only };
         let again = render(&mine(&options, &paths).expect("the wheels can be mined"));
         assert!(again == text, "{package}: mined again, the file is another one");

@@ -122,7 +122,8 @@ impl Found {
 
 /// The releases at a path that a user names, of a package or of all that the tool knows.
 fn releases(path: &Path, only: Option<&str>) -> Result<Vec<Found>, Failure> {
-    let known: Vec<&str> = Knowledge::bundled().packages().map(Package::name).collect();
+    let bundled = Knowledge::bundled();
+    let known: Vec<&str> = bundled.packages().chain(bundled.frameworks()).map(Package::name).collect();
     let mut found = if path.is_dir() || path.extension().is_none_or(|extension| extension != "whl") {
         installed(path)
     } else {

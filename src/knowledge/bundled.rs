@@ -10,6 +10,13 @@ use super::{Curated, ImportGraph, Imports, Learnt, Package};
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
 static FILES: &[Stored] = include!(concat!(env!("OUT_DIR"), "/knowledge.rs"));
 
+/// Every file under `schemas/frameworks`, packed in the same way.
+#[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
+static FRAMEWORKS: &[Stored] = include!(concat!(env!("OUT_DIR"), "/frameworks.rs"));
+
+/// Frameworks that are imported by another name than the one that they are installed by.
+const IMPORTED_AS: [(&str, &str); 1] = [("swift", "ms-swift")];
+
 /// Every file under `schemas/imports`, as `build.rs` packs it.
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
 static IMPORTS: &[StoredImports] = include!(concat!(env!("OUT_DIR"), "/imports.rs"));
@@ -20,6 +27,7 @@ const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 #[derive(Debug, Default)]
 pub struct Knowledge {
     packages: BTreeMap<String, Package>,
+    frameworks: BTreeMap<String, Package>,
     imports: OnceLock<BTreeMap<String, ImportGraph>>,
     curated: OnceLock<Curated>,
 }
@@ -27,25 +35,35 @@ pub struct Knowledge {
 impl Knowledge {
     /// Knowledge made of these packages.
     pub fn new(packages: impl IntoIterator<Item = Package>) -> Self {
-        let packages = packages.into_iter().map(|package| (package.name().to_owned(), package)).collect();
-        Self { packages, imports: OnceLock::new(), curated: OnceLock::new() }
+        Self { packages: by_name(packages), ..Self::default() }
+    }
+
+    /// The same with frameworks.
+    #[must_use]
+    pub fn with_frameworks(self, frameworks: impl IntoIterator<Item = Package>) -> Self {
+        Self { frameworks: by_name(frameworks), ..self }
     }
 
     /// What is built into the tool, opened once.
     pub fn bundled() -> &'static Self {
         static BUNDLED: OnceLock<Knowledge> = OnceLock::new();
-        BUNDLED.get_or_init(|| Self::new(FILES.iter().map(Package::open)))
+        let new = || Self::new(FILES.iter().map(Package::open)).with_frameworks(FRAMEWORKS.iter().map(Package::open));
+        BUNDLED.get_or_init(new)
     }
 
     /// What is built into the tool, and releases that it lacks.
     pub fn with(learnt: Vec<Learnt>) -> Self {
         let learnt: Vec<Arc<Learnt>> = learnt.into_iter().map(Arc::new).collect();
-        Self::new(FILES.iter().map(|stored| Package::open(stored).with(&learnt)))
+        let open = |stored| Package::open(stored).with(&learnt);
+        Self::new(FILES.iter().map(open)).with_frameworks(FRAMEWORKS.iter().map(open))
     }
 
-    /// What is known of a package, by normalised distribution name.
+    /// What is known of a library or a framework, by normalised distribution name or by the name it is imported by.
     pub fn package(&self, name: &str) -> Option<&Package> {
-        self.packages.get(name)
+        self.packages.get(name).or_else(|| {
+            let imported = IMPORTED_AS.iter().find(|(import, _)| *import == name);
+            self.frameworks.get(imported.map_or(name, |(_, installed)| installed))
+        })
     }
 
     /// The same with the imports of libraries.
@@ -66,10 +84,20 @@ impl Knowledge {
         self.curated.get_or_init(|| Curated::load(CURATED).unwrap_or_default())
     }
 
-    /// All packages by name.
+    /// The training frameworks by name. Of them only what a user configures is known, and most projects use none: what goes through
+    /// all libraries does not go through these.
+    pub fn frameworks(&self) -> impl Iterator<Item = &Package> {
+        self.frameworks.values()
+    }
+
+    /// All libraries by name.
     pub fn packages(&self) -> impl Iterator<Item = &Package> {
         self.packages.values()
     }
+}
+
+fn by_name(packages: impl IntoIterator<Item = Package>) -> BTreeMap<String, Package> {
+    packages.into_iter().map(|package| (package.name().to_owned(), package)).collect()
 }
 
 #[cfg(test)]
@@ -82,9 +110,10 @@ mod tests {
 
     #[test]
     fn every_bundled_file_is_whole() {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas/knowledge");
+        let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
+        let folders = ["knowledge", "frameworks"].map(|name| std::fs::read_dir(schemas.join(name)));
         let mut names = BTreeSet::new();
-        for entry in std::fs::read_dir(folder).expect("the folder exists") {
+        for entry in folders.into_iter().flat_map(|folder| folder.expect("the folder exists")) {
             let path = entry.expect("it can be listed").path();
             let name = path.file_stem().expect("it has a name").to_string_lossy().into_owned();
             if name == "curated" {
@@ -101,12 +130,17 @@ mod tests {
                 |release: &Release| (release.version.clone(), release.date.clone(), release.requires_python.clone());
             assert!(packed.brief().iter().map(text).eq(written.brief().iter().map(text)));
             assert!(packed.modules().eq(written.modules()) && packed.definitions().eq(written.definitions()));
+            assert_eq!(
+                packed.is_partial(),
+                Knowledge::bundled().frameworks().any(|framework| framework.name() == name)
+            );
             for missing in ["", "!", "trl.", "trl.zzz", "~"] {
                 assert!(packed.module(missing, "").is_none() && packed.callable(missing).is_none(), "{missing}");
             }
             names.insert(name);
         }
-        assert!(Knowledge::bundled().packages().map(Package::name).eq(names.iter().map(String::as_str)));
+        let (libraries, frameworks) = (Knowledge::bundled().packages(), Knowledge::bundled().frameworks());
+        assert_eq!(libraries.chain(frameworks).map(|one| one.name().to_owned()).collect::<BTreeSet<_>>(), names);
         Curated::load(CURATED).expect("the curated file is valid");
     }
 }

@@ -124,6 +124,7 @@ impl Part for Callable {
         close_facts(&mut self.positional);
         self.parameters.values_mut().for_each(|facts| close_facts(facts));
         close_facts(&mut self.guards);
+        close_facts(&mut self.before);
         close_facts(&mut self.warnings);
         close_facts(&mut self.reads);
         close_facts(&mut self.forwards);
@@ -142,6 +143,7 @@ impl Part for Callable {
             any_positional,
             any_keyword,
             guards,
+            before,
             warnings,
             reads,
             forwards,
@@ -158,6 +160,7 @@ impl Part for Callable {
         name_if(&mut self.any_positional, any_positional, version);
         name_if(&mut self.any_keyword, any_keyword, version);
         add_facts(&mut self.guards, guards, version);
+        add_facts(&mut self.before, before, version);
         add_facts(&mut self.warnings, warnings, version);
         add_facts(&mut self.reads, reads, version);
         add_facts(&mut self.forwards, forwards, version);

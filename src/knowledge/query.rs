@@ -9,13 +9,15 @@ use super::{Knowledge, Package, ReleaseSet};
 const MAX_BASES: u32 = 16;
 
 /// Bases outside the package that add nothing to a constructor.
-const BARE_BASES: [&str; 6] = [
+const BARE_BASES: [&str; 7] = [
     "abc.ABC",
     "typing.Generic",
     "typing.Protocol",
     "typing.NamedTuple",
     "typing_extensions.Protocol",
     "builtins.object",
+    // Fields of a model are those that it and its other bases declare.
+    "pydantic.BaseModel",
     // Methods to upload a model; it has neither a constructor nor fields.
 ];
 
@@ -174,6 +176,11 @@ impl Package {
     /// When a constructor or function raises.
     pub fn guards(&self, definition: &str, release: usize) -> Vec<&Guard> {
         self.behaviour(definition, release, |callable| &callable.guards)
+    }
+
+    /// When a model refuses what was given, before defaults are filled in.
+    pub fn checks_of_given(&self, definition: &str, release: usize) -> Vec<&Guard> {
+        self.behaviour(definition, release, |callable| &callable.before)
     }
 
     /// When a constructor or function warns.

@@ -137,6 +137,10 @@ pub struct Parameter {
     /// Whether it can only be given by keyword.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keyword_only: bool,
+    /// The only values, where the annotation names an enumeration of the package or the field's metadata lists them. Mined of
+    /// frameworks, whose fields a user fills from a file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
 }
 
 /// A `raise` in a constructor or `__post_init__`, or in a function that it calls with the same values.
@@ -207,6 +211,9 @@ pub struct Callable {
     /// When the constructor (a dataclass: `__post_init__`) or function raises.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guards: Vec<Fact<Guard>>,
+    /// When a model refuses what was given, before defaults are filled in: what was not given is `None`, whatever its default.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub before: Vec<Fact<Guard>>,
     /// When it warns; [`Guard::raises`] is the category.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Fact<Guard>>,

@@ -18,6 +18,7 @@ use super::condition::{shown, sufficient, sufficient_cases};
 use super::definition::Definition;
 use super::host::{LibraryHost, post_init};
 use super::library::{Library, Target};
+use super::model::{Stage, Validator};
 use super::scope::Binding;
 use super::surface::Surface;
 use crate::eval::{CallEvent, Cond, Const, Trace, Value};
@@ -53,6 +54,11 @@ pub(super) fn describe(library: &Library<'_>, surface: &Surface, definitions: &m
                         complain(definition, &trace);
                     }
                 }
+                validate(library, &host, name, definition);
+            }
+            CallableKind::Function if surface.unpacks(name) => {
+                let Some(trace) = host.run(module, &super::unpacking::stand_in(short)) else { return };
+                complain(definition, &trace);
             }
             CallableKind::Function => {
                 let Some(trace) = host.run(module, short) else { return };
@@ -92,6 +98,27 @@ fn checking_classes(library: &Library<'_>, name: &str) -> Vec<(String, String)> 
     classes
 }
 
+/// Adds what the validators of a model raise, those of its bases included.
+fn validate(library: &Library<'_>, host: &LibraryHost, name: &str, definition: &mut Definition) {
+    let mut open = vec![name.to_owned()];
+    let mut seen = BTreeSet::new();
+    while let Some(next) = open.pop() {
+        let Some((module, Binding::Class(class))) = library.definition(&next) else { continue };
+        if !seen.insert(next.clone()) {
+            continue;
+        }
+        for Validator { name, stage } in super::model::validators(class) {
+            let Some(trace) = host.run(module, &name) else { continue };
+            let guards = if stage == Stage::Before { &mut definition.before } else { &mut definition.guards };
+            add_new(guards, raises(&trace));
+        }
+        open.extend(class.bases().iter().filter_map(|base| match library.resolve_expression(module, base) {
+            Target::Definition(base) => Some(base),
+            _ => None,
+        }));
+    }
+}
+
 /// Whether a method calls `super().__post_init__()`.
 fn calls_super(method: &ast::StmtFunctionDef) -> bool {
     method.body.iter().any(|statement| {
@@ -105,16 +132,20 @@ fn calls_super(method: &ast::StmtFunctionDef) -> bool {
 
 /// Adds what a trace raises and warns of.
 fn complain(definition: &mut Definition, trace: &Trace) {
-    let raises = trace.raises.iter().filter(|event| event.caught.is_empty()).flat_map(|event| {
+    add_new(&mut definition.guards, raises(trace));
+    add_new(&mut definition.warnings, trace.calls.iter().filter_map(warning));
+}
+
+/// What a trace raises.
+fn raises(trace: &Trace) -> impl Iterator<Item = Guard> {
+    trace.raises.iter().filter(|event| event.caught.is_empty()).flat_map(|event| {
         let guard = |when| Guard {
             raises: event.exception.to_string(),
             message: event.message.as_deref().map(shortened),
             when,
         };
         sufficient_cases(&event.when).into_iter().map(guard)
-    });
-    add_new(&mut definition.guards, raises);
-    add_new(&mut definition.warnings, trace.calls.iter().filter_map(warning));
+    })
 }
 
 /// `warnings.warn(message, FutureWarning)`.

@@ -124,6 +124,7 @@ impl Fold<'_> {
             any_positional: self.whenever(by_release, |one| one.any_positional),
             any_keyword: self.whenever(by_release, |one| one.any_keyword),
             guards: self.facts(&owner, flatten(by_release, |one| &one.guards)),
+            before: self.facts(&owner, flatten(by_release, |one| &one.before)),
             warnings: self.facts(&owner, flatten(by_release, |one| &one.warnings)),
             reads: self.facts(&owner, flatten(by_release, |one| &one.reads)),
             forwards: self.facts(&owner, flatten(by_release, |one| &one.forwards)),

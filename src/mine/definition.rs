@@ -25,6 +25,7 @@ pub(super) struct Definition {
     /// Whether the constructor is that of the bases.
     pub inherits: bool,
     pub guards: Vec<Guard>,
+    pub before: Vec<Guard>,
     pub warnings: Vec<Guard>,
     pub reads: Vec<Read>,
     pub forwards: Vec<Forward>,
@@ -42,6 +43,7 @@ impl Definition {
             any_positional: false,
             inherits: false,
             guards: Vec::new(),
+            before: Vec::new(),
             warnings: Vec::new(),
             reads: Vec::new(),
             forwards: Vec::new(),
@@ -128,13 +130,15 @@ fn class(library: &Library<'_>, module: &str, python: &PythonModule, class: &ast
         Stmt::FunctionDef(method) if method.name.as_str() == "__init__" => Some(method),
         _ => None,
     });
-    let kind = if dataclass && constructor.is_none() { CallableKind::Dataclass } else { CallableKind::Class };
+    let model = super::model::is_model(library, module, class);
+    let has_fields = (dataclass || model) && constructor.is_none();
+    let kind = if has_fields { CallableKind::Dataclass } else { CallableKind::Class };
     let mut definition = Definition::new(kind);
     definition.bases = bases.into_iter().filter(|base| base != "object").collect();
     match constructor {
         Some(method) if passes_through(method) => definition.inherits = true,
         Some(method) => signature(python, method, true, &mut definition),
-        None if dataclass => fields(python, class, &mut definition),
+        None if has_fields => fields(&Fields { library, module, python, model }, class, &mut definition),
         None => definition.inherits = true,
     }
     definition
@@ -207,7 +211,17 @@ fn decorated(decorator: &Decorator, definition: &mut Definition) {
     }
 }
 
-fn fields(python: &PythonModule, class: &ast::StmtClassDef, definition: &mut Definition) {
+/// Where the fields of a class stand.
+struct Fields<'a> {
+    library: &'a Library<'a>,
+    module: &'a str,
+    python: &'a PythonModule,
+    /// Whether the class is a model of pydantic.
+    model: bool,
+}
+
+fn fields(at: &Fields<'_>, class: &ast::StmtClassDef, definition: &mut Definition) {
+    let python = at.python;
     let decorator = class.decorator_list.iter().find(|decorator| last_name(callee(decorator)) == "dataclass");
     let mut keyword_only = decorator.is_some_and(|decorator| flag(&decorator.expression, "kw_only") == Some(true));
     for statement in &class.body {
@@ -221,13 +235,22 @@ fn fields(python: &PythonModule, class: &ast::StmtClassDef, definition: &mut Def
             }
             _ => {}
         }
-        let Some(default) = field_default(python, assign.value.as_deref()) else { continue };
+        if at.model && name.id.as_str() == "model_config" {
+            continue;
+        }
+        let Some(default) = field_default(at, assign.value.as_deref()) else { continue };
         let keyword_only = assign.value.as_deref().and_then(|value| flag(value, "kw_only")).unwrap_or(keyword_only);
-        let annotation = Some(source(python, &*assign.annotation));
-        if !keyword_only {
+        let annotation = if at.model { unannotated(&assign.annotation) } else { &assign.annotation };
+        let choices = super::choices::choices(at.library, at.module, annotation, assign.value.as_deref());
+        let annotation = Some(source(python, annotation));
+        if !keyword_only && !at.model {
             definition.positional.push(name.id.to_string());
         }
-        let field = Parameter { default, annotation, keyword_only, ..Parameter::default() };
+        let keyword_only = keyword_only && !at.model;
+        let field = Parameter { default, annotation, keyword_only, choices, ..Parameter::default() };
+        // A model takes a value by another name, too.
+        let alias = assign.value.as_deref().filter(|_| at.model).and_then(|value| text_given(value, "alias"));
+        definition.parameters.extend(alias.map(|alias| (alias, field.clone())));
         definition.parameters.insert(name.id.to_string(), field);
     }
     let former = super::host::post_init(class).map(super::alias::aliases).unwrap_or_default();
@@ -240,11 +263,20 @@ fn fields(python: &PythonModule, class: &ast::StmtClassDef, definition: &mut Def
 
 /// The default of a field, `Some(None)` when it is required, `None` when the constructor does not take it.
 #[expect(clippy::option_option, reason = "not a field, a required field, a field with a default")]
-fn field_default(python: &PythonModule, value: Option<&Expr>) -> Option<Option<String>> {
+fn field_default(at: &Fields<'_>, value: Option<&Expr>) -> Option<Option<String>> {
+    let python = at.python;
     let Some(value) = value else { return Some(None) };
     let Expr::Call(call) = value else { return Some(Some(source(python, value))) };
-    if !matches!(last_name(&call.func), "field" | "HfArg") {
-        return Some(Some(source(python, value)));
+    match last_name(&call.func) {
+        "field" | "HfArg" => {}
+        "Field" if at.model => {
+            let given = call.arguments.args.first().filter(|first| !first.is_ellipsis_literal_expr());
+            if let Some(given) = given {
+                return Some(Some(source(python, given)));
+            }
+        }
+        "PrivateAttr" if at.model => return None,
+        _ => return Some(Some(source(python, value))),
     }
     if flag(value, "init") == Some(false) {
         return None;
@@ -264,6 +296,24 @@ fn flag(call: &Expr, name: &str) -> Option<bool> {
     match &call.arguments.find_keyword(name)?.value {
         Expr::BooleanLiteral(literal) => Some(literal.value),
         _ => None,
+    }
+}
+
+/// A text given by keyword to a call.
+fn text_given(call: &Expr, name: &str) -> Option<String> {
+    let Expr::Call(call) = call else { return None };
+    match &call.arguments.find_keyword(name)?.value {
+        Expr::StringLiteral(text) => Some(text.value.to_str().to_owned()),
+        _ => None,
+    }
+}
+
+/// `int` of `Annotated[int, Field(ge=1)]`.
+fn unannotated(annotation: &Expr) -> &Expr {
+    let Expr::Subscript(subscript) = annotation else { return annotation };
+    match &*subscript.slice {
+        Expr::Tuple(parts) if last_name(&subscript.value) == "Annotated" => parts.elts.first().unwrap_or(annotation),
+        _ => annotation,
     }
 }
 

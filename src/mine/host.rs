@@ -8,8 +8,10 @@ use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::Ranged;
 
 use super::library::Library;
+use super::model::write_validators;
 use super::scope::{Binding, Scope, Tree};
 use super::surface::Surface;
+use super::unpacking::write_unpacked;
 use super::wheel::Modules;
 use crate::eval::{self, Host, Object, Summary, Trace, Value};
 use crate::knowledge::{Effect, Knowledge};
@@ -40,7 +42,8 @@ impl LibraryHost {
     pub fn new(library: &Library<'_>, surface: &Surface) -> Self {
         let files = library.scopes().filter_map(|(name, scope)| {
             let python = &library.modules.get(name)?.python;
-            let text = format!("{}\n{}", without_lazy_names(python), assumptions(scope));
+            let more = assumptions(python, scope, &|function| surface.unpacks(&format!("{name}.{function}")));
+            let text = format!("{}\n{more}", without_lazy_names(python));
             Some((python.path().to_string_lossy().into_owned(), text))
         });
         // In a library that is too large to be mined whole, three imports lead to a thousand modules.
@@ -122,14 +125,16 @@ fn without_lazy_names(python: &PythonModule) -> String {
 }
 
 /// Python that is read after a module's own text.
-fn assumptions(scope: &Scope<'_>) -> String {
+fn assumptions(python: &PythonModule, scope: &Scope<'_>, unpacks: &dyn Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for (name, binding) in &scope.bindings {
         match binding {
             Binding::Function(_) if asks_for_library(name) => {
                 _ = write!(text, "def {name}(*args, **kwargs):\n    return True\n");
             }
+            Binding::Function(function) if unpacks(name) => write_unpacked(python, function, &mut text),
             Binding::Class(class) => {
+                write_validators(python, class, &mut text);
                 let Some(method) = post_init(class) else { continue };
                 _ = write!(text, "def {}(self):\n    {name}.__post_init__(self)\n", stand_in(name));
                 own_checks(method).for_each(|check| _ = writeln!(text, "    {name}.{check}(self)"));

@@ -8,8 +8,11 @@
 //! - [`scope`]: the names of one module, lazy imports and availability branches included;
 //! - [`library`]: names followed across modules to where they are defined;
 //! - [`definition`]: classes, dataclasses and functions with their parameters;
+//! - [`model`]: models of pydantic and their validators;
+//! - [`choices`]: the only values that a field takes;
 //! - [`alias`]: fields that a dataclass still takes under a former name;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
+//! - [`unpacking`]: functions that check what a parser filled;
 //! - [`forward`]: what a constructor hands on to a base class of another package;
 //! - [`imports`]: what happens when modules are imported, for several libraries together;
 //! - [`surface`]: which part of a large library is mined;
@@ -20,6 +23,7 @@
 mod alias;
 mod behaviour;
 mod cache;
+mod choices;
 mod combine;
 mod condition;
 mod definition;
@@ -27,9 +31,11 @@ mod forward;
 mod host;
 mod imports;
 mod library;
+mod model;
 mod render;
 mod scope;
 mod surface;
+mod unpacking;
 mod wheel;
 
 use std::path::{Path, PathBuf};
@@ -86,7 +92,8 @@ pub fn mine(options: &Options<'_>, wheels: &[PathBuf]) -> Result<Package, MineEr
     let surface =
         if options.only.is_empty() { surface::Surface::of(options.package) } else { surface::Surface::default() };
     let mined: Result<Vec<_>, _> = wheels.par_iter().map(|path| mine_one(options, &surface, &index, path)).collect();
-    Ok(combine::combine(options.package, !options.only.is_empty(), mined?))
+    let is_part = !options.only.is_empty() || surface.is_configured();
+    Ok(combine::combine(options.package, is_part, mined?))
 }
 
 /// Mines the release of a package in one wheel or `site-packages` folder, to be kept for this user.
@@ -95,7 +102,7 @@ pub fn learn(package: &str, path: &Path) -> Result<Learnt, MineError> {
     let wheel = wheel::read(package, &surface, path)?;
     let mark = wheel.mark.clone();
     let mined = describe(&options, &surface, &wheel::Index::default(), wheel);
-    Ok(Learnt::new(&combine::combine(package, false, vec![mined]), mark)?)
+    Ok(Learnt::new(&combine::combine(package, surface.is_configured(), vec![mined]), mark)?)
 }
 
 /// The name and version of the distribution in a wheel.
@@ -128,6 +135,9 @@ fn describe(
         surface.keeps(full) && (options.only.is_empty() || options.only.iter().any(|one| one == short))
     };
     let mut definitions = definition::definitions(&library, &wanted);
+    if !surface.is_configured() {
+        definitions.values_mut().flat_map(|one| one.parameters.values_mut()).for_each(|one| one.choices.clear());
+    }
     // A package that is mined in part is asked for its fields; conditions need the classes around them.
     if options.only.is_empty() {
         behaviour::describe(&library, surface, &mut definitions);
@@ -137,7 +147,8 @@ fn describe(
         // What an extra needs is most of the metadata of transformers, and is for a package that is mined whole.
         release.requires.retain(|requirement| !requirement.contains("extra =="));
     }
-    let kept = (!options.only.is_empty()).then(|| definitions.keys().cloned().collect());
+    let is_part = !options.only.is_empty() || surface.is_configured();
+    let kept = is_part.then(|| definitions.keys().cloned().collect());
     let exports = library.exports(kept.as_ref());
     combine::Mined { release, exports, definitions }
 }

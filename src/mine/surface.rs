@@ -24,6 +24,15 @@ pub(super) struct Surface {
     outlined: Vec<String>,
     /// Names of the package itself from which imports are followed, besides those that other libraries import.
     reached: Option<Vec<String>>,
+    /// The name by which the package is imported, where that is not its own.
+    import: Option<String>,
+    /// Whether nothing but what is kept is known of the package: of a framework only what a user configures counts.
+    #[serde(default)]
+    configured: bool,
+    /// Functions that take apart what a parser filled and check it: `model_args, data_args = parse(args)`. Here an empty list is
+    /// nothing.
+    #[serde(default)]
+    unpacking: Vec<String>,
 }
 
 impl Surface {
@@ -36,6 +45,21 @@ impl Surface {
     /// Whether only some callables are kept.
     pub fn is_narrow(&self) -> bool {
         !self.kept.is_empty()
+    }
+
+    /// The name by which the package is imported.
+    pub fn import_name(&self, package: &str) -> String {
+        self.import.clone().unwrap_or_else(|| package.replace('-', "_").to_lowercase())
+    }
+
+    /// Whether only what a user configures is known of the package.
+    pub fn is_configured(&self) -> bool {
+        self.configured
+    }
+
+    /// Whether a function checks what a parser filled.
+    pub fn unpacks(&self, definition: &str) -> bool {
+        self.unpacking.iter().any(|one| one == definition)
     }
 
     /// The names from which imports are followed; `None`: all modules.

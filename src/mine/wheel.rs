@@ -144,10 +144,10 @@ impl Index {
 
 /// Reads a wheel, or the copy of `package` installed in a `site-packages` folder.
 pub(super) fn read(package: &str, surface: &Surface, path: &Path) -> Result<Wheel, MineError> {
-    let import_name = import_name(package);
+    let import_name = surface.import_name(package);
     let failed = |source| MineError::Read { path: path.to_path_buf(), source };
-    let files =
-        if path.is_dir() { installed(&import_name, path) } else { archived(&import_name, path) }.map_err(failed)?;
+    let files = if path.is_dir() { installed(package, &import_name, path) } else { archived(&import_name, path) }
+        .map_err(failed)?;
     let content = |what: &str| MineError::Content { path: path.to_path_buf(), what: what.to_owned() };
     let release = metadata(&files.metadata).ok_or_else(|| content("no version in its metadata"))?;
     if files.modules.is_empty() {
@@ -179,12 +179,12 @@ pub(super) fn distribution(path: &Path) -> Result<(String, String), MineError> {
 
 /// The mark of the copy of `package` that is installed in a folder; see [`Wheel::mark`].
 pub(super) fn installed_mark(package: &str, folder: &Path) -> Result<String, MineError> {
-    let import_name = import_name(package);
+    let import_name = Surface::of(package).import_name(package);
     let failed = |source| MineError::Read { path: folder.to_path_buf(), source };
-    let metadata = metadata_folder(&import_name, folder).map_err(failed)?;
+    let metadata = metadata_folder(package, folder).map_err(failed)?;
     let record = metadata.and_then(|metadata| std::fs::read_to_string(metadata.join("RECORD")).ok());
     let recorded = record.and_then(|record| recorded_mark(&import_name, &record));
-    let read = || installed(&import_name, folder).map(|files| mark(&import_name, &files)).map_err(failed);
+    let read = || installed(package, &import_name, folder).map(|files| mark(&import_name, &files)).map_err(failed);
     recorded.map_or_else(read, Ok)
 }
 
@@ -210,10 +210,6 @@ fn check_sum<'a>(kind: &str, texts: impl IntoIterator<Item = &'a str>) -> String
         sum.update(b"\n");
     }
     format!("{kind}-{:08x}-{}", sum.sum(), sum.amount())
-}
-
-fn import_name(package: &str) -> String {
-    package.replace('-', "_").to_lowercase()
 }
 
 /// The dotted name of a module by its path.
@@ -261,10 +257,10 @@ fn archived(import_name: &str, path: &Path) -> io::Result<Files> {
     Ok(files)
 }
 
-fn installed(import_name: &str, folder: &Path) -> io::Result<Files> {
+fn installed(package: &str, import_name: &str, folder: &Path) -> io::Result<Files> {
     let mut files = Files::default();
     let mut root = folder.to_path_buf();
-    if let Some(metadata) = metadata_folder(import_name, folder)? {
+    if let Some(metadata) = metadata_folder(package, folder)? {
         let text =
             |name: &str| std::fs::read(metadata.join(name)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
         files.metadata = text("METADATA").or_else(|_| text("PKG-INFO"))?;
@@ -291,13 +287,14 @@ fn installed(import_name: &str, folder: &Path) -> io::Result<Files> {
 }
 
 /// `trl-1.16.0.dist-info` in a `site-packages` folder.
-fn metadata_folder(import_name: &str, folder: &Path) -> io::Result<Option<PathBuf>> {
+fn metadata_folder(package: &str, folder: &Path) -> io::Result<Option<PathBuf>> {
+    let package = package.replace('-', "_").to_lowercase();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
         let distribution = name.strip_suffix(".dist-info").or_else(|| name.strip_suffix(".egg-info"));
         let distribution = distribution.and_then(|name| name.split('-').next());
-        if distribution.is_some_and(|found| found.replace('.', "_") == import_name) && path.is_dir() {
+        if distribution.is_some_and(|found| found.replace('.', "_") == package) && path.is_dir() {
             return Ok(Some(path));
         }
     }

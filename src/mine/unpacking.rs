@@ -1,0 +1,106 @@
+//! Functions that take apart what a parser filled and check it as a whole: `model_args, data_args = parse(args)`.
+//!
+//! Each is written once more as a function of `self`, an object with the fields of all of them: a configuration file has one key for each.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+use ruff_python_ast::{self as ast, Expr, Stmt, visitor};
+use ruff_text_size::{Ranged, TextRange};
+
+use crate::syntax::python::PythonModule;
+
+/// The name of the function of `self`.
+pub(super) fn stand_in(function: &str) -> String {
+    format!("stand_in_for_{function}")
+}
+
+/// Adds its text; nothing where the function takes nothing apart.
+pub(super) fn write_unpacked(python: &PythonModule, function: &ast::StmtFunctionDef, text: &mut String) {
+    let mut unpacked = Unpacked::default();
+    visitor::walk_body(&mut unpacked, &function.body);
+    let (Some(first), Some(last)) = (function.body.first(), function.body.last()) else { return };
+    if unpacked.names.is_empty() {
+        return;
+    }
+    let mut uses = Uses { names: &unpacked.names, found: Vec::new() };
+    visitor::walk_body(&mut uses, &function.body);
+    let within = |range: &TextRange| unpacked.statements.iter().any(|statement| statement.contains_range(*range));
+    let uses = uses.found.into_iter().filter(|range| !within(range)).map(|range| (range, "self"));
+    let mut edits: Vec<(TextRange, &str)> = unpacked.statements.iter().map(|range| (*range, "pass")).collect();
+    edits.extend(uses);
+    edits.sort_by_key(|(range, _)| range.start());
+    let source = python.text();
+    let line = source[..first.start().to_usize()].rfind('\n').map_or(0, |end| end + 1);
+    _ = write!(text, "def {}(self):\n{}", stand_in(&function.name), &source[line..first.start().to_usize()]);
+    let mut at = first.start();
+    for (range, new) in edits {
+        text.push_str(&source[at.to_usize()..range.start().to_usize()]);
+        text.push_str(new);
+        at = range.end();
+    }
+    text.push_str(&source[at.to_usize()..last.end().to_usize()]);
+    text.push('\n');
+}
+
+/// What is taken apart, and by which statements.
+#[derive(Default)]
+struct Unpacked {
+    names: BTreeSet<String>,
+    statements: Vec<TextRange>,
+}
+
+impl<'a> visitor::Visitor<'a> for Unpacked {
+    fn visit_stmt(&mut self, statement: &'a Stmt) {
+        if let Stmt::Assign(assign) = statement
+            && let [Expr::Tuple(targets)] = &*assign.targets
+            && let Expr::Call(call) = &*assign.value
+            && let Expr::Name(called) = &*call.func
+            && called.id.contains("parse")
+        {
+            let names = targets.elts.iter().filter_map(|target| match target {
+                Expr::Name(name) => Some(name.id.to_string()),
+                _ => None,
+            });
+            self.names.extend(names);
+            self.statements.push(statement.range());
+        }
+        visitor::walk_stmt(self, statement);
+    }
+}
+
+struct Uses<'n> {
+    names: &'n BTreeSet<String>,
+    found: Vec<TextRange>,
+}
+
+impl<'a> visitor::Visitor<'a> for Uses<'_> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        if let Expr::Name(name) = expression
+            && self.names.contains(name.id.as_str())
+        {
+            self.found.push(name.range());
+        }
+        visitor::walk_expr(self, expression);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Sources;
+
+    #[test]
+    fn what_is_taken_apart_is_one_object() {
+        let text = "def get(args=None):\n    if env():\n        a, b = _parse_other(args)\n    else:\n        a, b = _parse(args)\n    \
+                    if a.x and b.y:\n        raise ValueError('no')\n    check(a, b)\n    return a\n";
+        let source = Sources::default().add("p.py".into(), text);
+        let python = PythonModule::parse(&source);
+        let Some(Stmt::FunctionDef(function)) = python.body().first() else { panic!("a function") };
+        let mut written = String::new();
+        write_unpacked(&python, function, &mut written);
+        let expected = "def stand_in_for_get(self):\n    if env():\n        pass\n    else:\n        pass\n    if self.x and self.y:\n        \
+                        raise ValueError('no')\n    check(self, self)\n    return self\n";
+        assert_eq!(written, expected);
+    }
+}
