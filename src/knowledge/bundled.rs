@@ -84,6 +84,16 @@ impl Knowledge {
         self.curated.get_or_init(|| Curated::load(CURATED).unwrap_or_default())
     }
 
+    /// Whether a package is a known library, and no framework: a folder of the name may well be the project's own.
+    pub fn is_library(&self, name: &str) -> bool {
+        self.packages.contains_key(name)
+    }
+
+    /// The name by which a package is imported.
+    pub fn imported_as(package: &str) -> &str {
+        IMPORTED_AS.iter().find(|(_, installed)| *installed == package).map_or(package, |(import, _)| import)
+    }
+
     /// The training frameworks by name. Of them only what a user configures is known, and most projects use none: what goes through
     /// all libraries does not go through these.
     pub fn frameworks(&self) -> impl Iterator<Item = &Package> {

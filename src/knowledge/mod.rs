@@ -7,6 +7,7 @@ mod alike;
 mod bundled;
 mod callables;
 mod closure;
+mod consumers;
 mod curated;
 mod exports;
 mod imported;
@@ -28,6 +29,7 @@ mod stored;
 pub use alike::{Alike, Aspect};
 pub use bundled::Knowledge;
 pub use closure::{Asked, Installed, Presence, Reason, Refusal, Verdict};
+pub use consumers::{Consumer, Pointless, Reading};
 pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
     Rewrite, TargetWord,

@@ -45,7 +45,7 @@ pub fn library_class(class: &Value) -> Option<Arc<str>> {
 }
 
 /// The fields that a class has in any known release, those of its bases included.
-fn fields(class: &str, knowledge: &Knowledge) -> BTreeSet<String> {
+pub fn fields(class: &str, knowledge: &Knowledge) -> BTreeSet<String> {
     let mut fields = BTreeSet::new();
     let mut seen: BTreeSet<&str> = BTreeSet::new();
     let mut open: Vec<&str> = definitions(class, knowledge);

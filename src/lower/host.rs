@@ -71,7 +71,7 @@ impl Host for ProjectHost<'_> {
         }
         // A folder called `trl` higher up is the library's own repository, not what a script imports.
         let top = dotted.split('.').next().unwrap_or(dotted);
-        if self.request.knowledge.package(top).is_some() || is_library(top) {
+        if self.request.knowledge.is_library(top) || is_library(top) {
             return None;
         }
         let ancestors = folder.ancestors().skip(1).take_while(|path| !leaves_project(path));

@@ -2,6 +2,7 @@
 
 mod asked;
 mod config;
+pub mod configuration;
 mod environment;
 mod flags;
 mod host;
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use asked::asked;
-pub use flags::library_class;
+pub use flags::{fields, library_class};
 pub use host::ReleaseHost;
 pub use install::Install;
 pub use releases::Releases;
@@ -33,6 +34,7 @@ use crate::syntax::Document;
 use crate::syntax::python::PythonModule;
 
 pub use config::reads_any_word_as_true;
+pub use configuration::Configuration;
 pub use environment::{
     Environments, NoSet, Pair, Pairs, PinError, Pools, Pythons, bound_pin, installed, is_canonical, nearest, raise_pin,
     rewrite_pin,
@@ -70,6 +72,8 @@ pub struct Analysis {
     pub environments: Vec<(PathBuf, Environment)>,
     /// The files that give settings to the scripts.
     pub written: Written,
+    /// Configurations of programs that the project starts.
+    pub configurations: Vec<Configuration>,
     /// Adapters that lie in the project.
     pub adapters: Vec<SavedAdapter>,
     /// Input that could not be read.

@@ -11,7 +11,7 @@ use super::config::ArgumentFile;
 use super::environment::Environments;
 use super::host::{Alone, ProjectHost};
 use super::reach::Reach;
-use super::{Analysis, Request, SavedAdapter, Script, Written};
+use super::{Analysis, Request, SavedAdapter, Script, Written, configuration};
 use crate::eval::{self, CallEvent, Host};
 use crate::knowledge::Knowledge;
 use crate::model::LibraryCall;
@@ -39,6 +39,7 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
         environment: environments.of(&file.path),
     };
     Analysis {
+        configurations: configuration::collect(&written, &environments),
         adapters: written.files.iter().filter(is_adapter).map(adapter).collect(),
         calls,
         modules: host.into_modules(),

@@ -11,6 +11,9 @@ use crate::knowledge::{Knowledge, Resolution};
 use crate::model::{Setting, Variant};
 use crate::syntax::{Entry, Format, NodeKind, Scalar};
 
+/// Without one of these a file starts nothing that is looked at.
+const STARTING: [&str; 7] = [".py", " -m ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl "];
+
 /// Everything in a project that may start a script or fill its flags.
 impl Written {
     pub(super) fn collect(request: &Request<'_>) -> Self {
@@ -19,7 +22,7 @@ impl Written {
             match Format::of(path) {
                 Some(format @ (Format::Shell | Format::Makefile | Format::Dockerfile)) => {
                     let Ok(source) = request.sources.read(request.file_system, path) else { continue };
-                    if !source.text().contains(".py") && !source.text().contains(" -m ") {
+                    if !STARTING.iter().any(|word| source.text().contains(word)) {
                         continue;
                     }
                     let found = launches(&crate::syntax::parse(format, &source), &source);
@@ -40,6 +43,11 @@ impl Written {
         starts
     }
 
+    /// The argument file that a path in another file means.
+    pub(super) fn file_named(&self, written: Option<&str>, from: &Path) -> Option<&ArgumentFile> {
+        self.files.iter().find(|file| written.is_some_and(|text| is_same_file(text, from, &file.path)))
+    }
+
     /// The ways in which a script is started; the defaults if there is none.
     pub(super) fn of(&self, script: &Script, request: &Request<'_>) -> Vec<Variant> {
         let mut joined = Vec::new();
@@ -53,8 +61,7 @@ impl Written {
             let mut is_open = launch.is_open;
             for config in &launch.configs {
                 let written = config.text.as_deref();
-                let is_meant = |file: &&ArgumentFile| written.is_some_and(|text| is_same_file(text, path, &file.path));
-                let Some(file) = self.files.iter().find(is_meant) else {
+                let Some(file) = self.file_named(written, path) else {
                     is_open = true;
                     continue;
                 };

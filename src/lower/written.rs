@@ -77,6 +77,70 @@ impl Written {
         Some(Rewrite { title, edits: vec![edit], value: setting.value.clone() })
     }
 
+    /// How to give the key at a place another name.
+    pub fn rename_at(&self, place: Span, name: &str) -> Option<Edit> {
+        match self.file_at(place) {
+            Some(file) => {
+                let entry = edit::entry_at(&file.document, place)?;
+                edit::rename_key(&file.source, &file.document, entry, name).ok()
+            }
+            None => self.only_flag_at(place).and_then(|(source, _, flag)| shell::rename_flag(source, flag, name)),
+        }
+    }
+
+    /// How to take the key at a place away.
+    pub fn remove_at(&self, place: Span) -> Option<Edit> {
+        match self.file_at(place) {
+            Some(file) => {
+                let entry = edit::entry_at(&file.document, place)?;
+                edit::remove_entry(&file.source, &file.document, entry).ok()
+            }
+            None => {
+                let (source, launch, flag) = self.only_flag_at(place)?;
+                shell::remove_flag(source, &launch.call, flag)
+            }
+        }
+    }
+
+    /// How to give the key at a place another value: a plain word, or a number.
+    pub fn set_at(&self, place: Span, value: &str) -> Option<Edit> {
+        match self.file_at(place) {
+            Some(file) => {
+                let entry = edit::entry_at(&file.document, place)?;
+                let is_bare = matches!(file.document.format, Format::Yaml) || value.parse::<f64>().is_ok();
+                let raw = if is_bare { value.to_owned() } else { format!("\"{value}\"") };
+                edit::set_value(&file.source, &file.document, entry, &raw).ok()
+            }
+            None => self.only_flag_at(place).map(|(_, _, flag)| shell::set_flag(flag, value)),
+        }
+    }
+
+    /// How to add a key behind another one of a file; `raw` is written as it is.
+    pub fn insert_at(&self, place: Span, key: &str, raw: &str) -> Option<Edit> {
+        let file = self.file_at(place)?;
+        let (source, document) = (&file.source, &file.document);
+        edit::insert_entry(source, document, &document.root, None, Some(key), raw).ok()
+    }
+
+    /// The document that a place is in.
+    pub fn document_at(&self, place: Span) -> Option<(&SourceFile, &crate::syntax::Document)> {
+        self.file_at(place).map(|file| (&*file.source, &*file.document))
+    }
+
+    fn file_at(&self, place: Span) -> Option<&ArgumentFile> {
+        self.files.iter().find(|file| file.document.file == place.file)
+    }
+
+    /// The flag at a place, where only one command has it.
+    fn only_flag_at(&self, place: Span) -> Option<(&SourceFile, &Launch, &Entry)> {
+        let flags = self.launches.iter().flat_map(|(source, launch)| {
+            let flags = launch.flags.iter().filter(|flag| flag.span == place);
+            flags.map(move |flag| (&**source, launch, flag))
+        });
+        let mut flags = flags;
+        flags.next().filter(|_| flags.next().is_none())
+    }
+
     /// The word that a launch line gives to a flag, as written.
     pub fn word(&self, variant: &Variant, setting: &Setting) -> Option<&str> {
         match &self.flag_on_launch_line(variant, setting)?.1.value.kind {

@@ -1,6 +1,8 @@
 //! Every rule's page is executed: its examples must be found, stay silent and be fixed as the page says.
 //!
-//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter, `requirements`, `pyproject`: declarations beside a script that imports a trainer) and what it is: `text,requirements`, `text,pyproject` and `text,script` hold for the examples after it; `python,bad` must be found by
+//! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter, `yaml`: a
+//! configuration, `sh`: a launch script, `requirements`, `pyproject`: declarations beside a script that imports a trainer) and what
+//! it is: `text,requirements`, `text,pyproject` and `text,script` hold for the examples after it; `python,bad` must be found by
 //! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
 //! what the unsafe one does.
 
@@ -30,6 +32,8 @@ fn examples(page: &str) -> Vec<Example<'_>> {
             "json" => "adapter_config.json",
             "requirements" => "requirements.txt",
             "pyproject" => "pyproject.toml",
+            "yaml" => "config.yaml",
+            "sh" => "run.sh",
             _ => "train.py",
         };
         examples.push(Example { path, kind, text });

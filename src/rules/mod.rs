@@ -20,6 +20,7 @@ mod failures;
 mod failures_tests;
 mod force_use_ref_model;
 mod fp16_and_bf16;
+mod framework;
 mod fresh_install_breaks;
 mod from_pretrained_argument;
 mod guards;
@@ -27,6 +28,7 @@ mod import_missing;
 mod import_moved;
 mod incompatible_pins;
 mod invalid_choice;
+mod invalid_config_value;
 mod later;
 mod lora_on_lm_head;
 mod lower_bound_too_low;
@@ -59,6 +61,7 @@ mod reference;
 mod reference_settings;
 #[cfg(test)]
 mod reference_tests;
+mod refused_configuration;
 mod remedy;
 mod removed_argument;
 mod renamed_argument;
@@ -74,9 +77,11 @@ mod target_modules_typo;
 mod testing;
 mod training_arguments;
 mod unknown_argument;
+mod unknown_config_key;
 mod unpinned_critical_dependency;
 mod unused_reference_model;
 mod versions;
+mod yaml_float_is_string;
 mod yanked_release;
 
 pub use ask::Call;
@@ -158,6 +163,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &renamed_argument::RenamedArgument,
         &moved_argument::MovedArgument,
         &training_arguments::TrainingArgumentsForTrlTrainer,
+        &unknown_config_key::UnknownConfigKey,
         &removed_argument::RemovedArgument,
         &import_missing::ImportMissing,
         &import_moved::ImportMoved,
@@ -176,9 +182,12 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &fp16_and_bf16::Fp16AndBf16,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
+        &refused_configuration::RefusedConfiguration,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
+        &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
+        &invalid_config_value::InvalidConfigValue,
     ]
 }
 

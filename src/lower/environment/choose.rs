@@ -9,10 +9,11 @@ use crate::knowledge::{Knowledge, Package, ReleaseSet};
 use crate::model::{Choice, Evidence, PackageFacts};
 
 /// Puts the releases that an installer chooses into effect; says which requirements contradict each other where there is no
-/// choice, and then leaves everything as it is.
+/// choice, and then leaves everything as it is. `needed` is installed whether or not it is declared.
 pub(super) fn choose(
     knowledge: &Knowledge,
     resolved: &mut BTreeMap<String, Resolved>,
+    needed: Option<&str>,
     pythons: &Pythons,
     choice: &Choice,
 ) -> Contradiction {
@@ -20,7 +21,7 @@ pub(super) fn choose(
     for (name, one) in resolved.iter() {
         let Some(package) = knowledge.package(name) else { continue };
         if let Some(releases) = releases(one, package, pythons, choice) {
-            let is_asked = one.facts.evidence != Evidence::Assumed;
+            let is_asked = one.facts.evidence != Evidence::Assumed || Some(name.as_str()) == needed;
             // In one file the order is that of the lines.
             let place = one.facts.origin().map_or(usize::MAX, |span| span.start as usize);
             let extras = one.facts.extras();

@@ -35,9 +35,20 @@ pub(super) fn collect<'a>(request: &Request<'a>) -> Environments<'a> {
         given.extend(installed::read(request.file_system, python, &mut collector.problems));
     }
     let own = collector.own();
+    let checkouts = super::checkout::checkouts(request);
     let Collector { repositories, problems, missing, .. } = collector;
     let choice = request.choice.clone();
-    Environments { knowledge: request.knowledge, joined, repositories, own, given, choice, problems, missing }
+    Environments {
+        knowledge: request.knowledge,
+        joined,
+        repositories,
+        own,
+        checkouts,
+        given,
+        choice,
+        problems,
+        missing,
+    }
 }
 
 struct Collector<'r, 'a> {

@@ -5,6 +5,7 @@
 //! purpose ([`govern`]). *Resolving*: the strongest evidence among them is put together with the known releases
 //! ([`resolve`]).
 
+mod checkout;
 mod choose;
 mod collect;
 mod commands;
@@ -58,6 +59,8 @@ pub struct Environments<'a> {
     repositories: BTreeSet<PathBuf>,
     /// Packages whose source the project is, and where: which release that is, no file says.
     own: Vec<(String, PathBuf)>,
+    /// Frameworks whose source the project holds.
+    checkouts: Vec<checkout::Checkout>,
     /// `--target` and `--python`, which hold for every script.
     given: Vec<Declaration>,
     /// Which releases an installer is taken to choose.
@@ -87,21 +90,40 @@ impl<'a> Environments<'a> {
 
     /// The packages that a script gets.
     pub fn of(&self, script: &Path) -> Environment {
+        self.with(script, None)
+    }
+
+    /// The packages that a configuration gets which a framework reads: an install has the framework, declared or not.
+    pub fn of_configuration(&self, path: &Path, framework: &str) -> Environment {
+        self.with(path, Some(framework))
+    }
+
+    fn with(&self, script: &Path, framework: Option<&str>) -> Environment {
         let governing = govern::govern(&self.joined, &self.repositories, script);
         let python = governing.python.first().map(|_| intersect(governing.python.iter().copied()));
         let pythons = Pythons::new(python.as_ref());
         let mut resolved = BTreeMap::new();
         let given = self.given.iter().map(|one| one.package.as_str());
         let known = self.knowledge.packages().map(Package::name);
+        let known = known.chain(framework);
         let names: BTreeSet<&str> = governing.packages.keys().copied().chain(given).chain(known).collect();
         for name in names {
-            let governing = governing.of(name, &self.given);
+            let mut governing = governing.of(name, &self.given);
+            let checkout = self.checkouts.iter().find(|one| one.package == name && governing.is_empty());
+            if let Some(checkout) = checkout {
+                // Its source says which release it is, or that it is none.
+                let Some(release) = &checkout.release else {
+                    resolved.insert(name.to_owned(), resolve(name, &governing, &pythons, None));
+                    continue;
+                };
+                governing.declare(release);
+            }
             let is_own = self.own.iter().any(|(package, folder)| package == name && script.starts_with(folder));
             // Where nothing is declared, the project's own source counts, not a release.
             let known = self.knowledge.package(name).filter(|_| !is_own || !governing.is_empty());
             resolved.insert(name.to_owned(), resolve(name, &governing, &pythons, known));
         }
-        let contradiction = choose::choose(self.knowledge, &mut resolved, &pythons, &self.choice);
+        let contradiction = choose::choose(self.knowledge, &mut resolved, framework, &pythons, &self.choice);
         let packages = resolved.into_iter().map(|(name, one)| (name, one.facts)).collect();
         let python_places = governing.python_places;
         Environment { packages, python, python_places, contradiction, choice: self.choice.clone() }

@@ -27,7 +27,12 @@ pub(super) struct Governing<'a> {
     pub(super) others: Vec<&'a Declaration>,
 }
 
-impl Governing<'_> {
+impl<'a> Governing<'a> {
+    /// Adds a declaration that decides.
+    pub(super) fn declare(&mut self, declaration: &'a Declaration) {
+        self.deciding.push(Installation { standing: Standing::Canonical, declarations: vec![declaration] });
+    }
+
     /// Whether no declaration decides.
     pub(super) fn is_empty(&self) -> bool {
         self.deciding.iter().all(|one| one.declarations.is_empty())

@@ -1,0 +1,237 @@
+//! Who reads a configuration: `schemas/consumers.json`.
+//!
+//! The same key means opposite things to two programs, so nothing is said of a file before it is known which program reads it.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::Package;
+
+const CONSUMERS: &str = include_str!("../../schemas/consumers.json");
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    launcher_flags: Vec<String>,
+    consumers: Vec<Consumer>,
+}
+
+static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(CONSUMERS).unwrap_or_default());
+
+/// A program that reads configurations: `llamafactory-cli train`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consumer {
+    /// Its name, as one would start it.
+    pub name: String,
+    /// What users call it: `LLaMA-Factory`.
+    pub title: String,
+    /// The distribution whose release decides.
+    pub package: String,
+    /// Commands that start it.
+    pub commands: Vec<String>,
+    /// Modules that start it.
+    #[serde(default)]
+    modules: Vec<String>,
+    classes: Vec<Classes>,
+    /// Functions that check what the classes were filled with.
+    pub checks: Vec<String>,
+    files: Vec<Files>,
+    /// What happens to a key that none of the classes has; `None`: it is dropped without a word.
+    #[serde(default)]
+    pub unknown: Option<String>,
+    /// Old and new names of keys.
+    #[serde(default)]
+    renamed: Vec<(String, String)>,
+    /// Keys of a file that are for the program itself.
+    #[serde(default)]
+    apart: Vec<String>,
+    /// A key that makes the program accept others.
+    #[serde(default)]
+    pub lenient: Option<String>,
+    /// Environment variables that make it another program.
+    #[serde(default)]
+    pub unless: Vec<String>,
+    /// Keys that do nothing, and when.
+    #[serde(default)]
+    pub pointless: Vec<Pointless>,
+    /// Whether options of the launcher may stand among the keys.
+    #[serde(default)]
+    launches: bool,
+    marks: Vec<Marks>,
+}
+
+/// A key that does nothing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pointless {
+    /// The key.
+    pub key: String,
+    /// When, as an expression over the keys.
+    pub when: String,
+    /// Why.
+    pub why: String,
+}
+
+/// The classes that are filled, by release.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Classes {
+    #[serde(rename = "in", default)]
+    releases: String,
+    names: Vec<String>,
+}
+
+/// How files are read, by release.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Files {
+    #[serde(rename = "in", default)]
+    releases: String,
+    #[serde(rename = "as")]
+    by: Reading,
+}
+
+/// What becomes of the values of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reading {
+    /// As `yaml.safe_load` makes them, whatever the type of the field: `1e-5` is a string.
+    SafeYaml,
+    /// The same, but `1e-5` is a number.
+    Omegaconf,
+    /// pydantic converts them to the type of the field, or refuses them.
+    Pydantic,
+    /// They are words of a command line, which are converted to the type of the field, or refused.
+    Words,
+    /// As `TrlParser` makes them: a string becomes a number where the field is one.
+    Trl,
+}
+
+/// Keys by which a file is known that no command names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marks {
+    /// All of these.
+    all: Vec<String>,
+    /// At least `least` of these.
+    any: Vec<String>,
+    least: usize,
+    /// At least one of these.
+    one: Vec<String>,
+    /// None of these.
+    none: Vec<String>,
+}
+
+impl Consumer {
+    /// All that are known.
+    pub fn all() -> &'static [Self] {
+        &FILE.consumers
+    }
+
+    /// The one that a command starts: `llamafactory-cli`, `train`.
+    pub fn started_by(tool: &str, command: &str) -> Option<&'static Self> {
+        let is_it = |written: &String| written.split_once(' ') == Some((tool, command));
+        Self::all().iter().find(|consumer| consumer.commands.iter().any(is_it))
+    }
+
+    /// The one that `python -m MODULE` starts.
+    pub fn started_as(module: &str) -> Option<&'static Self> {
+        Self::all().iter().find(|consumer| consumer.modules.iter().any(|known| known == module))
+    }
+
+    /// The one whose file has these keys, where no other one's may.
+    pub fn of_keys(keys: &[&str]) -> Option<&'static Self> {
+        let mut found = Self::all().iter().filter(|consumer| consumer.marks.iter().any(|marks| marks.fit(keys)));
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The classes that a release fills; none where that is not known.
+    pub fn classes(&self, package: &Package, release: usize) -> &[String] {
+        let is_there = |one: &&Classes| one.releases.is_empty() || package.releases_in(&one.releases).contains(release);
+        self.classes.iter().find(is_there).map_or(&[], |one| &one.names)
+    }
+
+    /// The classes of every release.
+    pub fn all_classes(&self) -> impl Iterator<Item = &str> {
+        self.classes.iter().flat_map(|one| &one.names).map(String::as_str)
+    }
+
+    /// How a release reads a file.
+    pub fn reading(&self, package: &Package, release: usize) -> Option<Reading> {
+        let is_there = |one: &&Files| one.releases.is_empty() || package.releases_in(&one.releases).contains(release);
+        self.files.iter().find(is_there).map(|one| one.by)
+    }
+
+    /// The names that a key has in other releases, the next ones first.
+    pub fn other_names<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s str> {
+        let new = self.renamed.iter().filter(move |(old, _)| old == key).map(|(_, new)| new.as_str());
+        let old = self.renamed.iter().filter(move |(_, new)| new == key).map(|(old, _)| old.as_str());
+        new.chain(old)
+    }
+
+    /// Whether a key is for the program itself, or for its launcher.
+    pub fn is_apart(&self, key: &str) -> bool {
+        let launches = || self.launches && FILE.launcher_flags.iter().any(|flag| flag == key);
+        self.apart.iter().any(|one| one == key) || launches()
+    }
+}
+
+impl Marks {
+    fn fit(&self, keys: &[&str]) -> bool {
+        let has = |mark: &String| keys.contains(&mark.as_str());
+        self.all.iter().all(has)
+            && self.one.iter().any(has)
+            && !self.none.iter().any(has)
+            && self.any.iter().filter(|mark| has(mark)).count() >= self.least
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::knowledge::{Knowledge, Takes};
+
+    #[test]
+    fn the_file_is_valid_and_names_what_is_known() {
+        let file: File = serde_json::from_str(CONSUMERS).expect("the file is valid");
+        let knowledge = Knowledge::bundled();
+        for consumer in &file.consumers {
+            let package = knowledge.package(&consumer.package).expect("its package is known");
+            let newest = package.versions().len() - 1;
+            assert!(!consumer.classes(package, newest).is_empty(), "{}", consumer.name);
+            for release in package.all().iter() {
+                let in_effect = |other: &str| {
+                    let other = knowledge.package(other)?;
+                    Some(if other.name() == package.name() { release } else { other.versions().len() - 1 })
+                };
+                for class in consumer.classes(package, release) {
+                    let owner = knowledge.package(class.split('.').next().unwrap_or_default()).expect("it is known");
+                    let at = in_effect(owner.name()).expect("it is known");
+                    let crate::knowledge::Resolution::Definition(definition) = owner.resolve(class, at) else {
+                        panic!("{} of {}: {class} is there", consumer.name, package.brief()[release].version);
+                    };
+                    let takes = knowledge.takes(owner, definition, "no_such_key", &in_effect);
+                    assert_eq!(takes, Takes::Nothing, "{class} of {}", package.brief()[release].version);
+                }
+            }
+            for check in &consumer.checks {
+                assert!(!package.guards(check, newest).is_empty(), "{check}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_is_known_by_its_keys_or_by_none() {
+        let of = |keys: &[&str]| Consumer::of_keys(keys).map(|consumer| consumer.name.as_str());
+        assert_eq!(
+            of(&["model_name_or_path", "stage", "finetuning_type", "output_dir"]),
+            Some("llamafactory-cli train")
+        );
+        assert_eq!(of(&["base_model", "datasets", "adapter", "sequence_len", "micro_batch_size"]), Some("axolotl"));
+        assert_eq!(of(&["model_name_or_path", "output_dir", "use_peft", "stage", "template"]), None);
+        assert_eq!(of(&["model_name_or_path", "output_dir", "beta"]), None, "a recipe of anyone");
+        assert_eq!(Consumer::started_by("swift", "rlhf").map(|one| one.title.as_str()), Some("ms-swift"));
+    }
+}

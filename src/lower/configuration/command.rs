@@ -1,0 +1,51 @@
+//! Commands that start a program with a configuration.
+
+use super::Key;
+use crate::knowledge::Consumer;
+use crate::lower::launch::{Launch, Program, Word};
+use crate::source::Span;
+use crate::syntax::{Entry, Node, NodeKind, Scalar};
+
+/// A program that a command starts.
+pub(super) struct Started {
+    pub(super) consumer: &'static Consumer,
+    /// The files that it names.
+    pub(super) configs: Vec<Word>,
+    /// What it sets itself.
+    pub(super) flags: Vec<Key>,
+    /// Whether it may set more.
+    pub(super) is_open: bool,
+}
+
+/// What a launch line starts, where that is known.
+pub(super) fn started(launch: &Launch) -> Option<Started> {
+    let consumer = match &launch.program {
+        Program::Command { tool, command } => Consumer::started_by(tool, command.text.as_deref()?),
+        Program::Module(module) => Consumer::started_as(module.text.as_deref()?),
+        Program::Script { .. } => None,
+    }?;
+    let configs = launch.configs.clone();
+    let is_config = |flag: &Entry| configs.iter().any(|config| flag.value.span.contains(config.span));
+    let mut flags = Vec::new();
+    for flag in launch.flags.iter().filter(|flag| !is_config(flag)) {
+        match (&flag.key, &flag.value.kind) {
+            (Some(key), _) => {
+                let name = key.name.replace('-', "_");
+                flags.push(Key { name, value: flag.value.clone(), span: flag.span, on_command_line: true });
+            }
+            (None, NodeKind::Scalar(Scalar::Str(word))) => flags.extend(assigned(word, flag.span)),
+            _ => {}
+        }
+    }
+    Some(Started { consumer, configs, flags, is_open: launch.is_open })
+}
+
+/// `learning_rate=1e-5`.
+fn assigned(word: &str, span: Span) -> Option<Key> {
+    let (name, value) = word.split_once('=')?;
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name.then(|| {
+        let kind = NodeKind::Scalar(Scalar::Str(value.to_owned()));
+        Key { name: name.to_owned(), value: Node { span, kind, anchor: None }, span, on_command_line: true }
+    })
+}

@@ -1,0 +1,299 @@
+//! What becomes of a value on its way from a file or a command line into a field.
+
+use std::sync::Arc;
+
+use super::Key;
+use crate::eval::{Const, Traced, Value};
+use crate::knowledge::{Parameter, Reading};
+use crate::syntax::{Node, NodeKind, Scalar};
+
+/// What a field holds, as far as its annotation says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A truth value.
+    Bool,
+    /// A whole number.
+    Int,
+    /// A number.
+    Float,
+    /// A text.
+    Str,
+    /// One of several words.
+    Choice(Vec<String>),
+    /// Several of a kind.
+    List(Box<Kind>),
+    /// A mapping.
+    Dict,
+    /// Anything else: nothing is said about it.
+    Other,
+}
+
+/// The kinds of value that a field may hold beside `None`; empty: not known.
+pub fn kind_of(parameter: &Parameter) -> Vec<Kind> {
+    if !parameter.choices.is_empty() {
+        return vec![Kind::Choice(parameter.choices.clone())];
+    }
+    parameter.annotation.as_deref().map(|annotation| kinds(annotation.trim_matches(['"', '\'']))).unwrap_or_default()
+}
+
+fn kinds(annotation: &str) -> Vec<Kind> {
+    let parts = split(annotation, '|');
+    if parts.len() > 1 {
+        return parts.into_iter().flat_map(kinds).collect();
+    }
+    let annotation = annotation.trim();
+    let inside = |names: &[&str]| {
+        let (name, rest) = annotation.split_once('[')?;
+        let name = name.rsplit('.').next()?;
+        names.contains(&name).then(|| rest.strip_suffix(']')).flatten()
+    };
+    if let Some(inner) = inside(&["Optional", "Union"]) {
+        return split(inner, ',').into_iter().flat_map(kinds).collect();
+    }
+    if let Some(words) = inside(&["Literal"]) {
+        let words: Option<Vec<String>> = split(words, ',').into_iter().map(quoted).collect();
+        return vec![words.map_or(Kind::Other, Kind::Choice)];
+    }
+    if let Some(inner) = inside(&["list", "List"]) {
+        let mut inner = kinds(inner);
+        let item = if inner.len() == 1 { inner.remove(0) } else { Kind::Other };
+        return vec![Kind::List(Box::new(item))];
+    }
+    if inside(&["dict", "Dict"]).is_some() {
+        return vec![Kind::Dict];
+    }
+    match annotation {
+        "None" | "NoneType" => Vec::new(),
+        "bool" => vec![Kind::Bool],
+        "int" => vec![Kind::Int],
+        "float" => vec![Kind::Float],
+        "str" => vec![Kind::Str],
+        "dict" | "Dict" => vec![Kind::Dict],
+        "list" | "List" => vec![Kind::List(Box::new(Kind::Other))],
+        _ => vec![Kind::Other],
+    }
+}
+
+/// The parts between separators that stand outside of brackets and quotes.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let (mut depth, mut quote, mut start) = (0i32, None, 0);
+    let mut parts = Vec::new();
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '\'' | '"' if quote == Some(letter) => quote = None,
+            '\'' | '"' if quote.is_none() => quote = Some(letter),
+            '[' | '(' if quote.is_none() => depth += 1,
+            ']' | ')' if quote.is_none() => depth -= 1,
+            _ if letter == separator && depth == 0 && quote.is_none() => {
+                parts.push(text[start..at].trim());
+                start = at + letter.len_utf8();
+            }
+            _ => {}
+        }
+    }
+    parts.push(text[start..].trim());
+    parts.retain(|part| !part.is_empty());
+    parts
+}
+
+fn quoted(word: &str) -> Option<String> {
+    let quote = word.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+    Some(word.strip_prefix(quote)?.strip_suffix(quote)?.to_owned())
+}
+
+/// The value that ends up in a field, or why there is none.
+pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
+    let reading = if key.on_command_line && reading != Reading::Pydantic { Reading::Words } else { reading };
+    match &key.value.kind {
+        NodeKind::List(items) => list(items.iter().map(|item| &item.value), kinds, reading),
+        // A flag without a value.
+        NodeKind::Opaque if key.on_command_line && key.value.span.start == key.value.span.end => match kinds {
+            [Kind::Bool] => Ok(Value::bool(true)),
+            [Kind::Int | Kind::Float | Kind::Str | Kind::Choice(_)] => Err("there is no value".to_owned()),
+            _ => Ok(Value::Unknown),
+        },
+        NodeKind::Map(_) if matches!(kinds, [Kind::Int | Kind::Float | Kind::Bool | Kind::Choice(_)]) => {
+            match reading {
+                Reading::Pydantic | Reading::Words => Err("a mapping".to_owned()),
+                Reading::SafeYaml | Reading::Omegaconf | Reading::Trl => Ok(Value::Unknown),
+            }
+        }
+        _ => match key.value.scalar() {
+            Some(scalar) => scalar_value(scalar, kinds, reading),
+            None => Ok(Value::Unknown),
+        },
+    }
+}
+
+fn list<'n>(items: impl Iterator<Item = &'n Node>, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
+    let is_strict = matches!(reading, Reading::Pydantic | Reading::Words);
+    let inner: &[Kind] = match kinds {
+        [Kind::List(inner)] => std::slice::from_ref(inner),
+        [Kind::Int | Kind::Float | Kind::Bool | Kind::Str | Kind::Choice(_)] if is_strict => {
+            return Err("a list".to_owned());
+        }
+        _ => &[],
+    };
+    let mut values = Vec::new();
+    for item in items {
+        let value = match item.scalar() {
+            Some(scalar) => scalar_value(scalar, inner, reading)?,
+            None => Value::Unknown,
+        };
+        values.push(Traced { value, span: item.span });
+    }
+    Ok(Value::List(values.into()))
+}
+
+fn scalar_value(scalar: &Scalar, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
+    let plain = constant(scalar);
+    // What a program makes of `null` where the field has no room for it is its own affair.
+    if matches!(scalar, Scalar::Null) && reading != Reading::Words {
+        return Ok(Value::Const(Const::None));
+    }
+    match reading {
+        Reading::SafeYaml => Ok(plain),
+        Reading::Omegaconf => Ok(number_of(scalar).map_or(plain, Value::Const)),
+        Reading::Trl => Ok(match kinds {
+            [Kind::Float] => number_of(scalar).map_or(plain, Value::Const),
+            _ => plain,
+        }),
+        Reading::Words => match word_of(scalar) {
+            Some(word) => best(kinds, |kind| from_word(&word, kind)),
+            None => Ok(Value::Unknown),
+        },
+        Reading::Pydantic => best(kinds, |kind| from_value(scalar, kind)),
+    }
+}
+
+/// The first kind that takes a value; if none does, why the first one does not. Without kinds nothing is said.
+fn best(kinds: &[Kind], take: impl Fn(&Kind) -> Result<Value, String>) -> Result<Value, String> {
+    let mut first = None;
+    for kind in kinds {
+        match take(kind) {
+            Ok(value) => return Ok(value),
+            Err(reason) => first = first.or(Some(reason)),
+        }
+    }
+    first.map_or(Ok(Value::Unknown), Err)
+}
+
+fn constant(scalar: &Scalar) -> Value {
+    Value::Const(match scalar {
+        Scalar::Null => Const::None,
+        Scalar::Bool(value) => Const::Bool(*value),
+        Scalar::Int(value) => Const::Int(*value),
+        Scalar::Float(value) => Const::float(*value),
+        Scalar::Str(text) => Const::Str(text.as_str().into()),
+        Scalar::Date(_) => return Value::Unknown,
+    })
+}
+
+/// A number that is written as a string is to `yaml.safe_load`: `1e-5`, `5E6`.
+pub(super) fn number_of(scalar: &Scalar) -> Option<Const> {
+    let Scalar::Str(text) = scalar else { return None };
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let unsigned = |text: &str| text.trim_start_matches(['-', '+']).to_owned();
+    let mantissa = unsigned(mantissa);
+    let is_number = mantissa.split('.').all(|part| part.is_empty() || is_digits(part)) && mantissa != ".";
+    (is_number && is_digits(&unsigned(exponent))).then(|| text.parse().ok().map(Const::float)).flatten()
+}
+
+/// A number that `yaml.safe_load` takes for a string, as it takes it for a number: `5.0e-7`.
+pub fn as_float(text: &str) -> Option<String> {
+    number_of(&Scalar::Str(text.to_owned()))?;
+    let (mantissa, exponent) = text.split_once(['e', 'E'])?;
+    let mantissa = if mantissa.contains('.') { mantissa.to_owned() } else { format!("{mantissa}.0") };
+    let sign = if exponent.starts_with(['-', '+']) { "" } else { "+" };
+    Some(format!("{mantissa}e{sign}{exponent}"))
+}
+
+/// The word that a value becomes on a command line, as Python's `str` writes it.
+fn word_of(scalar: &Scalar) -> Option<String> {
+    Some(match scalar {
+        Scalar::Str(text) => text.clone(),
+        Scalar::Bool(value) => if *value { "True" } else { "False" }.to_owned(),
+        Scalar::Int(value) => value.to_string(),
+        Scalar::Float(value) => format!("{value:?}"),
+        Scalar::Null => "None".to_owned(),
+        Scalar::Date(_) => return None,
+    })
+}
+
+/// As `HfArgumentParser` converts a word.
+fn from_word(word: &str, kind: &Kind) -> Result<Value, String> {
+    let wrong = |what: &str| Err(format!("`{word}` is no {what}"));
+    match kind {
+        Kind::Bool => match word.to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "1" => Ok(Value::bool(true)),
+            "false" | "f" | "no" | "n" | "0" => Ok(Value::bool(false)),
+            _ => wrong("truth value"),
+        },
+        Kind::Int => integer(word).map_or_else(|| wrong("whole number"), |value| Ok(Value::Const(Const::Int(value)))),
+        Kind::Float => float(word).map_or_else(|| wrong("number"), |value| Ok(Value::Const(Const::float(value)))),
+        Kind::Choice(words) if !words.iter().any(|one| one == word) => Err(format!("`{word}` is none of its values")),
+        Kind::Str | Kind::Choice(_) => Ok(Value::Const(Const::Str(word.into()))),
+        Kind::List(inner) => {
+            let value = from_word(word, inner)?;
+            let nowhere = crate::source::Span::new(crate::source::FileId(0), 0, 0);
+            Ok(Value::List(Arc::from([Traced { value, span: nowhere }])))
+        }
+        Kind::Dict | Kind::Other => Ok(Value::Unknown),
+    }
+}
+
+/// As pydantic converts a value that is not strict.
+fn from_value(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
+    let shown = word_of(scalar).unwrap_or_default();
+    let wrong = |what: &str| Err(format!("`{shown}` is no {what}"));
+    match (kind, scalar) {
+        (Kind::Bool, Scalar::Bool(_))
+        | (Kind::Int, Scalar::Int(_))
+        | (Kind::Float, Scalar::Float(_) | Scalar::Int(_))
+        | (Kind::Str, Scalar::Str(_)) => Ok(constant(scalar)),
+        (Kind::Bool, Scalar::Int(number @ (0 | 1))) => Ok(Value::bool(*number == 1)),
+        (Kind::Bool, Scalar::Float(number)) if *number == 0.0 || (*number - 1.0).abs() == 0.0 => {
+            Ok(Value::bool(*number != 0.0))
+        }
+        (Kind::Bool, Scalar::Str(text)) => match text.to_ascii_lowercase().as_str() {
+            "true" | "t" | "yes" | "y" | "1" | "on" => Ok(Value::bool(true)),
+            "false" | "f" | "no" | "n" | "0" | "off" => Ok(Value::bool(false)),
+            _ => wrong("truth value"),
+        },
+        (Kind::Bool, _) => wrong("truth value"),
+        (Kind::Int, Scalar::Bool(value)) => Ok(Value::Const(Const::Int(i64::from(*value)))),
+        #[expect(clippy::cast_possible_truncation, reason = "a whole number within what an f64 holds exactly")]
+        (Kind::Int, Scalar::Float(value)) if value.fract() == 0.0 && value.abs() < 1e15 => {
+            Ok(Value::Const(Const::Int(*value as i64)))
+        }
+        (Kind::Int, Scalar::Str(text)) => {
+            let whole = text.trim().trim_end_matches('0').strip_suffix('.').unwrap_or(text.trim());
+            integer(text)
+                .or_else(|| integer(whole))
+                .map_or_else(|| wrong("whole number"), |value| Ok(Value::Const(Const::Int(value))))
+        }
+        (Kind::Int, _) => wrong("whole number"),
+        (Kind::Float, Scalar::Bool(value)) => Ok(Value::Const(Const::float(f64::from(u8::from(*value))))),
+        (Kind::Float, Scalar::Str(text)) => {
+            float(text).map_or_else(|| wrong("number"), |value| Ok(Value::Const(Const::float(value))))
+        }
+        (Kind::Float, _) => wrong("number"),
+        (Kind::Str, _) => wrong("text"),
+        (Kind::Choice(words), Scalar::Str(text)) if words.contains(text) => Ok(constant(scalar)),
+        (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
+        (Kind::List(_), _) => wrong("list"),
+        (Kind::Dict, _) => wrong("mapping"),
+        (Kind::Other, _) => Ok(Value::Unknown),
+    }
+}
+
+/// As Python's `int` reads a word.
+fn integer(word: &str) -> Option<i64> {
+    word.trim().replace('_', "").parse().ok()
+}
+
+/// As Python's `float` does.
+fn float(word: &str) -> Option<f64> {
+    word.trim().replace('_', "").parse().ok()
+}

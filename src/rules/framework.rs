@@ -1,0 +1,298 @@
+//! One configuration that a program reads, asked about the releases of that program.
+//!
+//! Where nothing declares the release, it is assumed, and users install frameworks from their repositories: only what is so in every
+//! known release is said then.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::misfit::{Fate, Receiver};
+use super::versions::Versions;
+use super::{Context, RuleMeta};
+use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
+use crate::eval::{self, Cond, Const, Tri, Value};
+use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
+use crate::lower::configuration::{Key, Kind, kind_of, read};
+use crate::lower::{Analysis, Configuration, ReleaseHost, Releases, fields};
+use crate::source::{Span, did_you_mean};
+
+/// A configuration and what is known of its program.
+pub(super) struct Reader<'a> {
+    pub(super) configuration: &'a Configuration,
+    pub(super) versions: Versions<'a>,
+    context: &'a Context<'a>,
+    /// The release that counts.
+    pub(super) release: usize,
+}
+
+/// What a check sees of a configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// What was given: the rest is `None`, whatever its default.
+    Given,
+    /// The object, defaults filled in.
+    Made,
+    /// All objects, after each has changed what it changes when it is made.
+    Checked,
+}
+
+/// The configurations of a project whose programs are known, each once.
+pub(super) fn readers<'a>(analysis: &'a Analysis, context: &'a Context<'a>) -> impl Iterator<Item = Reader<'a>> {
+    analysis.configurations.iter().filter_map(|configuration| Reader::new(configuration, context))
+}
+
+impl<'a> Reader<'a> {
+    fn new(configuration: &'a Configuration, context: &'a Context<'a>) -> Option<Self> {
+        let consumer = configuration.consumer;
+        let package = context.knowledge.package(&consumer.package)?;
+        let versions = Versions::new(package, &configuration.environment);
+        // A source that is no release may do anything.
+        if !versions.facts.is_some_and(|facts| facts.known) {
+            return None;
+        }
+        let is_other = |name: &String| configuration.variables.contains(name);
+        let release = versions.in_effect()?;
+        let is_known = !consumer.classes(package, release).is_empty() && !consumer.unless.iter().any(is_other);
+        is_known.then_some(Self { configuration, versions, context, release })
+    }
+
+    /// The classes that are filled.
+    fn classes(&self, release: usize) -> &'a [String] {
+        self.configuration.consumer.classes(self.versions.package, release)
+    }
+
+    fn at(&self, release: usize) -> Releases<'a> {
+        Releases::new(self.context.knowledge, &self.configuration.environment, self.versions.package, release)
+    }
+
+    /// The field that a key fills, and whether the program's own package declares it.
+    pub(super) fn field(&self, key: &str, release: usize) -> Takes<'a> {
+        let at = self.at(release);
+        let takes = self.classes(release).iter().map(|class| at.takes(class, key));
+        takes.fold(Takes::Nothing, |known, next| match (known, next) {
+            (Takes::Parameter(_), _) | (_, Takes::Nothing) => known,
+            (_, Takes::Parameter(_)) | (Takes::Nothing, _) => next,
+            (other, _) => other,
+        })
+    }
+
+    /// The parameter that a key fills.
+    pub(super) fn parameter(&self, key: &str) -> Option<&'a Parameter> {
+        match self.field(key, self.release) {
+            Takes::Parameter(found) => Some(found),
+            Takes::AnyKeyword | Takes::Nothing | Takes::Unknown => None,
+        }
+    }
+
+    /// Every key that the release in effect has.
+    fn names(&self) -> BTreeSet<&'a str> {
+        let at = self.at(self.release);
+        let signatures = self.classes(self.release).iter().filter_map(|class| at.signature(class));
+        signatures.flat_map(|signature| signature.parameters.into_keys()).collect()
+    }
+
+    /// How a value is read.
+    pub(super) fn reading(&self) -> Option<Reading> {
+        self.configuration.consumer.reading(self.versions.package, self.release)
+    }
+
+    /// What is wrong with a key, if anything; `lacking` are releases without it.
+    pub(super) fn fate(&self, key: &Key) -> Option<Fate> {
+        let consumer = self.configuration.consumer;
+        if consumer.is_apart(&key.name) || self.field(&key.name, self.release) != Takes::Nothing {
+            return None;
+        }
+        // A word that begins a longer name is read as that name.
+        let is_short = || self.names().iter().any(|name| name.starts_with(&*key.name));
+        let is_negated = || key.name.strip_prefix("no_").is_some_and(|name| self.parameter(name).is_some());
+        if key.on_command_line && (is_short() || is_negated()) {
+            return None;
+        }
+        let is_field = |class: &str| fields(class, self.context.knowledge).contains(&key.name);
+        let mut ever = consumer.all_classes();
+        if !ever.any(is_field) {
+            let similar = did_you_mean(&key.name, self.names().into_iter()).map(str::to_owned);
+            let renamed = consumer.other_names(&key.name).find(|name| self.parameter(name).is_some());
+            return Some(Fate::Never(renamed.map(str::to_owned).or(similar)));
+        }
+        if self.versions.is_assumed() {
+            return None;
+        }
+        let renamed = consumer.other_names(&key.name).find(|name| self.parameter(name).is_some());
+        if let Some(name) = renamed {
+            return Some(Fate::Renamed(name.to_owned()));
+        }
+        let having = self.having(&key.name);
+        match having.iter().next() {
+            Some(oldest) if oldest < self.release => Some(Fate::Gone),
+            Some(_) => Some(Fate::NotYet),
+            None => self.outside_fate(&key.name),
+        }
+    }
+
+    /// The releases in which the program's own package declares a key.
+    pub(super) fn having(&self, key: &str) -> ReleaseSet {
+        let package = self.versions.package;
+        let declares = |release: &usize| {
+            self.classes(*release).iter().any(|class| {
+                let own = package.name();
+                let is_own = self.context.knowledge.package(class.split('.').next().unwrap_or_default());
+                is_own.is_some_and(|owner| owner.name() == own)
+                    && matches!(self.at(*release).takes(class, key), Takes::Parameter(_))
+            })
+        };
+        package.all().iter().filter(declares).collect()
+    }
+
+    /// What became of a field that comes from a class of another package.
+    fn outside_fate(&self, key: &str) -> Option<Fate> {
+        self.classes(self.release).iter().find_map(|class| {
+            let class: Arc<str> = class.as_str().into();
+            let receiver = Receiver::new(self.context.knowledge, &self.configuration.environment, &class);
+            let fate = receiver.misfit(key)?.fate;
+            (!matches!(fate, Fate::Never(_))).then_some(fate)
+        })
+    }
+
+    /// The checks that surely stop the program, each with the keys that it is about.
+    pub(super) fn refusals(&self) -> Vec<(&'a Guard, Vec<&'a Key>)> {
+        let releases: ReleaseSet =
+            if self.versions.is_assumed() { self.versions.package.all() } else { self.versions.near() };
+        let mut found: Vec<(&Guard, Vec<&Key>)> = Vec::new();
+        for (guard, stage) in self.guards(self.release) {
+            let certain = self.holds(&guard.when, self.release, stage);
+            if !certain || found.iter().any(|(known, _)| known.message == guard.message) {
+                continue;
+            }
+            // Where nothing is declared it must be so in every release that has such a check at all, and in the newest one.
+            let is_everywhere = |release: usize| {
+                release == self.release
+                    || self
+                        .guards(release)
+                        .any(|(one, stage)| one.message == guard.message && self.holds(&one.when, release, stage))
+            };
+            if self.versions.is_assumed() && !recent(&releases).all(is_everywhere) {
+                continue;
+            }
+            found.push((guard, self.named(&guard.when)));
+        }
+        found
+    }
+
+    /// The checks of a release, and what each sees.
+    fn guards(&self, release: usize) -> impl Iterator<Item = (&'a Guard, Stage)> {
+        let at = self.at(release);
+        let owners = self.classes(release).iter().filter_map(move |class| at.resolve(class));
+        let own = owners.flat_map(move |(package, definition)| {
+            let release = at.of(package.name()).unwrap_or_default();
+            let guards = package.guards(definition, release).into_iter().map(|guard| (guard, Stage::Made));
+            guards.chain(package.checks_of_given(definition, release).into_iter().map(|guard| (guard, Stage::Given)))
+        });
+        let package = self.versions.package;
+        let whole = self.configuration.consumer.checks.iter();
+        own.chain(whole.flat_map(move |check| package.guards(check, release)).map(|guard| (guard, Stage::Checked)))
+    }
+
+    /// Whether a condition over the keys surely holds.
+    pub(super) fn holds(&self, condition: &str, release: usize, stage: Stage) -> bool {
+        let at = self.at(release);
+        let host = ReleaseHost::new(at, &[]).for_filled_fields();
+        let Some(reading) = self.configuration.consumer.reading(self.versions.package, release) else { return false };
+        let mut bindings: Vec<(&str, Value)> = Vec::new();
+        for name in super::guards::variables(condition) {
+            bindings.push((name, self.value(name, release, reading, stage, &host)));
+        }
+        let cond = eval::condition(condition, &bindings, &host);
+        cond == Cond::TRUE || cond.verdict() == Tri::Yes
+    }
+
+    fn value(&self, name: &str, release: usize, reading: Reading, stage: Stage, host: &ReleaseHost<'a>) -> Value {
+        let Takes::Parameter(parameter) = self.field(name, release) else { return Value::Unknown };
+        match self.configuration.get(name) {
+            Some(key) => read(key, &kind_of(parameter), reading).unwrap_or(Value::Unknown),
+            None if self.configuration.is_open => Value::Unknown,
+            None if stage == Stage::Given => Value::Const(Const::None),
+            // What another package leaves open is often filled when the object is made.
+            None if stage == Stage::Checked
+                && parameter.default.as_deref() == Some("None")
+                && !self.having(name).contains(release) =>
+            {
+                Value::Unknown
+            }
+            None => parameter.default.as_deref().map_or(Value::Unknown, |default| eval::expression(default, host)),
+        }
+    }
+
+    /// The keys that a condition names and the configuration sets.
+    fn named(&self, condition: &str) -> Vec<&'a Key> {
+        let mut keys: Vec<&Key> = Vec::new();
+        for name in super::guards::variables(condition) {
+            keys.extend(self.configuration.get(name));
+        }
+        keys.sort_by_key(|key| key.span);
+        keys
+    }
+
+    /// What of a value cannot be read, and why.
+    pub(super) fn misread(&self, key: &Key) -> Option<(String, Vec<Kind>)> {
+        let parameter = self.parameter(&key.name)?;
+        let kinds = kind_of(parameter);
+        let reason = read(key, &kinds, self.reading()?).err()?;
+        // In other releases it may be of another kind.
+        let is_assumed = self.versions.is_assumed();
+        let refused = |release: usize| match self.field(&key.name, release) {
+            Takes::Parameter(parameter) => read(key, &kind_of(parameter), self.reading()?).err().map(|_| ()),
+            _ => None,
+        };
+        let everywhere = || recent(&self.versions.package.all()).all(|release| refused(release).is_some());
+        (!is_assumed || everywhere()).then_some((reason, kinds))
+    }
+
+    /// A finding about the release in effect.
+    pub(super) fn finding(&self, meta: &RuleMeta, severity: Severity, message: String, primary: Label) -> Diagnostic {
+        let is_assumed = self.versions.is_assumed();
+        let mut finding = Diagnostic {
+            rule: meta.name,
+            code: meta.code,
+            severity: if is_assumed { severity.min(Severity::Warning) } else { severity },
+            confidence: if is_assumed { Confidence::Medium } else { Confidence::High },
+            message,
+            primary,
+            related: Vec::new(),
+            notes: Vec::new(),
+            help: None,
+            versions: vec![self.versions.scope(&[self.release].into_iter().collect())],
+            fixes: Vec::new(),
+            follows: None,
+        };
+        self.versions.explain(&mut finding);
+        finding
+    }
+
+    /// `LLaMA-Factory 0.9.3`.
+    pub(super) fn title(&self) -> String {
+        let version = &self.versions.package.brief()[self.release].version;
+        format!("{} {version}", self.configuration.consumer.title)
+    }
+}
+
+/// The releases of a set that users may still install from a repository of theirs: the newest ones.
+pub(super) fn recent(releases: &ReleaseSet) -> impl Iterator<Item = usize> {
+    const FEW: usize = 6;
+    releases.iter().rev().take(FEW).collect::<Vec<_>>().into_iter()
+}
+
+/// Leaves out findings at a place where the same is found already: a file may be named by several commands.
+pub(super) fn push_new(found: &mut Vec<Diagnostic>, new: impl IntoIterator<Item = Diagnostic>) {
+    for one in new {
+        let is_same = |known: &Diagnostic| known.primary.span == one.primary.span && known.message == one.message;
+        if !found.iter().any(is_same) {
+            found.push(one);
+        }
+    }
+}
+
+/// A label.
+pub(super) fn label(span: Span, message: impl Into<String>) -> Label {
+    Label { span, message: message.into() }
+}

@@ -1,0 +1,149 @@
+//! Values of a configuration that the program which reads it cannot make what it needs of.
+
+use super::declare::declare_rule;
+use super::framework::{Reader, label, push_new, readers};
+use super::versions::enumerate;
+use super::{Context, Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
+use crate::knowledge::Reading;
+use crate::lower::Analysis;
+use crate::lower::configuration::{Key, Kind, kind_of};
+use crate::source::did_you_mean;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports values in a configuration of a training framework that its own parser refuses: words that are none of those which a key
+    /// may have, and text where a number or a truth value is needed.
+    ///
+    /// ## Why it matters
+    ///
+    /// What a parser refuses ends the run. LLaMA-Factory does not look at the words of a file at all: a wrong one is found where it is
+    /// used, after the model was loaded.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// axolotl==0.9.2
+    /// ```
+    ///
+    /// ```yaml,bad
+    /// base_model: Qwen/Qwen2.5-0.5B-Instruct
+    /// rl: dpoo
+    /// datasets:
+    ///   - path: data.jsonl
+    ///     type: chatml.intel
+    ///     split: train
+    /// sequence_len: 1024
+    /// micro_batch_size: 1
+    /// gradient_accumulation_steps: 4
+    /// num_epochs: 1
+    /// ```
+    ///
+    /// ```yaml,unsafe-fixed
+    /// base_model: Qwen/Qwen2.5-0.5B-Instruct
+    /// rl: dpo
+    /// datasets:
+    ///   - path: data.jsonl
+    ///     type: chatml.intel
+    ///     split: train
+    /// sequence_len: 1024
+    /// micro_batch_size: 1
+    /// gradient_accumulation_steps: 4
+    /// num_epochs: 1
+    /// ```
+    ///
+    /// ```yaml,good
+    /// base_model: Qwen/Qwen2.5-0.5B-Instruct
+    /// rl: ipo
+    /// learning_rate: 5e-6
+    /// datasets:
+    ///   - path: data.jsonl
+    ///     type: chatml.intel
+    ///     split: train
+    /// sequence_len: 1024
+    /// micro_batch_size: 1
+    /// gradient_accumulation_steps: 4
+    /// num_epochs: 1
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// A word is replaced by the one that is written almost alike. Unsafe, since it is a guess.
+    ///
+    /// ## Versions
+    ///
+    /// Types and words are mined from the annotations of the released wheels. A value is read as the release in effect reads it: as
+    /// pydantic, the parser of a command line, PyYAML or OmegaConf does.
+    ///
+    /// ## References
+    ///
+    /// - the argument classes of each release
+    InvalidConfigValue = "invalid-config-value", "DPL810", Error, "a configuration has a value that its reader refuses"
+}
+
+impl Rule for InvalidConfigValue {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for reader in readers(analysis, context) {
+            for key in &reader.configuration.keys {
+                push_new(found, refused(analysis, &reader, key).or_else(|| unchecked(analysis, &reader, key)));
+            }
+        }
+    }
+}
+
+/// A value that the parser refuses.
+fn refused(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diagnostic> {
+    let (reason, kinds) = reader.misread(key)?;
+    let message = format!("{} cannot read `{}`: {reason}", reader.title(), key.name);
+    let mut finding =
+        reader.finding(&InvalidConfigValue::META, Severity::Error, message, label(key.span, "it is refused"));
+    suggest(analysis, key, &kinds, &mut finding);
+    Some(finding)
+}
+
+/// A word that no parser looks at and that is none of those that the field is declared to hold.
+fn unchecked(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diagnostic> {
+    let is_unchecked = matches!(reader.reading()?, Reading::SafeYaml | Reading::Omegaconf | Reading::Trl);
+    let word = key.value.as_str().filter(|_| is_unchecked && !key.on_command_line)?;
+    let kinds = kind_of(reader.parameter(&key.name)?);
+    let [Kind::Choice(words)] = &kinds[..] else { return None };
+    if words.iter().any(|one| one == word) || word.is_empty() || word.contains(['$', '{']) {
+        return None;
+    }
+    // A release that is not known may know more words.
+    let severity = if reader.versions.is_assumed() { Severity::Warning } else { Severity::Error };
+    let message = format!("{} knows no `{}: {word}`", reader.title(), key.name);
+    let mut finding = reader.finding(&InvalidConfigValue::META, severity, message, label(key.span, "unknown value"));
+    finding.notes.push("its parser does not look at it, so that it fails when it is used".to_owned());
+    suggest(analysis, key, &kinds, &mut finding);
+    Some(finding)
+}
+
+fn suggest(analysis: &Analysis, key: &Key, kinds: &[Kind], finding: &mut Diagnostic) {
+    let words = kinds.iter().find_map(|kind| match kind {
+        Kind::Choice(words) => Some(words),
+        Kind::List(inner) => match &**inner {
+            Kind::Choice(words) => Some(words),
+            _ => None,
+        },
+        _ => None,
+    });
+    let Some(words) = words else { return };
+    let known: Vec<String> = words.iter().map(|one| format!("`{one}`")).collect();
+    finding.notes.push(format!("known are {}", enumerate(&known)));
+    let Some(meant) = key.value.as_str().and_then(|word| did_you_mean(word, words.iter().map(String::as_str))) else {
+        return;
+    };
+    finding.help = Some(format!("did you mean `{meant}`?"));
+    let edit = analysis.written.set_at(key.span, meant);
+    finding.fixes.extend(edit.map(|edit| Fix {
+        title: format!("write `{meant}`"),
+        applicability: Applicability::Unsafe,
+        edits: vec![edit],
+    }));
+}

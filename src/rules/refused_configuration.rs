@@ -1,0 +1,102 @@
+//! Configurations that a check of the program which reads them stops.
+
+use super::declare::declare_rule;
+use super::framework::{Reader, label, push_new, readers};
+use super::raised::shown;
+use super::versions::enumerate;
+use super::{Context, Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
+use crate::knowledge::Guard;
+use crate::lower::Analysis;
+use crate::lower::configuration::Key;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports configurations of a training framework that a check of the framework itself stops: combinations that it does not
+    /// support, keys that need another one, a quantised model without an adapter, a reference model where the adapter can be switched
+    /// off instead.
+    ///
+    /// ## Why it matters
+    ///
+    /// The framework raises one of these at a time, some after it has loaded data and models. Here all of them are reported from one
+    /// run.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// ms-swift==3.5.0
+    /// ```
+    ///
+    /// ```sh,bad
+    /// swift rlhf --rlhf_type dpo --model Qwen/Qwen2.5-0.5B --ref_model Qwen/Qwen2.5-0.5B --dataset data.jsonl
+    /// ```
+    ///
+    /// ```sh,unsafe-fixed
+    /// swift rlhf --rlhf_type dpo --model Qwen/Qwen2.5-0.5B --dataset data.jsonl
+    /// ```
+    ///
+    /// ```sh,good
+    /// swift rlhf --rlhf_type dpo --model Qwen/Qwen2.5-0.5B --adapters sft --ref_adapters sft --dataset data.jsonl
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// A reference model that is refused is taken out: with an adapter the model without it is the reference, which ms-swift uses
+    /// then. Unsafe, since that may be another model. Nothing else is fixed.
+    ///
+    /// ## Versions
+    ///
+    /// The checks are mined from the released wheels: `__post_init__` methods, validators of pydantic models, and LLaMA-Factory's
+    /// `get_train_args`. What depends on hardware, files or installed libraries is left out. Where no file declares the framework, a
+    /// check is reported if all recent releases have it.
+    ///
+    /// ## References
+    ///
+    /// - the argument classes of each release
+    RefusedConfiguration = "refused-configuration", "DPL504", Error, "a check of the framework stops the configuration"
+}
+
+impl Rule for RefusedConfiguration {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for reader in readers(analysis, context) {
+            let refusals = reader.refusals();
+            push_new(found, refusals.iter().filter_map(|(guard, keys)| report(analysis, &reader, guard, keys)));
+        }
+    }
+}
+
+fn report(analysis: &Analysis, reader: &Reader<'_>, guard: &Guard, keys: &[&Key]) -> Option<Diagnostic> {
+    let title = reader.title();
+    let names: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
+    let (primary, message) = match keys.split_first() {
+        Some((first, _)) => {
+            (label(first.span, guard.raises.clone()), format!("{title} refuses {} like this", enumerate(&names)))
+        }
+        None => {
+            let place = label(reader.configuration.place()?, guard.raises.clone());
+            (place, format!("{title} refuses this configuration"))
+        }
+    };
+    let mut finding = reader.finding(&RefusedConfiguration::META, Severity::Error, message, primary);
+    finding.related.extend(keys.iter().skip(1).map(|key| label(key.span, "with this")));
+    if let Some(message) = &guard.message {
+        finding.notes.push(format!("it says: {message}"));
+    }
+    finding.notes.push(format!("it fails where `{}`", shown(&guard.when)));
+    let reference = keys.iter().find(|key| key.name == "ref_model");
+    if let Some(reference) = reference {
+        finding.help = Some("the model without its adapter is the reference".to_owned());
+        let edit = analysis.written.remove_at(reference.span);
+        finding.fixes.extend(edit.map(|edit| Fix {
+            title: "remove `ref_model`".to_owned(),
+            applicability: Applicability::Unsafe,
+            edits: vec![edit],
+        }));
+    }
+    Some(finding)
+}
