@@ -45,6 +45,9 @@ const CONFIG: &[&str] = &[
     "dependencies",
     "pip",
     "dpo",
+    "llamafactory",
+    "axolotl",
+    "swift",
     "dpo-lint:",
 ];
 

@@ -53,6 +53,12 @@ pub struct Consumer {
     /// Environment variables that make it another program.
     #[serde(default)]
     pub unless: Vec<String>,
+    /// Whether it takes over what a saved model was trained with: what is not given is not known then.
+    #[serde(default)]
+    pub restores: bool,
+    /// Keys of another program that reads such files.
+    #[serde(default)]
+    pub elsewhere: Vec<String>,
     /// Keys that do nothing, and when.
     #[serde(default)]
     pub pointless: Vec<Pointless>,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::Call;
 use super::guards::variables;
-use crate::eval::{self, Atom, Cond, Order, Value};
+use crate::eval::{self, Atom, Cond, Value};
 use crate::knowledge::{CallableKind, Forward, Parameter, Takes};
 use crate::lower::ReleaseHost;
 
@@ -109,12 +109,7 @@ impl<'a> Call<'a> {
             } else {
                 self.run.environment.packages.get(&**package)?.in_effect.as_ref()?
             };
-            Some(Cond::Const(match order {
-                Order::Less => *actual < version,
-                Order::LessOrEqual => *actual <= version,
-                Order::Greater => *actual > version,
-                Order::GreaterOrEqual => *actual >= version,
-            }))
+            Some(Cond::Const(order.holds(actual, &version)))
         })
     }
 }

@@ -10,7 +10,7 @@ use super::misfit::{Fate, Receiver};
 use super::versions::Versions;
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
-use crate::eval::{self, Cond, Const, Tri, Value};
+use crate::eval::{self, Atom, Cond, Const, Tri, Value};
 use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
 use crate::lower::configuration::{Key, Kind, kind_of, read};
 use crate::lower::{Analysis, Configuration, ReleaseHost, Releases, fields};
@@ -52,7 +52,10 @@ impl<'a> Reader<'a> {
         }
         let is_other = |name: &String| configuration.variables.contains(name);
         let release = versions.in_effect()?;
-        let is_known = !consumer.classes(package, release).is_empty() && !consumer.unless.iter().any(is_other);
+        let is_foreign = |name: &String| configuration.get(name).is_some();
+        let is_known = !consumer.classes(package, release).is_empty()
+            && !consumer.unless.iter().any(is_other)
+            && !consumer.elsewhere.iter().any(is_foreign);
         is_known.then_some(Self { configuration, versions, context, release })
     }
 
@@ -156,6 +159,9 @@ impl<'a> Reader<'a> {
 
     /// The checks that surely stop the program, each with the keys that it is about.
     pub(super) fn refusals(&self) -> Vec<(&'a Guard, Vec<&'a Key>)> {
+        if self.configuration.consumer.restores {
+            return Vec::new();
+        }
         let releases: ReleaseSet =
             if self.versions.is_assumed() { self.versions.package.all() } else { self.versions.near() };
         let mut found: Vec<(&Guard, Vec<&Key>)> = Vec::new();
@@ -182,7 +188,11 @@ impl<'a> Reader<'a> {
     /// The checks of a release, and what each sees.
     fn guards(&self, release: usize) -> impl Iterator<Item = (&'a Guard, Stage)> {
         let at = self.at(release);
-        let owners = self.classes(release).iter().filter_map(move |class| at.resolve(class));
+        // What a class takes over from another package is checked there.
+        let owners = self
+            .classes(release)
+            .iter()
+            .flat_map(move |class| at.resolve(class).into_iter().chain(at.outside_bases(class)));
         let own = owners.flat_map(move |(package, definition)| {
             let release = at.of(package.name()).unwrap_or_default();
             let guards = package.guards(definition, release).into_iter().map(|guard| (guard, Stage::Made));
@@ -200,18 +210,38 @@ impl<'a> Reader<'a> {
         let Some(reading) = self.configuration.consumer.reading(self.versions.package, release) else { return false };
         let mut bindings: Vec<(&str, Value)> = Vec::new();
         for name in super::guards::variables(condition) {
-            bindings.push((name, self.value(name, release, reading, stage, &host)));
+            // `transformers.__version__` is no key.
+            if self.context.knowledge.package(name).is_none() {
+                bindings.push((name, self.value(name, release, reading, stage, &host)));
+            }
         }
-        let cond = eval::condition(condition, &bindings, &host);
+        let cond = self.fix_releases(&eval::condition(condition, &bindings, &host), release);
         cond == Cond::TRUE || cond.verdict() == Tri::Yes
     }
 
+    /// Comparisons with a release, decided where that is known.
+    fn fix_releases(&self, condition: &Cond, release: usize) -> Cond {
+        let at = self.at(release);
+        condition.replace(&|atom| {
+            let Atom::Release(package, order, version) = atom else { return None };
+            let owner = self.context.knowledge.package(package).filter(|_| !self.versions.is_assumed())?;
+            let actual = owner.versions().get(at.of(owner.name())?)?;
+            let version = version.parse::<pep440_rs::Version>().ok()?;
+            Some(Cond::Const(order.holds(actual, &version)))
+        })
+    }
+
     fn value(&self, name: &str, release: usize, reading: Reading, stage: Stage, host: &ReleaseHost<'a>) -> Value {
+        let given = self.configuration.get(name);
+        if given.is_none() && stage == Stage::Given && !self.configuration.is_open {
+            return Value::Const(Const::None);
+        }
         let Takes::Parameter(parameter) = self.field(name, release) else { return Value::Unknown };
-        match self.configuration.get(name) {
+        match given {
+            // A validator that runs before the types are looked at sees what the file has.
+            Some(key) if stage == Stage::Given => read(key, &[], Reading::SafeYaml).unwrap_or(Value::Unknown),
             Some(key) => read(key, &kind_of(parameter), reading).unwrap_or(Value::Unknown),
             None if self.configuration.is_open => Value::Unknown,
-            None if stage == Stage::Given => Value::Const(Const::None),
             // What another package leaves open is often filled when the object is made.
             None if stage == Stage::Checked
                 && parameter.default.as_deref() == Some("None")
@@ -236,6 +266,10 @@ impl<'a> Reader<'a> {
     /// What of a value cannot be read, and why.
     pub(super) fn misread(&self, key: &Key) -> Option<(String, Vec<Kind>)> {
         let parameter = self.parameter(&key.name)?;
+        // `<your model>`, `{{ value }}`: to be filled in.
+        if key.value.as_str().is_some_and(|word| word.contains(['<', '{', '$'])) {
+            return None;
+        }
         let kinds = kind_of(parameter);
         let reason = read(key, &kinds, self.reading()?).err()?;
         // In other releases it may be of another kind.

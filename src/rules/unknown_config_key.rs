@@ -8,6 +8,7 @@ use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::lower::Analysis;
 use crate::lower::configuration::Key;
+use crate::syntax::Scalar;
 
 declare_rule! {
     /// ## What it does
@@ -103,8 +104,9 @@ fn check(analysis: &Analysis, reader: &Reader<'_>) -> Vec<Diagnostic> {
     }
     let mut groups: Vec<(Fate, Vec<&Key>)> = Vec::new();
     for key in &configuration.keys {
-        // A program that drops what it does not know has options of its own on the command line.
-        if key.on_command_line && consumer.unknown.is_none() {
+        // A program that drops what it does not know has options of its own on the command line, and an empty key says nothing to it.
+        let is_empty = matches!(key.value.scalar(), Some(Scalar::Null));
+        if consumer.unknown.is_none() && (key.on_command_line || is_empty) {
             continue;
         }
         let Some(fate) = reader.fate(key) else { continue };

@@ -1,11 +1,12 @@
 //! What becomes of a value on its way from a file or a command line into a field.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Key;
-use crate::eval::{Const, Traced, Value};
+use crate::eval::{Const, Dict, Traced, Value};
 use crate::knowledge::{Parameter, Reading};
-use crate::syntax::{Node, NodeKind, Scalar};
+use crate::syntax::{Entry, Node, NodeKind, Scalar};
 
 /// What a field holds, as far as its annotation says so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +59,10 @@ fn kinds(annotation: &str) -> Vec<Kind> {
         let mut inner = kinds(inner);
         let item = if inner.len() == 1 { inner.remove(0) } else { Kind::Other };
         return vec![Kind::List(Box::new(item))];
+    }
+    // The rest of `Annotated` narrows what its first part is.
+    if let Some(inner) = inside(&["Annotated"]) {
+        return split(inner, ',').into_iter().take(1).flat_map(kinds).collect();
     }
     if inside(&["dict", "Dict"]).is_some() {
         return vec![Kind::Dict];
@@ -112,17 +117,28 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
             [Kind::Int | Kind::Float | Kind::Str | Kind::Choice(_)] => Err("there is no value".to_owned()),
             _ => Ok(Value::Unknown),
         },
-        NodeKind::Map(_) if matches!(kinds, [Kind::Int | Kind::Float | Kind::Bool | Kind::Choice(_)]) => {
+        NodeKind::Map(_) if !kinds.is_empty() && !kinds.iter().any(|kind| matches!(kind, Kind::Dict | Kind::Other)) => {
             match reading {
-                Reading::Pydantic | Reading::Words => Err("a mapping".to_owned()),
-                Reading::SafeYaml | Reading::Omegaconf | Reading::Trl => Ok(Value::Unknown),
+                Reading::Pydantic => Err("a mapping".to_owned()),
+                _ => Ok(Value::Unknown),
             }
         }
+        NodeKind::Map(entries) => Ok(Value::Dict(Arc::new(dictionary(entries)))),
         _ => match key.value.scalar() {
             Some(scalar) => scalar_value(scalar, kinds, reading),
             None => Ok(Value::Unknown),
         },
     }
+}
+
+fn dictionary(entries: &[Entry]) -> Dict {
+    let entry = |entry: &Entry| {
+        let key = Const::Str(entry.name()?.into());
+        let value = entry.value.scalar().map_or(Value::Unknown, constant);
+        Some((key, Traced { value, span: entry.value.span }, Some(entry.span)))
+    };
+    let is_open = entries.iter().any(Entry::is_merge);
+    Dict { id: 0, entries: entries.iter().filter_map(entry).collect(), open: is_open, maybe: BTreeMap::new() }
 }
 
 fn list<'n>(items: impl Iterator<Item = &'n Node>, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
