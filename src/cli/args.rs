@@ -41,6 +41,16 @@ pub(super) enum Command {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         output_format: ListFormat,
     },
+    /// Print a JSON Schema of what a program or a class may be configured with, for editors
+    #[command(
+        after_help = "Examples: `dpo-lint schema llama-factory@0.9.3`, `dpo-lint schema axolotl`, `dpo-lint schema \"swift rlhf@3.5\"`,\n\
+`dpo-lint schema trl.DPOConfig@1.16`. Without a release it is the newest one known."
+    )]
+    Schema {
+        /// A framework or its command, or the full name of a class, and the release
+        #[arg(value_name = "NAME[@RELEASE]")]
+        what: String,
+    },
     /// Write a first dpo-lint.toml into the working directory
     Init,
     /// Print completions for a shell

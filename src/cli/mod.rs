@@ -97,6 +97,7 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Some(Command::Migrate(migrate)) => migrate::run(&migrate, &cli.global, terminal),
         Some(Command::Versions(versions)) => versions::run(&versions, &cli.global, terminal),
         Some(Command::Learn(learn)) => learn::run(&learn, terminal),
+        Some(Command::Schema { what }) => pages::schema(&what, terminal),
         Some(Command::Init) => init::run(terminal),
         Some(Command::Completions { shell }) => pages::completions(shell, terminal),
         Some(Command::Man) => pages::manual(terminal),

@@ -1,4 +1,4 @@
-//! `explain`, `rules`, `completions` and `man`.
+//! `explain`, `rules`, `schema`, `completions` and `man`.
 
 use std::io::Write;
 
@@ -9,6 +9,8 @@ use super::args::{Cli, ListFormat};
 use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::engine::catalogue::{Selector, catalogue, find};
+use crate::engine::schema;
+use crate::knowledge::Knowledge;
 
 pub(super) fn explain(rule: &str, terminal: &mut Terminal) -> Result<Exit, Failure> {
     let Some(meta) = find(rule) else {
@@ -60,6 +62,13 @@ pub(super) fn rules(format: ListFormat, terminal: &mut Terminal) -> Result<Exit,
         }
     }
     terminal.out(|out| out.write_all(&text))?;
+    Ok(Exit::Clean)
+}
+
+pub(super) fn schema(what: &str, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let schema = schema::schema(what, Knowledge::bundled()).map_err(|error| Failure::Message(error.to_string()))?;
+    let text = serde_json::to_string_pretty(&schema).map_err(std::io::Error::from)?;
+    terminal.out(|out| writeln!(out, "{text}"))?;
     Ok(Exit::Clean)
 }
 

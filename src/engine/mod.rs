@@ -14,5 +14,6 @@ pub mod migrate;
 mod needles;
 pub mod outlook;
 pub mod repair;
+pub mod schema;
 pub mod settings;
 pub mod suppress;

@@ -56,6 +56,9 @@ pub struct Consumer {
     /// Whether it takes over what a saved model was trained with: what is not given is not known then.
     #[serde(default)]
     pub restores: bool,
+    /// Whether data sets are named in a list of the project's.
+    #[serde(default)]
+    pub lists_data: bool,
     /// Keys of another program that reads such files.
     #[serde(default)]
     pub elsewhere: Vec<String>,

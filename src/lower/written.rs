@@ -122,6 +122,12 @@ impl Written {
         edit::insert_entry(source, document, &document.root, None, Some(key), raw).ok()
     }
 
+    /// The document of a path.
+    pub fn document_named(&self, path: &std::path::Path) -> Option<(&std::path::Path, &crate::syntax::Document)> {
+        let file = self.files.iter().find(|file| file.path == path)?;
+        Some((&file.path, &file.document))
+    }
+
     /// The document that a place is in.
     pub fn document_at(&self, place: Span) -> Option<(&SourceFile, &crate::syntax::Document)> {
         self.file_at(place).map(|file| (&*file.source, &*file.document))

@@ -32,6 +32,8 @@ pub(super) enum Stage {
     Given,
     /// The object, defaults filled in.
     Made,
+    /// The same, after classes of the framework itself have changed what they change.
+    Inherited,
     /// All objects, after each has changed what it changes when it is made.
     Checked,
 }
@@ -188,14 +190,15 @@ impl<'a> Reader<'a> {
     /// The checks of a release, and what each sees.
     fn guards(&self, release: usize) -> impl Iterator<Item = (&'a Guard, Stage)> {
         let at = self.at(release);
+        let classes = self.classes(release).iter();
         // What a class takes over from another package is checked there.
-        let owners = self
-            .classes(release)
-            .iter()
-            .flat_map(move |class| at.resolve(class).into_iter().chain(at.outside_bases(class)));
-        let own = owners.flat_map(move |(package, definition)| {
+        let owners = classes.flat_map(move |class| {
+            let own = at.resolve(class).into_iter().map(|owner| (owner, Stage::Made));
+            own.chain(at.outside_bases(class).into_iter().map(|owner| (owner, Stage::Inherited)))
+        });
+        let own = owners.flat_map(move |((package, definition), stage)| {
             let release = at.of(package.name()).unwrap_or_default();
-            let guards = package.guards(definition, release).into_iter().map(|guard| (guard, Stage::Made));
+            let guards = package.guards(definition, release).into_iter().map(move |guard| (guard, stage));
             guards.chain(package.checks_of_given(definition, release).into_iter().map(|guard| (guard, Stage::Given)))
         });
         let package = self.versions.package;
@@ -249,8 +252,23 @@ impl<'a> Reader<'a> {
             {
                 Value::Unknown
             }
+            None if stage == Stage::Inherited && self.having(name).contains(release) => Value::Unknown,
             None => parameter.default.as_deref().map_or(Value::Unknown, |default| eval::expression(default, host)),
         }
+    }
+
+    /// Keys that must be given and are not.
+    pub(super) fn missing(&self) -> Vec<&'a str> {
+        let configuration = self.configuration;
+        if configuration.is_open || configuration.consumer.restores || self.versions.is_assumed() {
+            return Vec::new();
+        }
+        let at = self.at(self.release);
+        let signatures = self.classes(self.release).iter().filter_map(|class| at.signature(class));
+        let required = signatures.flat_map(|signature| {
+            signature.parameters.into_iter().filter(|(_, parameter)| parameter.default.is_none()).map(|(name, _)| name)
+        });
+        required.filter(|name| configuration.get(name).is_none()).collect()
     }
 
     /// The keys that a condition names and the configuration sets.

@@ -10,6 +10,7 @@ mod best_model_strategy_mismatch;
 mod bind;
 mod constructor_raises;
 mod custom_adapter_name;
+mod dataset_not_registered;
 mod declare;
 mod deprecated_argument;
 mod eval_without_eval_dataset;
@@ -187,6 +188,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &invalid_choice::InvalidChoice,
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
+        &dataset_not_registered::DatasetNotRegistered,
         &invalid_config_value::InvalidConfigValue,
     ]
 }

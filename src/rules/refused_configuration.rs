@@ -14,7 +14,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports configurations of a training framework that a check of the framework itself stops: combinations that it does not
-    /// support, keys that need another one, a quantised model without an adapter, a reference model where the adapter can be switched
+    /// support, keys that need another one or that must be given, a quantised model without an adapter, a reference model where the adapter can be switched
     /// off instead.
     ///
     /// ## Why it matters
@@ -25,7 +25,7 @@ declare_rule! {
     /// ## Example
     ///
     /// ```text,requirements
-    /// ms-swift==3.5.0
+    /// ms-swift==3.9.0
     /// ```
     ///
     /// ```sh,bad
@@ -66,8 +66,18 @@ impl Rule for RefusedConfiguration {
         for reader in readers(analysis, context) {
             let refusals = reader.refusals();
             push_new(found, refusals.iter().filter_map(|(guard, keys)| report(analysis, &reader, guard, keys)));
+            push_new(found, missing(&reader));
         }
     }
+}
+
+/// Keys without a default that the configuration does not set.
+fn missing(reader: &Reader<'_>) -> Option<Diagnostic> {
+    let names: Vec<String> = reader.missing().into_iter().map(|name| format!("`{name}`")).collect();
+    let place = reader.configuration.place().filter(|_| !names.is_empty())?;
+    let message = format!("{} needs {}", reader.title(), enumerate(&names));
+    let primary = label(place, "nothing here sets it");
+    Some(reader.finding(&RefusedConfiguration::META, Severity::Error, message, primary))
 }
 
 fn report(analysis: &Analysis, reader: &Reader<'_>, guard: &Guard, keys: &[&Key]) -> Option<Diagnostic> {

@@ -2,11 +2,12 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
+use super::framework::{Reader, Stage, label, push_new, readers};
 use super::reference::{REFERENCE, loaded_alike};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
 use crate::eval::{CallEvent, Object, Tri, Value, same};
-use crate::knowledge::{Curated, Effect};
+use crate::knowledge::{Curated, Effect, Pointless};
 use crate::lower::{Analysis, Script};
 use crate::source::Span;
 use crate::syntax::python::PythonModule;
@@ -77,6 +78,14 @@ declare_rule! {
 impl Rule for UnusedReferenceModel {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for reader in readers(analysis, context) {
+            for pointless in &reader.configuration.consumer.pointless {
+                push_new(found, unread(analysis, &reader, pointless));
+            }
+        }
     }
 
     fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -205,4 +214,22 @@ fn is_read_elsewhere(analysis: &Analysis, module: &PythonModule, unused: &Unused
     };
     let mut others = analysis.modules.values().filter(|other| other.file() != module.file());
     others.any(|other| names(other.text(), &unused.name) && other.text().lines().any(imports))
+}
+/// A reference in a configuration whose program does not look at it.
+fn unread(analysis: &Analysis, reader: &Reader<'_>, pointless: &Pointless) -> Option<Diagnostic> {
+    let key = reader.configuration.get(&pointless.key)?;
+    let is_given = !matches!(key.value.scalar(), Some(crate::syntax::Scalar::Null));
+    if !is_given || !reader.holds(&pointless.when, reader.release, Stage::Checked) {
+        return None;
+    }
+    let message = format!("{} does not look at `{}`: {}", reader.title(), pointless.key, pointless.why);
+    let primary = label(key.span, "it does nothing");
+    let mut finding = reader.finding(&UnusedReferenceModel::META, Severity::Warning, message, primary);
+    let edit = analysis.written.remove_at(key.span);
+    finding.fixes.extend(edit.map(|edit| Fix {
+        title: format!("remove `{}`", pointless.key),
+        applicability: Applicability::Unsafe,
+        edits: vec![edit],
+    }));
+    Some(finding)
 }

@@ -48,6 +48,7 @@ use super::Request;
 use crate::diagnostic::Problem;
 use crate::knowledge::{Knowledge, Package};
 use crate::model::{Choice, Declaration, Environment};
+use crate::source::{MemoryFileSystem, Sources};
 
 /// Everything that a project declares about packages.
 #[derive(Debug)]
@@ -69,6 +70,22 @@ pub struct Environments<'a> {
     problems: Vec<Problem>,
     /// Files that are included and not there, each with the folder that the including file governs.
     missing: Vec<(PathBuf, Problem)>,
+}
+
+/// The releases of an install of these requirements and a package, whatever any project says.
+pub fn environment_of_targets(targets: &[String], package: &str, knowledge: &Knowledge) -> Environment {
+    let (disk, sources) = (MemoryFileSystem::default(), Sources::default());
+    let choice = Choice::default();
+    let request = Request {
+        file_system: &disk,
+        sources: &sources,
+        knowledge,
+        files: &[],
+        targets,
+        python: None,
+        choice: &choice,
+    };
+    Environments::collect(&request).of_configuration(Path::new("config.yaml"), package)
 }
 
 impl<'a> Environments<'a> {
