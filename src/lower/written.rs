@@ -128,6 +128,18 @@ impl Written {
         Some((&file.path, &file.document))
     }
 
+    /// The document that a path in another file means.
+    pub fn document_from(&self, written: &str, from: &std::path::Path) -> Option<&crate::syntax::Document> {
+        self.file_named(Some(written), from).map(|file| &*file.document)
+    }
+
+    /// The file that a place is in.
+    pub fn path_at(&self, place: Span) -> Option<&std::path::Path> {
+        let in_file = self.file_at(place).map(|file| file.path.as_path());
+        let in_launch = || self.launches.iter().find(|(source, _)| source.id() == place.file);
+        in_file.or_else(|| in_launch().map(|(source, _)| source.path()))
+    }
+
     /// The document that a place is in.
     pub fn document_at(&self, place: Span) -> Option<(&SourceFile, &crate::syntax::Document)> {
         self.file_at(place).map(|file| (&*file.source, &*file.document))

@@ -12,7 +12,9 @@ mod constructor_raises;
 mod custom_adapter_name;
 mod dataset_not_registered;
 mod declare;
+mod deepspeed_value_mismatch;
 mod deprecated_argument;
+mod duplicate_key;
 mod eval_without_eval_dataset;
 #[cfg(test)]
 mod examples;
@@ -181,6 +183,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &no_working_release::NoWorkingRelease,
         &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
+        &deepspeed_value_mismatch::DeepspeedValueMismatch,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
         &refused_configuration::RefusedConfiguration,
@@ -188,6 +191,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &invalid_choice::InvalidChoice,
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
+        &duplicate_key::DuplicateKey,
         &dataset_not_registered::DatasetNotRegistered,
         &invalid_config_value::InvalidConfigValue,
     ]
