@@ -140,6 +140,11 @@ impl Written {
         in_file.or_else(|| in_launch().map(|(source, _)| source.path()))
     }
 
+    /// The command at a place.
+    pub fn launch_at(&self, place: Span) -> Option<&Launch> {
+        self.launches.iter().map(|(_, launch)| launch).find(|launch| launch.span == place)
+    }
+
     /// The document that a place is in.
     pub fn document_at(&self, place: Span) -> Option<(&SourceFile, &crate::syntax::Document)> {
         self.file_at(place).map(|file| (&*file.source, &*file.document))

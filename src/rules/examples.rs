@@ -2,8 +2,8 @@
 //!
 //! A fence's info string says in which file it stands (`python`: a script, `json`: the settings of an adapter, `yaml`: a
 //! configuration, `sh`: a launch script, `requirements`, `pyproject`: declarations beside a script that imports a trainer) and what
-//! it is: `text,requirements`, `text,pyproject`, `text,script`, `json,list` (the data sets of LLaMA-Factory) and
-//! `json,deepspeed` hold for the examples after it; `python,bad` must be found by
+//! it is: `text,requirements`, `text,pyproject`, `text,script`, `json,list` (the data sets of LLaMA-Factory),
+//! `json,deepspeed` and what is `beside`, such as a launch script, hold for the examples after it; `python,bad` must be found by
 //! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
 //! what the unsafe one does.
 
@@ -53,6 +53,7 @@ fn every_example_does_what_its_page_says() {
                 "requirements" | "pyproject" | "script" | "list" | "deepspeed" => {
                     _ = beside.insert(example.kind.to_owned(), example.text.clone());
                 }
+                "beside" => _ = beside.insert(example.path.to_owned(), example.text.clone()),
                 "bad" => {
                     assert!(reports(*rule, &beside, &example), "{}: not found in\n{}", meta.name, example.text);
                     bad.clone_from(&example.text);
@@ -118,11 +119,12 @@ fn files<'a>(beside: &'a BTreeMap<String, String>, file: (&'a str, &'a str)) -> 
     let pyproject = beside.get("pyproject").map(|text| ("pyproject.toml", text.as_str()));
     let more = [("list", "data/dataset_info.json"), ("deepspeed", "ds.json")];
     let more = more.into_iter().filter_map(|(kind, path)| Some((path, beside.get(kind)?.as_str())));
+    let others = beside.iter().filter(|(kind, _)| kind.contains('.')).map(|(path, text)| (path.as_str(), text.as_str()));
     let other = match file.0 {
         "requirements.txt" | "pyproject.toml" => script,
         _ => ("requirements.txt", text("requirements", "")),
     };
-    [file, other].into_iter().chain(pyproject.filter(|one| one.0 != file.0)).chain(more).collect()
+    [file, other].into_iter().chain(pyproject.filter(|one| one.0 != file.0)).chain(more).chain(others).collect()
 }
 
 fn fixed(

@@ -14,6 +14,8 @@ mod dataset_not_registered;
 mod declare;
 mod deepspeed_value_mismatch;
 mod deprecated_argument;
+mod device_map;
+mod device_map_auto_distributed;
 mod duplicate_key;
 mod eval_without_eval_dataset;
 #[cfg(test)]
@@ -86,6 +88,7 @@ mod unused_reference_model;
 mod versions;
 mod yaml_float_is_string;
 mod yanked_release;
+mod zero3_with_device_map;
 
 pub use ask::Call;
 pub use migration::{Drift, changed_references, drifts, reordered};
@@ -183,6 +186,8 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &no_working_release::NoWorkingRelease,
         &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
+        &zero3_with_device_map::Zero3WithDeviceMap,
+        &device_map_auto_distributed::DeviceMapAutoDistributed,
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,

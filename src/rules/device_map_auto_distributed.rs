@@ -1,0 +1,114 @@
+//! Models that are spread over all devices by each of several processes.
+
+use super::ask::Call;
+use super::declare::declare_rule;
+use super::device_map::{placed, processes, word, zero3};
+use super::framework::label;
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use crate::lower::Analysis;
+use crate::syntax::python_edit;
+
+/// Words that spread a model over devices.
+const SPREADING: [&str; 4] = ["auto", "balanced", "balanced_low_0", "sequential"];
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports `from_pretrained(..., device_map="auto")` in a script that the project launches with several processes (`torchrun
+    /// --nproc_per_node 8`, `accelerate launch --num_processes 8`).
+    ///
+    /// ## Why it matters
+    ///
+    /// Each process would spread a model of its own over all devices. The trainer stops: `You can't train a model that has been loaded
+    /// with device_map='auto' in any distributed mode`.
+    ///
+    /// ## Example
+    ///
+    /// ```sh,beside
+    /// torchrun --nproc_per_node 8 train.py
+    /// ```
+    ///
+    /// ```python,bad
+    /// from transformers import AutoModelForCausalLM
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B", device_map="auto")
+    /// trainer = DPOTrainer(model, args=DPOConfig(output_dir="out"))
+    /// ```
+    ///
+    /// ```python,unsafe-fixed
+    /// from transformers import AutoModelForCausalLM
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B")
+    /// trainer = DPOTrainer(model, args=DPOConfig(output_dir="out"))
+    /// ```
+    ///
+    /// ```python,good
+    /// from accelerate import PartialState
+    /// from transformers import AutoModelForCausalLM
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// place = {"": PartialState().process_index}
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B", device_map=place)
+    /// trainer = DPOTrainer(model, args=DPOConfig(output_dir="out"))
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// The argument is removed, so that each process holds a whole model. Unsafe: it may not fit.
+    ///
+    /// ## Versions
+    ///
+    /// All releases.
+    ///
+    /// ## References
+    ///
+    /// - transformers issue 31557, accelerate issue 2486
+    DeviceMapAutoDistributed = "device-map-auto-distributed", "DPL402", Error,
+        "a model is spread over all devices by each of several processes"
+}
+
+impl Rule for DeviceMapAutoDistributed {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        // A model that no trainer gets may be spread as one likes.
+        let trains = || analysis.calls.iter().any(|other| other.trains && other.script == call.run.script);
+        if call.is_about_callee() && trains() {
+            found.extend(check(analysis, call));
+        }
+    }
+}
+
+fn check(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
+    let argument = placed(call.run)?;
+    let word = word(argument).filter(|word| SPREADING.contains(word))?;
+    let started = call.run.variants.iter().filter(|variant| zero3(analysis, call.run, variant).is_none());
+    let (place, count) = started.filter_map(|variant| processes(analysis, variant)).next()?;
+    let mut finding = Diagnostic {
+        rule: DeviceMapAutoDistributed::META.name,
+        code: DeviceMapAutoDistributed::META.code,
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        message: format!("each of {count} processes spreads the model over all devices"),
+        primary: label(argument.span, format!("`{word}` is for one process")),
+        related: vec![label(place, "this starts several")],
+        notes: Vec::new(),
+        help: Some("leave the argument out, or give each process its own device".to_owned()),
+        versions: Vec::new(),
+        fixes: Vec::new(),
+        follows: None,
+    };
+    let module = analysis.modules.get(&argument.span.file)?;
+    let edits = python_edit::remove_argument(module, argument.span).ok();
+    finding.fixes.extend(edits.map(|edits| Fix {
+        title: "remove `device_map`".to_owned(),
+        applicability: Applicability::Unsafe,
+        edits,
+    }));
+    Some(finding)
+}

@@ -1,0 +1,114 @@
+//! Models that are placed on devices although DeepSpeed cuts them into pieces.
+
+use super::ask::Call;
+use super::declare::declare_rule;
+use super::device_map::{parses_before, placed, word, zero3};
+use super::framework::label;
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use crate::lower::Analysis;
+use crate::syntax::python_edit;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports `from_pretrained(..., device_map="auto")` in a script that the project launches with DeepSpeed stage 3.
+    ///
+    /// ## Why it matters
+    ///
+    /// With stage 3 the parameters are cut into pieces over all processes when the model is made; a device map would put each of them
+    /// in one place. transformers raises: `DeepSpeed Zero-3 is not compatible with passing a device_map`.
+    ///
+    /// ## Example
+    ///
+    /// ```json,deepspeed
+    /// {"zero_optimization": {"stage": 3}}
+    /// ```
+    ///
+    /// ```sh,beside
+    /// torchrun --nproc_per_node 8 train.py --deepspeed ds.json --output_dir out
+    /// ```
+    ///
+    /// ```python,bad
+    /// from transformers import AutoModelForCausalLM, HfArgumentParser
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// (args,) = HfArgumentParser(DPOConfig).parse_args_into_dataclasses()
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B", device_map="auto")
+    /// ```
+    ///
+    /// ```python,fixed
+    /// from transformers import AutoModelForCausalLM, HfArgumentParser
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// (args,) = HfArgumentParser(DPOConfig).parse_args_into_dataclasses()
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B")
+    /// ```
+    ///
+    /// ```python,good
+    /// from transformers import AutoModelForCausalLM, HfArgumentParser
+    /// from transformers.integrations import is_deepspeed_zero3_enabled
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// (args,) = HfArgumentParser(DPOConfig).parse_args_into_dataclasses()
+    /// device_map = None if is_deepspeed_zero3_enabled() else "auto"
+    /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B", device_map=device_map)
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// The argument is removed: safe where the project starts the script with stage 3 only, else unsafe.
+    ///
+    /// ## Versions
+    ///
+    /// All releases.
+    ///
+    /// ## References
+    ///
+    /// - peft issue 306, LLaMA-Factory issue 3949
+    Zero3WithDeviceMap = "zero3-with-device-map", "DPL401", Error, "a model gets a device map under DeepSpeed stage 3"
+}
+
+impl Rule for Zero3WithDeviceMap {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        if call.is_about_callee() {
+            found.extend(check(analysis, call));
+        }
+    }
+}
+
+fn check(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
+    let argument = placed(call.run)?;
+    let word = word(argument).filter(|_| parses_before(call.run, argument.span))?;
+    let stages: Vec<_> =
+        call.run.variants.iter().map(|variant| (variant, zero3(analysis, call.run, variant))).collect();
+    let (variant, stage) = stages.iter().find_map(|(variant, stage)| Some((variant, (*stage)?)))?;
+    let mut finding = Diagnostic {
+        rule: Zero3WithDeviceMap::META.name,
+        code: Zero3WithDeviceMap::META.code,
+        severity: Severity::Error,
+        confidence: Confidence::High,
+        message: format!("DeepSpeed stage 3 does not go with `device_map=\"{word}\"`"),
+        primary: label(argument.span, "ValueError: not compatible with ZeRO-3"),
+        related: vec![label(stage, "this is stage 3")],
+        notes: Vec::new(),
+        help: Some("leave the argument out: DeepSpeed places the model".to_owned()),
+        versions: Vec::new(),
+        fixes: Vec::new(),
+        follows: None,
+    };
+    finding.related.extend(variant.origin.map(|origin| label(origin, "this starts the script")));
+    let module = analysis.modules.get(&argument.span.file)?;
+    let is_always = stages.iter().all(|(_, stage)| stage.is_some());
+    let edits = python_edit::remove_argument(module, argument.span).ok();
+    finding.fixes.extend(edits.map(|edits| Fix {
+        title: "remove `device_map`".to_owned(),
+        applicability: if is_always { Applicability::Safe } else { Applicability::Unsafe },
+        edits,
+    }));
+    Some(finding)
+}
