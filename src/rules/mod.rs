@@ -26,6 +26,8 @@ mod failures_tests;
 mod force_use_ref_model;
 mod fp16_and_bf16;
 mod framework;
+#[cfg(test)]
+mod framework_tests;
 mod fresh_install_breaks;
 mod from_pretrained_argument;
 mod guards;
