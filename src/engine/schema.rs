@@ -1,7 +1,7 @@
 //! A JSON Schema of what a program or a class may be configured with at one release, for editors.
 //!
 //! Validation of a project's own files does not go through it: a schema can say of a value whether it fits, not in which release it
-//! did, what its key is called now, or what PyYAML makes of it, and the crates that evaluate schemas cost more to build than the rest
+//! did, what its key is called now, or what `PyYAML` makes of it, and the crates that evaluate schemas cost more to build than the rest
 //! of the tool.
 
 use pep440_rs::Version;

@@ -90,16 +90,12 @@ impl Written {
 
     /// How to take the key at a place away.
     pub fn remove_at(&self, place: Span) -> Option<Edit> {
-        match self.file_at(place) {
-            Some(file) => {
-                let entry = edit::entry_at(&file.document, place)?;
-                edit::remove_entry(&file.source, &file.document, entry).ok()
-            }
-            None => {
-                let (source, launch, flag) = self.only_flag_at(place)?;
-                shell::remove_flag(source, &launch.call, flag)
-            }
+        if let Some(file) = self.file_at(place) {
+            let entry = edit::entry_at(&file.document, place)?;
+            return edit::remove_entry(&file.source, &file.document, entry).ok();
         }
+        let (source, launch, flag) = self.only_flag_at(place)?;
+        shell::remove_flag(source, &launch.call, flag)
     }
 
     /// How to give the key at a place another value: a plain word, or a number.
@@ -113,13 +109,6 @@ impl Written {
             }
             None => self.only_flag_at(place).map(|(_, _, flag)| shell::set_flag(flag, value)),
         }
-    }
-
-    /// How to add a key behind another one of a file; `raw` is written as it is.
-    pub fn insert_at(&self, place: Span, key: &str, raw: &str) -> Option<Edit> {
-        let file = self.file_at(place)?;
-        let (source, document) = (&file.source, &file.document);
-        edit::insert_entry(source, document, &document.root, None, Some(key), raw).ok()
     }
 
     /// The document of a path.

@@ -1,4 +1,4 @@
-//! Values of a DeepSpeed configuration that are others than those of the run.
+//! Values of a `DeepSpeed` configuration that are others than those of the run.
 
 use std::path::Path;
 
@@ -25,7 +25,7 @@ const SAME: [(&str, &str); 7] = [
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports values in a DeepSpeed configuration (batch size, accumulation, clipping, learning rate, precision) that differ from
+    /// Reports values in a `DeepSpeed` configuration (batch size, accumulation, clipping, learning rate, precision) that differ from
     /// those which the run sets that names the file.
     ///
     /// ## Why it matters
@@ -75,11 +75,11 @@ declare_rule! {
     ///
     /// ## Versions
     ///
-    /// All releases of transformers that read DeepSpeed configurations. Only what the run itself sets is compared.
+    /// All releases of transformers that read `DeepSpeed` configurations. Only what the run itself sets is compared.
     ///
     /// ## References
     ///
-    /// - transformers issue 12021, MedicalGPT issue 191
+    /// - transformers issue 12021, `MedicalGPT` issue 191
     DeepspeedValueMismatch = "deepspeed-value-mismatch", "DPL403", Error, "a DeepSpeed value differs from that of the run"
 }
 

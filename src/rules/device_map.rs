@@ -24,7 +24,7 @@ pub(super) fn word(argument: &Argument) -> Option<&str> {
     }
 }
 
-/// Whether the script parses its arguments before a place: only then the model is loaded with DeepSpeed's settings known.
+/// Whether the script parses its arguments before a place: only then the model is loaded with `DeepSpeed`'s settings known.
 pub(super) fn parses_before(call: &LibraryCall, place: Span) -> bool {
     call.trace.parsers.iter().any(|parser| {
         let is_trainer = matches!(parser.kind, ParserKind::HfArgumentParser | ParserKind::TrlParser);
@@ -32,7 +32,7 @@ pub(super) fn parses_before(call: &LibraryCall, place: Span) -> bool {
     })
 }
 
-/// Where a launch says that DeepSpeed cuts the parameters into pieces (ZeRO-3).
+/// Where a launch says that `DeepSpeed` cuts the parameters into pieces (ZeRO-3).
 pub(super) fn zero3(analysis: &Analysis, call: &LibraryCall, variant: &Variant) -> Option<Span> {
     let launch = launch(analysis, variant);
     let from = analysis.written.path_at(variant.origin?)?;

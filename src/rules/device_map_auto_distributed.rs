@@ -88,7 +88,7 @@ fn check(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
     let argument = placed(call.run)?;
     let word = word(argument).filter(|word| SPREADING.contains(word))?;
     let started = call.run.variants.iter().filter(|variant| zero3(analysis, call.run, variant).is_none());
-    let (place, count) = started.filter_map(|variant| processes(analysis, variant)).next()?;
+    let (place, count) = started.into_iter().find_map(|variant| processes(analysis, variant))?;
     let mut finding = Diagnostic {
         rule: DeviceMapAutoDistributed::META.name,
         code: DeviceMapAutoDistributed::META.code,

@@ -16,7 +16,7 @@ declare_rule! {
     /// ## Why it matters
     ///
     /// Most readers of YAML and JSON take the last one and say nothing, so that the value which a reader of the file sees first does
-    /// not count. OmegaConf, which LLaMA-Factory uses from 0.9.3, stops.
+    /// not count. `OmegaConf`, which LLaMA-Factory uses from 0.9.3, stops.
     ///
     /// ## Example
     ///

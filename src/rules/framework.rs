@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         let is_field = |class: &str| fields(class, self.context.knowledge).contains(&key.name);
         let mut ever = consumer.all_classes();
         if !ever.any(is_field) {
-            let similar = did_you_mean(&key.name, self.names().into_iter()).map(str::to_owned);
+            let similar = did_you_mean(&key.name, self.names()).map(str::to_owned);
             let renamed = consumer.other_names(&key.name).find(|name| self.parameter(name).is_some());
             return Some(Fate::Never(renamed.map(str::to_owned).or(similar)));
         }

@@ -74,7 +74,7 @@ declare_rule! {
     /// ## Versions
     ///
     /// Types and words are mined from the annotations of the released wheels. A value is read as the release in effect reads it: as
-    /// pydantic, the parser of a command line, PyYAML or OmegaConf does.
+    /// pydantic, the parser of a command line, `PyYAML` or `OmegaConf` does.
     ///
     /// ## References
     ///

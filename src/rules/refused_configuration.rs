@@ -83,15 +83,10 @@ fn missing(reader: &Reader<'_>) -> Option<Diagnostic> {
 fn report(analysis: &Analysis, reader: &Reader<'_>, guard: &Guard, keys: &[&Key]) -> Option<Diagnostic> {
     let title = reader.title();
     let names: Vec<String> = keys.iter().map(|key| format!("`{}`", key.name)).collect();
-    let (primary, message) = match keys.split_first() {
-        Some((first, _)) => {
-            (label(first.span, guard.raises.clone()), format!("{title} refuses {} like this", enumerate(&names)))
-        }
-        None => {
-            let place = label(reader.configuration.place()?, guard.raises.clone());
-            (place, format!("{title} refuses this configuration"))
-        }
-    };
+    let what =
+        if keys.is_empty() { "this configuration".to_owned() } else { format!("{} like this", enumerate(&names)) };
+    let place = keys.first().map(|key| key.span).or_else(|| reader.configuration.place())?;
+    let (primary, message) = (label(place, guard.raises.clone()), format!("{title} refuses {what}"));
     let mut finding = reader.finding(&RefusedConfiguration::META, Severity::Error, message, primary);
     finding.related.extend(keys.iter().skip(1).map(|key| label(key.span, "with this")));
     if let Some(message) = &guard.message {

@@ -1,4 +1,4 @@
-//! Numbers in YAML that PyYAML reads as strings.
+//! Numbers in YAML that `PyYAML` reads as strings.
 
 use super::declare::declare_rule;
 use super::framework::{Reader, label, push_new, readers};
@@ -13,7 +13,7 @@ use crate::source::Span;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports numbers like `5e-7` and `1E5` in YAML where a number is needed and the reader is PyYAML: without a dot and a sign in the
+    /// Reports numbers like `5e-7` and `1E5` in YAML where a number is needed and the reader is `PyYAML`: without a dot and a sign in the
     /// exponent they are strings there.
     ///
     /// ## Why it matters
@@ -21,7 +21,7 @@ declare_rule! {
     /// The string goes through the configuration unseen and fails in the optimizer, after the model was loaded: `'<=' not supported
     /// between instances of 'float' and 'str'`.
     ///
-    /// Who reads a file decides: OmegaConf (LLaMA-Factory from 0.9.3), pydantic (axolotl), the parsers of TRL and of ms-swift make a
+    /// Who reads a file decides: `OmegaConf` (LLaMA-Factory from 0.9.3), pydantic (axolotl), the parsers of TRL and of ms-swift make a
     /// number of it, and nothing is reported.
     ///
     /// ## Example

@@ -1,4 +1,4 @@
-//! Models that are placed on devices although DeepSpeed cuts them into pieces.
+//! Models that are placed on devices although `DeepSpeed` cuts them into pieces.
 
 use super::ask::Call;
 use super::declare::declare_rule;
@@ -12,7 +12,7 @@ use crate::syntax::python_edit;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports `from_pretrained(..., device_map="auto")` in a script that the project launches with DeepSpeed stage 3.
+    /// Reports `from_pretrained(..., device_map="auto")` in a script that the project launches with `DeepSpeed` stage 3.
     ///
     /// ## Why it matters
     ///

@@ -89,8 +89,8 @@ pub(super) fn collect(written: &Written, environments: &Environments<'_>) -> Vec
     }
     for file in written.files.iter().filter(|file| !named.contains(&&file.path)) {
         let keys: Vec<Key> = keys_of(file).collect();
-        let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        if let Some(consumer) = Consumer::of_keys(&names) {
+        let spelled: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        if let Some(consumer) = Consumer::of_keys(&spelled) {
             let environment = environments.of_configuration(&file.path, &consumer.package);
             found.push(Configuration {
                 consumer,

@@ -10,7 +10,9 @@ use crate::source::{MemoryFileSystem, Sources};
 /// The program and the keys of each configuration.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
     let disk = MemoryFileSystem::default();
-    files.iter().for_each(|(path, text)| disk.insert(*path, *text));
+    for (path, text) in files {
+        disk.insert(*path, *text);
+    }
     let mut paths: Vec<std::path::PathBuf> = files.iter().map(|(path, _)| (*path).into()).collect();
     paths.sort();
     let sources = Sources::default();
