@@ -154,6 +154,7 @@ fn told<'c>(callable: &'c Callable, aspect: Aspect<'c>) -> Box<dyn Iterator<Item
                 .chain(positions)
                 .chain(callable.parameters.values().flat_map(|facts| of(facts)))
                 .chain(of(&callable.guards))
+                .chain(of(&callable.before))
                 .chain(of(&callable.warnings))
                 .chain(of(&callable.reads))
                 .chain(of(&callable.forwards))

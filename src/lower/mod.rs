@@ -36,8 +36,8 @@ use crate::syntax::python::PythonModule;
 pub use config::reads_any_word_as_true;
 pub use configuration::Configuration;
 pub use environment::{
-    Environments, NoSet, Pair, Pairs, PinError, Pools, Pythons, bound_pin, environment_of_targets,
-    installed, is_canonical, nearest, raise_pin, rewrite_pin,
+    Environments, NoSet, Pair, Pairs, PinError, Pools, Pythons, bound_pin, environment_of_targets, installed,
+    is_canonical, nearest, raise_pin, rewrite_pin,
 };
 pub use written::{Change, Rewrite, Written};
 

@@ -119,7 +119,8 @@ fn files<'a>(beside: &'a BTreeMap<String, String>, file: (&'a str, &'a str)) -> 
     let pyproject = beside.get("pyproject").map(|text| ("pyproject.toml", text.as_str()));
     let more = [("list", "data/dataset_info.json"), ("deepspeed", "ds.json")];
     let more = more.into_iter().filter_map(|(kind, path)| Some((path, beside.get(kind)?.as_str())));
-    let others = beside.iter().filter(|(kind, _)| kind.contains('.')).map(|(path, text)| (path.as_str(), text.as_str()));
+    let others =
+        beside.iter().filter(|(kind, _)| kind.contains('.')).map(|(path, text)| (path.as_str(), text.as_str()));
     let other = match file.0 {
         "requirements.txt" | "pyproject.toml" => script,
         _ => ("requirements.txt", text("requirements", "")),
