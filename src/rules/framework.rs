@@ -296,8 +296,23 @@ impl<'a> Reader<'a> {
             Takes::Parameter(parameter) => read(key, &kind_of(parameter), self.reading()?).err().map(|_| ()),
             _ => None,
         };
-        let everywhere = || recent(&self.versions.package.all()).all(|release| refused(release).is_some());
+        let is_there = |release: &usize| matches!(self.field(&key.name, *release), Takes::Parameter(_));
+        let all = self.versions.package.all();
+        let everywhere = || all.iter().filter(is_there).all(|release| refused(release).is_some());
         (!is_assumed || everywhere()).then_some((reason, kinds))
+    }
+
+    /// Whether a word is one of a key's values in a release that may be meant.
+    pub(super) fn knows_word(&self, key: &str, word: &str) -> bool {
+        let is_word = |kinds: Vec<Kind>| match &kinds[..] {
+            [Kind::Choice(words)] => words.iter().any(|one| one == word),
+            _ => true,
+        };
+        let knows = |release: usize| match self.field(key, release) {
+            Takes::Parameter(parameter) => is_word(kind_of(parameter)),
+            _ => false,
+        };
+        if self.versions.is_assumed() { self.versions.package.all().iter().any(knows) } else { knows(self.release) }
     }
 
     /// A finding about the release in effect.

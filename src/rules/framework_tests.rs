@@ -115,6 +115,8 @@ fn keys_are_judged_by_the_release() {
 fn without_a_declaration_only_what_no_release_has_is_found() {
     assert!(found(&[("a.yaml", &factory("dpo_beta: 0.1\n"))]).is_empty());
     assert_eq!(found(&[("a.yaml", &factory("lora_rnak: 8\n"))]).len(), 1);
+    assert!(found(&[("a.yaml", &factory("quantization_method: bitsandbytes\n"))]).is_empty(), "older releases know it");
+    assert_eq!(found(&[("a.yaml", &factory("quantization_method: bitsandbites\n"))]).len(), 1);
     assert!(found(&[("run.sh", "swift sft --model a --dataset d --train_type lora\n")]).is_empty());
     // The source of a framework is no release of it.
     let source = [("src/llamafactory/__init__.py", ""), ("src/llamafactory/extras/env.py", "VERSION = '0.9.6.dev0'\n")];

@@ -115,10 +115,12 @@ fn unchecked(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diag
     if words.iter().any(|one| one == word) || word.is_empty() || word.contains(['$', '{']) {
         return None;
     }
-    // A release that is not known may know more words.
-    let severity = if reader.versions.is_assumed() { Severity::Warning } else { Severity::Error };
+    if reader.knows_word(&key.name, word) {
+        return None;
+    }
     let message = format!("{} knows no `{}: {word}`", reader.title(), key.name);
-    let mut finding = reader.finding(&InvalidConfigValue::META, severity, message, label(key.span, "unknown value"));
+    let mut finding =
+        reader.finding(&InvalidConfigValue::META, Severity::Error, message, label(key.span, "unknown value"));
     finding.notes.push("its parser does not look at it, so that it fails when it is used".to_owned());
     suggest(analysis, key, &kinds, &mut finding);
     Some(finding)
