@@ -65,6 +65,7 @@ fn version(request: &Request<'_>, folder: &Path, package: &str) -> Option<Declar
             origin: Origin::File(source.span(at..at + text.len())),
             condition: None,
             direct: None,
+            extras: BTreeSet::new(),
         })
     })
 }
