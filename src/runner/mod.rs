@@ -3,9 +3,34 @@
 //! It gets a [`RunSpec`] and files, and gives a report. It never reads a configuration of the user's: what is set and where
 //! is the linter's business.
 
-mod spec;
+#![expect(clippy::cast_precision_loss, reason = "counts of tokens and steps are far below what a float holds exactly")]
 
+pub mod adapter;
+pub mod checks;
+pub mod data;
+mod error;
+#[cfg(test)]
+mod golden_tests;
+mod kernels;
+pub mod loss;
+pub mod made;
+pub mod model;
+mod optimizer;
+pub mod rng;
+mod schedule;
+pub mod session;
+
+mod spec;
+mod template;
+pub mod tiny;
+pub mod tokenizer;
+mod trainer;
+
+pub use checks::{Check, Checker};
+pub use error::RunError;
+pub use model::{Config, Family, Model};
 pub use spec::{
-    BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Pair, Precision, Reference, RunSpec, Schedule,
-    Targets, Truncation,
+    AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Pair, Precision, Reference,
+    RunSpec, Schedule, Targets, Truncation,
 };
+pub use trainer::{StepMetrics, Trainer};

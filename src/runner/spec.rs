@@ -33,10 +33,14 @@ pub struct RunSpec {
     pub max_completion_length: Option<usize>,
     /// Which end is cut.
     pub truncation: Truncation,
+    /// Whether rows are dropped whose prompt leaves no room for an answer.
+    pub drops_full_prompts: bool,
     /// Pairs in a forward pass.
     pub batch_size: usize,
     /// Forward passes in a step of the optimizer.
     pub accumulation: usize,
+    /// What happens to a step of the optimizer at the end of a pass over the rows.
+    pub accumulation_end: AccumulationEnd,
     /// The optimizer.
     pub optimizer: OptimizerSpec,
     /// Steps of the optimizer of the whole run, which the schedule is stretched over; the runner may stop earlier.
@@ -51,6 +55,47 @@ pub struct RunSpec {
     pub precision: Precision,
 }
 
+/// What a run has that sets nothing.
+impl Default for RunSpec {
+    fn default() -> Self {
+        Self {
+            era: Era::CommonPrefix,
+            beta: 0.1,
+            losses: vec![(LossKind::Sigmoid, 1.0)],
+            divergence: Divergence::ReverseKl,
+            label_smoothing: 0.0,
+            ld_alpha: None,
+            use_weighting: false,
+            discopop_tau: 0.05,
+            reference: Reference::AdapterOff,
+            lora: None,
+            max_length: None,
+            max_prompt_length: None,
+            max_completion_length: None,
+            truncation: Truncation::KeepStart,
+            drops_full_prompts: false,
+            batch_size: 8,
+            accumulation: 1,
+            accumulation_end: AccumulationEnd::Whole,
+            optimizer: OptimizerSpec {
+                learning_rate: 1e-6,
+                beta1: 0.9,
+                beta2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.0,
+                max_grad_norm: 1.0,
+                schedule: Schedule::Linear,
+                warmup_steps: 0,
+            },
+            total_steps: 10,
+            seed: 42,
+            data_seed: None,
+            shuffle: true,
+            precision: Precision::Full,
+        }
+    }
+}
+
 /// What a TRL release does with rows and losses; four ways are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Era {
@@ -62,6 +107,17 @@ pub enum Era {
     Together,
     /// As before, cut at the common prefix; rows whose prompt fills `max_length` are dropped.
     CommonPrefix,
+}
+
+/// What becomes of a step of the optimizer where a pass over the rows ends before all of its batches are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccumulationEnd {
+    /// It goes on in the next pass.
+    InNextPass,
+    /// It is made of fewer batches, each of which counts as in a full step.
+    Part,
+    /// It is made of fewer batches, which count more.
+    Whole,
 }
 
 /// A loss by its name in TRL.
@@ -85,9 +141,9 @@ pub enum LossKind {
     BcoPair,
     /// `sppo_hard`.
     SppoHard,
-    /// `aot`, which older releases call `aot_pair`.
+    /// `aot`.
     Aot,
-    /// `aot_unpaired`, which older releases call `aot`.
+    /// `aot_unpaired`, which older releases call `aot_pair`.
     AotUnpaired,
     /// `apo_zero`.
     ApoZero,
@@ -134,7 +190,7 @@ pub enum Reference {
     },
 }
 
-/// A LoRA adapter.
+/// A `LoRA` adapter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoraSpec {
     /// `r`.
@@ -168,7 +224,7 @@ pub enum Targets {
     Regex(String),
 }
 
-/// `bias` of a LoRA configuration.
+/// `bias` of a `LoraConfig`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BiasTraining {
     /// `none`.
@@ -184,11 +240,14 @@ pub enum BiasTraining {
 pub enum Truncation {
     /// `keep_start`.
     KeepStart,
-    /// `keep_end`.
+    /// `keep_end`, each sequence for itself.
     KeepEnd,
+    /// `keep_end` of a batch that is padded on the right: where its longest sequence is too long, all lose as many tokens at
+    /// their start.
+    KeepEndOfBatch,
 }
 
-/// AdamW as PyTorch computes it.
+/// `AdamW` as torch computes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OptimizerSpec {
     /// `learning_rate`.
@@ -252,4 +311,6 @@ pub struct Pair {
     pub chosen: Vec<u32>,
     /// The other.
     pub rejected: Vec<u32>,
+    /// The prompt of the other, where it was not cut as that of the first one was.
+    pub rejected_prompt: Option<Vec<u32>>,
 }

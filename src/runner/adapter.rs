@@ -1,0 +1,290 @@
+//! LoRA and DoRA adapters: where they sit, their first values, and their files, all as PEFT has them.
+
+use std::path::Path;
+
+use fancy_regex::Regex;
+use safetensors::tensor::{Dtype, TensorView};
+use serde_json::{Value, json};
+
+use super::error::RunError;
+use super::kernels::linear::{Adapter, row_lengths};
+use super::kernels::{Mat, Real};
+use super::model::files::{TensorFile, turned};
+use super::model::weights::{AdapterIds, Kind, Slot};
+use super::model::{Family, Model};
+use super::rng::Generator;
+use super::spec::{BiasTraining, LoraSpec, Targets};
+
+/// What PEFT puts before the name of a module.
+const PREFIX: &str = "base_model.model.";
+
+/// Which modules get an adapter.
+enum Matcher {
+    Linear,
+    Names(Vec<String>),
+    Regex(Box<Regex>),
+}
+
+impl Matcher {
+    fn new(targets: &Targets, family: Family) -> Result<Matcher, RunError> {
+        Ok(match targets {
+            Targets::AllLinear => Matcher::Linear,
+            Targets::Names(names) => Matcher::Names(names.clone()),
+            Targets::Default => Matcher::Names(match family {
+                Family::Gpt2 => vec!["c_attn".to_owned()],
+                Family::Phi3 => return Err(RunError::unsupported("target_modules", "PEFT has no default for phi3")),
+                _ => vec!["q_proj".to_owned(), "v_proj".to_owned()],
+            }),
+            Targets::Regex(pattern) => {
+                let whole = Regex::new(&format!("^(?:{pattern})$"));
+                let whole = whole.map_err(|error| RunError::unsupported("target_modules", error.to_string()))?;
+                Matcher::Regex(Box::new(whole))
+            }
+        })
+    }
+
+    fn takes(&self, path: &str) -> bool {
+        match self {
+            Matcher::Linear => true,
+            Matcher::Names(names) => names.iter().any(|name| ends_with(path, name)),
+            Matcher::Regex(pattern) => pattern.is_match(path).unwrap_or(false),
+        }
+    }
+}
+
+/// Whether a path is `name` or ends with it as a whole part.
+fn ends_with(path: &str, name: &str) -> bool {
+    path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// Puts a fresh adapter on a model and marks what is trained. The first values are those that PEFT draws after `seed` was set.
+pub fn attach<T: Real>(model: &mut Model<T>, spec: &LoraSpec, seed: u64) -> Result<(), RunError> {
+    let matcher = Matcher::new(&spec.targets, model.config.family)?;
+    let tables = ["lm_head", "model.embed_tokens", "transformer.wte", "transformer.wpe"];
+    if let (false, Some(path)) = (matches!(matcher, Matcher::Linear), tables.iter().find(|path| matcher.takes(path))) {
+        return Err(RunError::unsupported("target_modules", format!("an adapter on {path} is not implemented")));
+    }
+    if spec.rank == 0 {
+        return Err(RunError::unsupported("r", "PEFT needs a positive value"));
+    }
+    if spec.dropout > 0.0 {
+        return Err(RunError::unsupported("lora_dropout", "a dropout that is not disabled draws random numbers"));
+    }
+    let root = if spec.rslora { (spec.rank as f64).sqrt() } else { spec.rank as f64 };
+    let scale = spec.alpha / root;
+    let mut generator = Generator::new(seed);
+    let mut weights = model.weights.clone();
+    let mut found = false;
+    for ids in model.linears_mut() {
+        if !matcher.takes(&ids.path) {
+            continue;
+        }
+        found = true;
+        let base = weights.get(ids.weight, true);
+        let (outputs, inputs) = (base.rows(), base.cols());
+        // PyTorch fills both layers when they are made; PEFT then fills A again, and B with 0.
+        generator.skip(spec.rank * inputs + outputs * spec.rank);
+        let a = generator.kaiming_uniform(spec.rank * inputs, inputs).into_iter().map(T::of_f32).collect();
+        let (a, b) = (Mat::new(spec.rank, inputs, a), Mat::zeros(outputs, spec.rank));
+        let magnitude = spec.dora.then(|| {
+            let adapter = Adapter { a: &a, b: &b, magnitude: None, scale: T::of(scale) };
+            Mat::new(1, outputs, row_lengths(base, &adapter))
+        });
+        let path = &ids.path;
+        ids.adapter = Some(AdapterIds {
+            a: weights.push(format!("{path}.lora_A.weight"), Kind::Adapter, a),
+            b: weights.push(format!("{path}.lora_B.weight"), Kind::Adapter, b),
+            magnitude: magnitude
+                .map(|magnitude| weights.push(format!("{path}.lora_magnitude_vector"), Kind::Adapter, magnitude)),
+            scale,
+        });
+        if let (BiasTraining::LoraOnly, Some(bias)) = (spec.bias, ids.bias) {
+            weights.slots_mut()[bias].trainable = true;
+        }
+    }
+    if !found {
+        return Err(RunError::unsupported("target_modules", "no module of the model has such a name"));
+    }
+    model.weights = weights;
+    mark(model, spec)
+}
+
+/// Marks what is trained besides biases of layers with an adapter.
+fn mark<T: Real>(model: &mut Model<T>, spec: &LoraSpec) -> Result<(), RunError> {
+    let saved = |path: &str| spec.modules_to_save.iter().any(|name| ends_with(path, name));
+    if saved("lm_head") || saved("model.embed_tokens") || saved("transformer.wte") {
+        model.untie();
+    }
+    let mut missing: Vec<&String> = spec.modules_to_save.iter().collect();
+    for slot in model.weights.slots_mut() {
+        let module = slot.name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
+        if slot.kind == Kind::Adapter {
+            slot.trainable = true;
+        } else if saved(&module) {
+            missing.retain(|name| !ends_with(&module, name));
+            slot.original = Some(slot.value.clone());
+            slot.trainable = true;
+        } else if spec.bias == BiasTraining::All && slot.kind == Kind::Bias {
+            slot.trainable = true;
+        }
+    }
+    match missing.first() {
+        None => Ok(()),
+        Some(name) => Err(RunError::unsupported("modules_to_save", format!("no module with numbers is named {name}"))),
+    }
+}
+
+/// A tensor as files hold it: its sizes and numbers.
+fn file_form<T: Real>(slot: &Slot<T>) -> (Vec<usize>, Vec<u8>) {
+    let value = &slot.value;
+    let vector = matches!(slot.kind, Kind::Norm | Kind::Bias) || slot.name.ends_with("lora_magnitude_vector");
+    let bytes = |numbers: &[T]| numbers.iter().flat_map(|number| (number.wide() as f32).to_le_bytes()).collect();
+    match slot.kind {
+        _ if vector => (vec![value.cols()], bytes(value.data())),
+        Kind::Turned => (vec![value.cols(), value.rows()], bytes(turned(value.data(), value.rows()).data())),
+        _ => (vec![value.rows(), value.cols()], bytes(value.data())),
+    }
+}
+
+/// Writes a file as a whole or not at all.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+    let failed = |source| RunError::Write { path: path.to_owned(), source };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".dpo-lint-").tempfile_in(folder).map_err(failed)?;
+    std::io::Write::write_all(&mut file, bytes).map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn write_tensors<'a, T: Real>(path: &Path, slots: impl Iterator<Item = (String, &'a Slot<T>)>) -> Result<(), RunError> {
+    let forms: Vec<_> = slots.map(|(name, slot)| (name, file_form(slot))).collect();
+    let views = forms.iter().map(|(name, (shape, bytes))| {
+        (name.as_str(), TensorView::new(Dtype::F32, shape.clone(), bytes).expect("sizes and bytes agree"))
+    });
+    let metadata = Some([("format".to_owned(), "pt".to_owned())].into());
+    let bytes = safetensors::serialize(views, metadata)
+        .map_err(|error| RunError::content(path, "tensors", error.to_string()))?;
+    write(path, &bytes)
+}
+
+/// Writes the adapter: `adapter_model.safetensors` and `adapter_config.json`. `base` is what the configuration names as the
+/// model that it belongs to.
+pub fn save<T: Real>(model: &Model<T>, spec: &LoraSpec, base: &str, folder: &Path) -> Result<(), RunError> {
+    std::fs::create_dir_all(folder).map_err(|source| RunError::Write { path: folder.to_owned(), source })?;
+    let trained = model.weights.slots().iter().filter(|slot| slot.trainable);
+    let named = trained.map(|slot| (format!("{PREFIX}{}", slot.name), slot));
+    write_tensors(&folder.join("adapter_model.safetensors"), named)?;
+    let targets = match &spec.targets {
+        Targets::Names(names) => json!(names),
+        Targets::Regex(pattern) => json!(pattern),
+        Targets::AllLinear | Targets::Default => {
+            let mut copy = model.clone();
+            let with = copy.linears_mut().into_iter().filter(|ids| ids.adapter.is_some());
+            json!(with.map(|ids| ids.path.clone()).collect::<Vec<_>>())
+        }
+    };
+    let bias = match spec.bias {
+        BiasTraining::None => "none",
+        BiasTraining::All => "all",
+        BiasTraining::LoraOnly => "lora_only",
+    };
+    let saved = (!spec.modules_to_save.is_empty()).then_some(&spec.modules_to_save);
+    let config = json!({
+        "base_model_name_or_path": base,
+        "bias": bias,
+        "fan_in_fan_out": model.config.family == Family::Gpt2,
+        "inference_mode": true,
+        "init_lora_weights": true,
+        "lora_alpha": spec.alpha,
+        "lora_dropout": spec.dropout,
+        "modules_to_save": saved,
+        "peft_type": "LORA",
+        "r": spec.rank,
+        "target_modules": targets,
+        "task_type": "CAUSAL_LM",
+        "use_dora": spec.dora,
+        "use_rslora": spec.rslora,
+    });
+    let text = serde_json::to_string_pretty(&config).expect("a value without keys that are no text");
+    write(&folder.join("adapter_config.json"), text.as_bytes())
+}
+
+/// Writes a whole model: `model.safetensors` and `config.json`.
+pub fn save_model<T: Real>(model: &Model<T>, folder: &Path) -> Result<(), RunError> {
+    std::fs::create_dir_all(folder).map_err(|source| RunError::Write { path: folder.to_owned(), source })?;
+    let all = model.weights.slots().iter().filter(|slot| slot.kind != Kind::Adapter);
+    write_tensors(&folder.join("model.safetensors"), all.map(|slot| (slot.name.clone(), slot)))?;
+    let text = serde_json::to_string_pretty(&model.config.raw).expect("a value that was read as JSON");
+    write(&folder.join("config.json"), text.as_bytes())
+}
+
+/// Reads the configuration of an adapter that PEFT saved.
+pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
+    let path = folder.join("adapter_config.json");
+    let text = std::fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+    let raw: Value = serde_json::from_str(&text)
+        .map_err(|error| RunError::content(&path, format!("line {}", error.line()), error.to_string()))?;
+    let wrong = |key: &str, reason: &str| RunError::content(&path, format!("`{key}`"), reason);
+    let number = |key: &str| raw[key].as_f64().ok_or_else(|| wrong(key, "is missing or no number"));
+    let flag = |key: &str| raw[key].as_bool().unwrap_or(false);
+    let names = |value: &Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+    };
+    if raw["peft_type"].as_str() != Some("LORA") {
+        return Err(wrong("peft_type", "is not LORA"));
+    }
+    for key in ["rank_pattern", "alpha_pattern"] {
+        if raw[key].as_object().is_some_and(|map| !map.is_empty()) {
+            return Err(wrong(key, "is not implemented"));
+        }
+    }
+    let targets = match &raw["target_modules"] {
+        Value::String(pattern) if pattern == "all-linear" => Targets::AllLinear,
+        Value::String(pattern) => Targets::Regex(pattern.clone()),
+        Value::Array(_) => Targets::Names(names(&raw["target_modules"])),
+        _ => Targets::Default,
+    };
+    let bias = match raw["bias"].as_str() {
+        None | Some("none") => BiasTraining::None,
+        Some("all") => BiasTraining::All,
+        Some("lora_only") => BiasTraining::LoraOnly,
+        Some(_) => return Err(wrong("bias", "is neither none, all nor lora_only")),
+    };
+    Ok(LoraSpec {
+        rank: number("r")? as usize,
+        alpha: number("lora_alpha")?,
+        dropout: 0.0,
+        targets,
+        rslora: flag("use_rslora"),
+        dora: flag("use_dora"),
+        modules_to_save: names(&raw["modules_to_save"]),
+        bias,
+    })
+}
+
+/// Puts an adapter that was saved by PEFT, or by [`save`], on a model.
+pub fn load<T: Real>(model: &mut Model<T>, folder: &Path) -> Result<LoraSpec, RunError> {
+    let spec = load_spec(folder)?;
+    attach(model, &spec, 0)?;
+    let path = folder.join("adapter_model.safetensors");
+    let mut file = TensorFile::open(&path)?;
+    let mut left = file.names();
+    for slot in model.weights.slots_mut().iter_mut().filter(|slot| slot.trainable) {
+        let name = format!("{PREFIX}{}", slot.name);
+        let (shape, _) = file_form(slot);
+        if file.shape(&name).is_some_and(|found| found != shape) {
+            return Err(RunError::content(&path, format!("tensor `{name}`"), format!("is not of the sizes {shape:?}")));
+        }
+        let numbers: Vec<T> = file.read(&name)?.into_iter().map(T::of_f32).collect();
+        let (rows, cols) = (slot.value.rows(), slot.value.cols());
+        let value = if slot.kind == Kind::Turned { turned(&numbers, cols) } else { Mat::new(rows, cols, numbers) };
+        slot.value = std::sync::Arc::new(value);
+        left.retain(|other| *other != name);
+    }
+    match left.first() {
+        None => Ok(spec),
+        Some(name) => {
+            Err(RunError::content(&path, format!("tensor `{name}`"), "belongs to no trained module of the model"))
+        }
+    }
+}

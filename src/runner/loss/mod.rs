@@ -1,0 +1,248 @@
+//! The losses of DPO, from the log-probabilities of tokens, with the gradient for each of them.
+//!
+//! They are computed with 64 bits on the few numbers of a batch; the decoder only sees the gradients, as constants.
+
+mod dual;
+#[cfg(test)]
+mod golden_tests;
+mod pair;
+
+use super::error::RunError;
+use super::spec::{Divergence, Era, LossKind, RunSpec};
+use dual::Dual;
+use pair::Form;
+
+/// The scored tokens of an answer.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// Log-probabilities by the policy.
+    pub policy: Vec<f64>,
+    /// Log-probabilities by the reference.
+    pub reference: Vec<f64>,
+    /// Logarithms of the sums of squared probabilities by the policy; only needed for `use_weighting`.
+    pub squares: Vec<f64>,
+    /// Tokens of the answer, scored or not.
+    pub tokens: usize,
+}
+
+/// What the losses depend on besides the batch, and what older releases remember between batches.
+#[derive(Debug, Clone)]
+pub struct Losses {
+    form: Form,
+    kinds: Vec<(LossKind, f64)>,
+    ld_alpha: Option<f64>,
+    use_weighting: bool,
+    /// Whether log-probabilities are averages over tokens, as old releases take them once `ipo` is among the losses.
+    averages: bool,
+    /// What rewards are multiplied with besides beta.
+    reward_weight: f64,
+    /// Rewards seen so far, for `bco_pair` of old releases: how many batches, and their mean.
+    seen: (f64, f64),
+}
+
+/// The loss of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// The mean over the pairs.
+    pub loss: f64,
+    /// Its gradient for every scored token of every preferred answer.
+    pub chosen: Vec<Vec<f64>>,
+    /// The same for the other answers.
+    pub rejected: Vec<Vec<f64>>,
+    /// For each pair the rewards of both answers.
+    pub rewards: Vec<[f64; 2]>,
+    /// For each pair the log-probabilities of both answers.
+    pub log_probs: Vec<[f64; 2]>,
+}
+
+/// Whether a release has the older losses.
+fn is_old(era: Era) -> bool {
+    matches!(era, Era::Collator | Era::Separate)
+}
+
+impl Losses {
+    /// The losses of a run. Refuses what the release in effect refuses or does not have.
+    pub fn new(spec: &RunSpec) -> Result<Losses, RunError> {
+        let old = is_old(spec.era);
+        let has = |kind| spec.losses.iter().any(|(other, _)| *other == kind);
+        for &(kind, _) in &spec.losses {
+            check(spec, kind, old)?;
+        }
+        if spec.losses.is_empty() {
+            return Err(RunError::unsupported("loss_type", "no loss is named"));
+        }
+        if old && (spec.ld_alpha.is_some() || spec.use_weighting) {
+            let setting = if spec.use_weighting { "use_weighting" } else { "ld_alpha" };
+            let reason =
+                "releases that tokenise prompts and answers apart weigh tokens by other places than the paper's";
+            return Err(RunError::unsupported(setting, reason));
+        }
+        let exo = old && has(LossKind::ExoPair) && spec.label_smoothing == 0.0;
+        let form = Form {
+            old,
+            beta: spec.beta,
+            // Old releases put in a value of their own.
+            smoothing: if exo { 1e-3 } else { spec.label_smoothing },
+            divergence: spec.divergence,
+            tau: spec.discopop_tau,
+        };
+        let weights: f64 = spec.losses.iter().map(|(_, weight)| weight).sum();
+        Ok(Losses {
+            form,
+            kinds: spec.losses.clone(),
+            ld_alpha: spec.ld_alpha,
+            use_weighting: spec.use_weighting,
+            averages: old && has(LossKind::Ipo),
+            reward_weight: if spec.era == Era::Separate { weights } else { 1.0 },
+            seen: (0.0, 0.0),
+        })
+    }
+
+    /// Whether the sums of squared probabilities are needed.
+    pub fn needs_squares(&self) -> bool {
+        self.use_weighting
+    }
+
+    /// The loss of a batch in training. `pairs` holds preferred and other answer.
+    pub fn train(&mut self, pairs: &[[Answer; 2]]) -> Outcome {
+        self.remember(pairs);
+        self.evaluate(pairs)
+    }
+
+    /// The loss of a batch, without remembering it.
+    pub fn evaluate(&self, pairs: &[[Answer; 2]]) -> Outcome {
+        let weights: Vec<[Vec<f64>; 2]> = pairs.iter().map(|pair| self.token_weights(pair)).collect();
+        let ratios: Vec<[f64; 2]> = self.each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
+        let log_probs: Vec<[f64; 2]> = self.each(pairs, &weights, |answer, at| answer.policy[at]);
+        let reference: Vec<[f64; 2]> = self.each(pairs, &weights, |answer, at| answer.reference[at]);
+        let count = pairs.len() as f64;
+        let mut total = Dual::constant(0.0);
+        let mut slopes = vec![[0.0; 2]; pairs.len()];
+        let mut of_sft = 0.0;
+        for &(kind, weight) in &self.kinds {
+            let factors: Vec<f64> = pairs.iter().map(|pair| self.factor(pair)).collect();
+            let mean_factor = factors.iter().sum::<f64>() / count;
+            let losses: Vec<(Dual, [usize; 2])> = match kind {
+                LossKind::Sft => {
+                    let tokens: usize = pairs.iter().map(|[chosen, _]| chosen.policy.len()).sum();
+                    let sum: f64 = pairs.iter().flat_map(|[chosen, _]| &chosen.policy).sum();
+                    let tokens = tokens.max(1) as f64;
+                    total = total + weight * mean_factor * -sum / tokens;
+                    of_sft -= weight * mean_factor / tokens;
+                    continue;
+                }
+                LossKind::Aot => self.form.aot(&log_probs, &reference),
+                LossKind::AotUnpaired => self.form.aot_unpaired(&ratios),
+                _ => {
+                    let tokens = |answer: &Answer| answer.tokens.max(1) as f64;
+                    let one = |at: usize| {
+                        let [chosen, rejected] = &pairs[at];
+                        let lengths = [tokens(chosen), tokens(rejected)];
+                        (self.form.pair(kind, ratios[at], lengths, self.seen.1) * factors[at], [at, at])
+                    };
+                    (0..pairs.len()).map(one).collect()
+                }
+            };
+            for (loss, [chosen, rejected]) in losses {
+                let loss = loss * (weight / count);
+                total = total + loss;
+                slopes[chosen][0] += loss.chosen;
+                slopes[rejected][1] += loss.rejected;
+            }
+        }
+        let spread = |side: usize, extra: f64| {
+            let one = |(weights, slopes): (&[Vec<f64>; 2], &[f64; 2])| {
+                weights[side].iter().map(|weight| weight * slopes[side] + extra).collect()
+            };
+            weights.iter().zip(&slopes).map(one).collect()
+        };
+        let reward = self.form.beta * self.reward_weight;
+        Outcome {
+            loss: total.value,
+            chosen: spread(0, of_sft),
+            rejected: spread(1, 0.0),
+            rewards: ratios.iter().map(|pair| pair.map(|ratio| reward * ratio)).collect(),
+            log_probs,
+        }
+    }
+
+    /// What each token counts.
+    fn token_weights(&self, pair: &[Answer; 2]) -> [Vec<f64>; 2] {
+        let shared = pair[0].policy.len().min(pair[1].policy.len());
+        [&pair[0], &pair[1]].map(|answer| {
+            let count = answer.policy.len();
+            let whole = if self.averages { 1.0 / count.max(1) as f64 } else { 1.0 };
+            (0..count).map(|at| self.ld_alpha.filter(|_| at >= shared).unwrap_or(1.0) * whole).collect()
+        })
+    }
+
+    /// A sum over the tokens of both answers of every pair.
+    fn each(
+        &self,
+        pairs: &[[Answer; 2]],
+        weights: &[[Vec<f64>; 2]],
+        term: impl Fn(&Answer, usize) -> f64,
+    ) -> Vec<[f64; 2]> {
+        let sum = |answer: &Answer, weights: &[f64]| {
+            weights.iter().enumerate().map(|(at, weight)| weight * term(answer, at)).sum()
+        };
+        pairs
+            .iter()
+            .zip(weights)
+            .map(|(pair, weights)| [sum(&pair[0], &weights[0]), sum(&pair[1], &weights[1])])
+            .collect()
+    }
+
+    /// What a pair weighs with `use_weighting`: how likely the policy would give these answers. It counts as a constant.
+    fn factor(&self, pair: &[Answer; 2]) -> f64 {
+        if !self.use_weighting {
+            return 1.0;
+        }
+        let mean = |answer: &Answer| {
+            let sum: f64 = answer.policy.iter().zip(&answer.squares).map(|(policy, squares)| policy - squares).sum();
+            sum / answer.policy.len().max(1) as f64
+        };
+        (mean(&pair[0]) + mean(&pair[1])).exp()
+    }
+
+    fn remember(&mut self, pairs: &[[Answer; 2]]) {
+        if !self.form.old || !self.kinds.iter().any(|(kind, _)| *kind == LossKind::BcoPair) || pairs.is_empty() {
+            return;
+        }
+        let weights: Vec<_> = pairs.iter().map(|pair| self.token_weights(pair)).collect();
+        let ratios = self.each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
+        let mean = self.form.beta * ratios.iter().flatten().sum::<f64>() / (2 * pairs.len()) as f64;
+        let (count, before) = self.seen;
+        self.seen = (count + 1.0, before + (mean - before) / (count + 1.0));
+    }
+}
+
+/// Refuses a loss that the release does not have, or fails on.
+fn check(spec: &RunSpec, kind: LossKind, old: bool) -> Result<(), RunError> {
+    use LossKind::{Aot, AotUnpaired, ExoPair, Hinge, Ipo, Robust, Sft, Sigmoid, SigmoidNorm};
+    let refuse = |setting: &str, reason: &str| Err(RunError::unsupported(setting, reason));
+    let bends = match kind {
+        Sigmoid | Hinge | Ipo | ExoPair | Robust => true,
+        SigmoidNorm | LossKind::Discopop | Sft => !old,
+        _ => false,
+    };
+    if spec.divergence != Divergence::ReverseKl && !bends && !old {
+        return refuse("f_divergence_type", "TRL takes only reverse_kl with this loss");
+    }
+    if old && spec.divergence == Divergence::ForwardKl {
+        return refuse("f_divergence_type", "the release in effect has no forward_kl");
+    }
+    if old && kind == SigmoidNorm {
+        return refuse("loss_type", "the release in effect has no sigmoid_norm");
+    }
+    if spec.use_weighting && matches!(kind, Hinge | Sft | Aot | AotUnpaired) {
+        return refuse("use_weighting", "TRL fails on it with this loss");
+    }
+    if kind == ExoPair && !old && spec.label_smoothing <= 0.0 {
+        return refuse("label_smoothing", "exo_pair needs a value above 0");
+    }
+    if kind == Robust && spec.label_smoothing * 2.0 >= 1.0 {
+        return refuse("label_smoothing", "robust needs a value below 0.5");
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The gradient of a whole run against what moving single numbers does, with 64 bits.
+
+use serde_json::{Value, json};
+
+use super::super::spec::{BiasTraining, LoraSpec, Pair, Reference, RunSpec, Targets};
+use super::super::tiny;
+use super::super::trainer::Trainer;
+use super::Model;
+
+const STEP: f64 = 1e-5;
+
+fn config(family: &str) -> Value {
+    let mut config = json!({
+        "model_type": family,
+        "vocab_size": 23,
+        "initializer_range": 0.2,
+        "tie_word_embeddings": family != "llama",
+        "attn_logit_softcapping": 2.0,
+        "final_logit_softcapping": 3.0,
+        "sliding_window": 4,
+    });
+    let sizes = if family == "gpt2" {
+        json!({"n_embd": 12, "n_layer": 2, "n_head": 2, "n_positions": 16})
+    } else {
+        json!({
+            "hidden_size": 12, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+            "head_dim": 6, "intermediate_size": 10, "query_pre_attn_scalar": 6,
+        })
+    };
+    config.as_object_mut().expect("keys").extend(sizes.as_object().expect("keys").clone());
+    config
+}
+
+fn pairs() -> Vec<Pair> {
+    let pair = |prompt: &[u32], chosen: &[u32], rejected: &[u32]| Pair {
+        prompt: prompt.to_vec(),
+        chosen: chosen.to_vec(),
+        rejected: rejected.to_vec(),
+        rejected_prompt: None,
+    };
+    vec![pair(&[3, 4, 5], &[6, 7, 8, 9], &[10, 6]), pair(&[], &[1, 2, 3], &[7, 8])]
+}
+
+/// Moves two numbers of every trained tensor.
+fn check(name: &str, lora: Option<LoraSpec>) {
+    let spec = RunSpec { reference: Reference::Copy, lora, beta: 0.5, ..RunSpec::default() };
+    let model = Model::<f64>::random(&config(name), 1).expect("a model");
+    let other = Model::<f64>::random(&config(name), 2).expect("a model");
+    // Of another model, so that the loss is not at a special place; an adapter that is 0 would hide half of its gradients.
+    let spec = RunSpec { reference: Reference::Model("other".into()), ..spec };
+    let mut trainer = Trainer::with_reference(model, &spec, Some(other)).expect("a run");
+    let trained: Vec<usize> = trainer.model().weights().trained().collect();
+    for &id in &trained {
+        if trainer.model().weights().slots()[id].name.contains("lora_B") {
+            let numbers = trainer.model.weights.change(id).iter_mut().enumerate();
+            numbers.for_each(|(at, number)| *number = ((at * 7 % 11) as f64 - 5.0) / 40.0);
+        }
+    }
+    let (_, gradients) = trainer.gradients(&pairs()).expect("gradients");
+    assert_eq!(gradients.len(), trained.len());
+    for (id, gradient) in gradients {
+        let slot = trainer.model().weights().slots()[id].name.clone();
+        let gradient = gradient.unwrap_or_else(|| panic!("{name}: {slot} has no gradient"));
+        for at in [gradient.data().len() / 3, gradient.data().len() - 1] {
+            let before = trainer.model().weights().get(id, true).data()[at];
+            let mut loss = |value: f64| {
+                trainer.model.weights.change(id)[at] = value;
+                trainer.evaluate(&pairs()).expect("a score").loss
+            };
+            let slope = (loss(before + STEP) - loss(before - STEP)) / (2.0 * STEP);
+            loss(before);
+            let found = gradient.data()[at];
+            // The lengths of DoRA's rows count as constants for a and b, which moving them does not.
+            let dora = spec.lora.as_ref().is_some_and(|lora| lora.dora);
+            let constant = dora && (slot.contains("lora_A") || slot.contains("lora_B"));
+            let close = (slope - found).abs() < 1e-8 + 1e-6 * slope.abs();
+            assert!(close || constant, "{name}: {slot}, number {at}: {found} instead of {slope}");
+        }
+    }
+}
+
+const FAMILIES: [&str; 7] = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "phi3", "gpt2"];
+
+#[test]
+fn of_all_of_a_model() {
+    for family in FAMILIES {
+        check(family, None);
+    }
+}
+
+#[test]
+fn of_adapters() {
+    let lora = LoraSpec {
+        rank: 2,
+        alpha: 3.0,
+        dropout: 0.0,
+        targets: Targets::AllLinear,
+        rslora: true,
+        dora: false,
+        modules_to_save: Vec::new(),
+        bias: BiasTraining::All,
+    };
+    for family in FAMILIES {
+        check(family, Some(lora.clone()));
+    }
+    for family in ["qwen3", "gpt2"] {
+        check(family, Some(LoraSpec { dora: true, ..lora.clone() }));
+    }
+    // The output layer is a copy of the embedding, and only one of the two is trained.
+    check("qwen2", Some(LoraSpec { modules_to_save: vec!["embed_tokens".to_owned()], ..lora.clone() }));
+    check("qwen2", Some(LoraSpec { modules_to_save: vec!["lm_head".to_owned(), "norm".to_owned()], ..lora }));
+}
+
+#[test]
+fn a_small_model_of_every_family_can_be_made() {
+    for family in FAMILIES {
+        let config = tiny::config(Some(&config(family)), 300);
+        let model = Model::<f32>::random(&config, 3).expect("a model");
+        assert_eq!(model.config().vocabulary, 300);
+        assert_eq!(model.logits(&[1, 2, 3], true).expect("logits").rows(), 3, "{family}");
+    }
+    assert!(Model::<f32>::random(&tiny::config(None, 50), 3).is_ok());
+}

@@ -1,0 +1,212 @@
+//! The whole decoder: from pairs to log-probabilities, and back to gradients.
+
+use super::super::kernels::head::{Scored, Wanted};
+use super::super::kernels::rope::Rotation;
+use super::super::kernels::{Mat, Real};
+use super::layer::{LayerTape, Shared, Work, norm_backward};
+use super::weights::{Gradients, Weights};
+use super::{Model, Pack};
+
+/// Bytes of what the backward pass needs beyond which layers are computed a second time instead of kept.
+const MOST_KEPT: usize = 4 << 30;
+
+/// A model at work, with its own weights or those of a reference.
+pub struct Pass<'a, T> {
+    /// The model.
+    pub model: &'a Model<T>,
+    /// The weights.
+    pub weights: &'a Weights<T>,
+    /// Whether adapters are on.
+    pub adapter: bool,
+}
+
+/// What is wanted of a pass.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Request {
+    /// A tape, for [`Pass::backward`].
+    pub tape: bool,
+    /// The sums of squared probabilities.
+    pub squares: bool,
+}
+
+/// What a pass finds, in the order of [`Pack::rows`].
+pub struct Scores<T> {
+    /// Log-probability of every token of an answer.
+    pub log_probs: Vec<T>,
+    /// Logarithm of the sum of the squared probabilities at its place; 0 where not asked for.
+    pub squares: Vec<T>,
+    /// For the way back.
+    pub tape: Option<Tape<T>>,
+}
+
+/// What the backward pass needs.
+pub struct Tape<T> {
+    rotation: Option<Rotation<T>>,
+    layers: Vec<Kept<T>>,
+    /// Before the last normalisation, and after.
+    last: Mat<T>,
+    normed: Mat<T>,
+    /// Gradients of the log-probabilities with regard to `normed`, where the output layer is frozen.
+    slopes: Option<Mat<T>>,
+}
+
+/// Of a layer: everything, or its input from which it is computed again.
+enum Kept<T> {
+    Tape(Box<LayerTape<T>>),
+    Input(Mat<T>),
+}
+
+impl<T: Real> Pass<'_, T> {
+    fn shared<'a>(&'a self, pack: &'a Pack, rotation: Option<&'a Rotation<T>>) -> Shared<'a, T> {
+        Shared {
+            config: &self.model.config,
+            weights: self.weights,
+            adapter: self.adapter,
+            rotation,
+            groups: &pack.groups,
+        }
+    }
+
+    fn rotation(&self, pack: &Pack) -> Option<Rotation<T>> {
+        let config = &self.model.config;
+        let turns = !config.frequencies.is_empty();
+        turns.then(|| Rotation::new(&pack.positions, &config.frequencies, config.head))
+    }
+
+    /// Where the output layer is part of what is trained.
+    fn trains_output(&self) -> bool {
+        self.weights.is_trained(self.model.head.unwrap_or(self.model.embedding))
+    }
+
+    fn work<'a>(&'a self, shared: Shared<'a, T>, at: usize, pack: &'a Pack) -> Work<'a, T> {
+        let last = at + 1 == self.model.layers.len();
+        Work { shared, layer: &self.model.layers[at], at, rows: last.then_some(&pack.rows[..]) }
+    }
+
+    /// The rows that enter the first layer.
+    fn embed(&self, pack: &Pack) -> Mat<T> {
+        let table = self.weights.get(self.model.embedding, self.adapter);
+        let ids: Vec<usize> = pack.ids.iter().map(|&id| id as usize).collect();
+        let mut x = table.select(&ids);
+        if let Some(scale) = self.model.config.embedding_scale {
+            x.scale(T::of(scale));
+        }
+        if let Some(places) = self.model.places {
+            x.add(&self.weights.get(places, self.adapter).select(&pack.positions));
+        }
+        x
+    }
+
+    /// The needed rows after the last normalisation.
+    pub(super) fn last_rows(&self, pack: &Pack) -> Mat<T> {
+        let rotation = self.rotation(pack);
+        let shared = self.shared(pack, rotation.as_ref());
+        let layers = 0..self.model.layers.len();
+        let x = layers.fold(self.embed(pack), |x, at| self.work(shared, at, pack).forward(x).0);
+        self.last_norm().forward(&x)
+    }
+
+    fn last_norm(&self) -> super::super::kernels::norm::Norm<'_, T> {
+        let config = &self.model.config;
+        self.weights.norm(self.model.norm, config.norm, config.epsilon, self.adapter)
+    }
+
+    /// Scores the tokens of all answers.
+    pub fn forward(&self, pack: &Pack, request: Request) -> Scores<T> {
+        let rotation = self.rotation(pack);
+        let shared = self.shared(pack, rotation.as_ref());
+        let keep = self.tape_bytes(pack.ids.len()) <= MOST_KEPT;
+        let lowest = if request.tape { self.lowest() } else { usize::MAX };
+        let mut layers = Vec::new();
+        let mut x = self.embed(pack);
+        for at in 0..self.model.layers.len() {
+            let work = self.work(shared, at, pack);
+            let input = (at >= lowest && !keep).then(|| x.clone());
+            let (y, tape) = work.forward(x);
+            x = y;
+            if at >= lowest {
+                layers.push(input.map_or_else(|| Kept::Tape(Box::new(tape)), Kept::Input));
+            }
+        }
+        let normed = self.last_norm().forward(&x);
+        let gradient = request.tape && !self.trains_output();
+        let head = self.model.output(self.weights, self.adapter);
+        let wanted = Wanted { gradient, squares: request.squares };
+        let Scored { log_probs, squares, gradient: slopes } = head.forward(&normed, &pack.targets, wanted);
+        let tape = request.tape.then(|| Tape { rotation, layers, last: x, normed, slopes });
+        Scores { log_probs, squares, tape }
+    }
+
+    /// Adds the gradients of the trained tensors, given those of the log-probabilities.
+    pub fn backward(&self, pack: &Pack, tape: Tape<T>, gradients: &[T], sums: &mut Gradients<T>) {
+        let Tape { rotation, layers, last, normed, slopes } = tape;
+        let of_normed = match slopes {
+            Some(mut slopes) => {
+                let cols = slopes.cols();
+                for (row, &gradient) in slopes.data_mut().chunks_exact_mut(cols).zip(gradients) {
+                    row.iter_mut().for_each(|slope| *slope *= gradient);
+                }
+                slopes
+            }
+            None => {
+                let head = self.model.output(self.weights, self.adapter);
+                let (of_normed, of_weight) = head.backward(&normed, &pack.targets, gradients);
+                sums.add(self.model.head.unwrap_or(self.model.embedding), of_weight);
+                of_normed
+            }
+        };
+        let mut gradient = norm_backward(&self.last_norm(), self.model.norm, self.weights, &last, &of_normed, sums);
+        let shared = self.shared(pack, rotation.as_ref());
+        let count = self.model.layers.len();
+        if count == layers.len() && count == 0 {
+            return;
+        }
+        let lowest = count - layers.len();
+        let embedded = self.trains_input();
+        for (at, kept) in (lowest..count).zip(layers).rev() {
+            let work = self.work(shared, at, pack);
+            let tape = match kept {
+                Kept::Tape(tape) => *tape,
+                Kept::Input(x) => work.forward(x).1,
+            };
+            match work.backward(tape, gradient, at > lowest || embedded, sums) {
+                Some(below) => gradient = below,
+                None => return,
+            }
+        }
+        if embedded {
+            self.embed_backward(pack, gradient, sums);
+        }
+    }
+
+    fn embed_backward(&self, pack: &Pack, mut gradient: Mat<T>, sums: &mut Gradients<T>) {
+        if let Some(places) = self.model.places.filter(|&id| self.weights.is_trained(id)) {
+            sums.add(places, gradient.scatter(&pack.positions, self.model.config.positions));
+        }
+        if self.weights.is_trained(self.model.embedding) {
+            if let Some(scale) = self.model.config.embedding_scale {
+                gradient.scale(T::of(scale));
+            }
+            let ids: Vec<usize> = pack.ids.iter().map(|&id| id as usize).collect();
+            sums.add(self.model.embedding, gradient.scatter(&ids, self.model.config.vocabulary));
+        }
+    }
+
+    fn trains_input(&self) -> bool {
+        self.weights.is_trained(self.model.embedding) || self.model.places.is_some_and(|id| self.weights.is_trained(id))
+    }
+
+    /// The lowest layer that a gradient must reach.
+    fn lowest(&self) -> usize {
+        let trained = |at: &usize| self.model.layers[*at].slots().iter().any(|&id| self.weights.is_trained(id));
+        let count = self.model.layers.len();
+        if self.trains_input() { 0 } else { (0..count).find(trained).unwrap_or(count) }
+    }
+
+    /// About the size of what all layers keep.
+    fn tape_bytes(&self, rows: usize) -> usize {
+        let config = &self.model.config;
+        let numbers = 6 * config.hidden + 3 * config.intermediate + 2 * config.q_width() + 2 * config.kv_width();
+        rows * numbers * config.layers * size_of::<T>()
+    }
+}

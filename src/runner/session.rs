@@ -1,0 +1,205 @@
+//! A run from its pairs to its report.
+
+use std::time::{Duration, Instant};
+
+use super::checks::{Check, Checker};
+use super::data::Batches;
+use super::{Model, Pair, Reference, RunError, RunSpec, StepMetrics, Trainer};
+
+/// What is trained.
+pub struct Session<'s> {
+    /// How.
+    pub spec: &'s RunSpec,
+    /// On what.
+    pub pairs: &'s [Pair],
+    /// What with.
+    pub model: &'s Model,
+    /// How many steps of the run are done.
+    pub steps: usize,
+}
+
+/// Who looks on, and may end it early.
+pub trait Watch {
+    /// A step is done.
+    fn stepped(&mut self, metrics: &StepMetrics);
+
+    /// Whether to stop after this step.
+    fn is_stopped(&self) -> bool;
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Trained {
+    /// What TRL would log, a line for each step.
+    pub log: Vec<StepMetrics>,
+    /// What must hold; empty where the run was broken off before its first step.
+    pub checks: Vec<Check>,
+    /// Whether it was ended early.
+    pub is_cut: bool,
+    /// How long it took, the checks aside.
+    pub time: Duration,
+    /// The model as it is now.
+    pub trainer: Trainer,
+}
+
+impl Session<'_> {
+    /// Trains, and checks what must hold of the run.
+    pub fn run(&self, watch: &mut dyn Watch) -> Result<Trained, RunError> {
+        let mut trainer = Trainer::new(self.model.clone(), self.spec)?;
+        let fixed = super::data::cut(self.pairs.iter().take(self.spec.batch_size), self.spec);
+        let checker = Checker::new(&trainer, &fixed)?;
+        let start = Instant::now();
+        let (log, is_cut) = self.steps(&mut trainer, watch)?;
+        let time = start.elapsed();
+        let checks = if log.is_empty() { Vec::new() } else { checker.finish(&trainer)? };
+        Ok(Trained { log, checks, is_cut, time, trainer })
+    }
+
+    /// The same run with a second model as reference, as it is before the fix: only what it logs.
+    pub fn with_second_model(&self, watch: &mut dyn Watch) -> Result<Vec<StepMetrics>, RunError> {
+        let spec = RunSpec { reference: Reference::Copy, ..self.spec.clone() };
+        let mut trainer = Trainer::new(self.model.clone(), &spec)?;
+        Ok(Session { spec: &spec, ..*self }.steps(&mut trainer, watch)?.0)
+    }
+
+    fn steps(&self, trainer: &mut Trainer, watch: &mut dyn Watch) -> Result<(Vec<StepMetrics>, bool), RunError> {
+        let mut batches = Batches::new(self.pairs, self.spec);
+        let mut log = Vec::with_capacity(self.steps);
+        while log.len() < self.steps {
+            if watch.is_stopped() {
+                return Ok((log, true));
+            }
+            let metrics = trainer.step(&batches.step())?;
+            watch.stepped(&metrics);
+            log.push(metrics);
+        }
+        Ok((log, false))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
+    use super::super::data::{read, tokenise};
+    use super::super::tokenizer::Tokenizer;
+    use super::super::{AccumulationEnd, BiasTraining, Era, LoraSpec, OptimizerSpec, Schedule, Targets, Truncation};
+    use super::*;
+
+    struct Alone;
+
+    impl Watch for Alone {
+        fn stepped(&mut self, _: &StepMetrics) {}
+
+        fn is_stopped(&self) -> bool {
+            false
+        }
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Golden {
+        training: BTreeMap<String, Training>,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Training {
+        /// Of each forward pass.
+        losses: Vec<f64>,
+        /// Of each step: loss, norm of the gradient, learning rate, rewards of both answers.
+        log: Vec<[f64; 5]>,
+    }
+
+    fn fixtures() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/runner")
+    }
+
+    /// What `fixtures/runner/golden.py` sets.
+    fn spec(era: Era, drops_full_prompts: bool, end: Option<Truncation>) -> RunSpec {
+        let is_short = end.is_some();
+        RunSpec {
+            era,
+            drops_full_prompts,
+            truncation: end.unwrap_or(Truncation::KeepStart),
+            max_length: Some(if is_short { 40 } else { 512 }),
+            max_prompt_length: Some(if is_short { 24 } else { 256 }),
+            max_completion_length: is_short.then_some(20),
+            batch_size: 3,
+            accumulation: if is_short { 2 } else { 1 },
+            total_steps: 20,
+            optimizer: OptimizerSpec {
+                learning_rate: 5e-3,
+                schedule: Schedule::Cosine(0.5),
+                warmup_steps: 4,
+                ..RunSpec::default().optimizer
+            },
+            lora: Some(LoraSpec {
+                rank: 4,
+                alpha: 8.0,
+                dropout: 0.0,
+                targets: Targets::Names(["q_proj", "v_proj", "down_proj"].map(str::to_owned).to_vec()),
+                rslora: false,
+                dora: false,
+                modules_to_save: Vec::new(),
+                bias: BiasTraining::None,
+            }),
+            ..RunSpec::default()
+        }
+    }
+
+    /// From the files and the seed alone to the losses of TRL.
+    fn compare(release: &str, era: Era, drops_full_prompts: bool, end: Truncation, accumulation_end: AccumulationEnd) {
+        let path = fixtures().join(format!("golden/trl-{release}.json"));
+        let golden: Golden = serde_json::from_slice(&std::fs::read(path).expect("a golden file")).expect("JSON");
+        let tokenizer = Tokenizer::load(&fixtures().join("model")).expect("a tokenizer");
+        let model = Model::load(&fixtures().join("model")).expect("a model");
+        let rows = read(&fixtures().join("plain.jsonl")).expect("rows");
+        for (name, end) in [("long", None), ("end", Some(end))] {
+            let spec = RunSpec { accumulation_end, ..spec(era, drops_full_prompts, end) };
+            let pairs = tokenise(&rows, &tokenizer, &spec).expect("pairs").pairs;
+            let session = Session { spec: &spec, pairs: &pairs, model: &model, steps: 20 };
+            let trained = session.run(&mut Alone).expect("it trains");
+            let expected = &golden.training[name];
+            assert_eq!(expected.log.len(), 20);
+            for (at, (metrics, logged)) in trained.log.iter().zip(&expected.log).enumerate() {
+                let place = format!("{release}, {name}, step {at}");
+                let close = |what: &str, found: f64, expected: f64, tolerance: f64| {
+                    assert!((found - expected).abs() <= tolerance, "{place}: {what} is {found}, not {expected}");
+                };
+                if spec.accumulation == 1 {
+                    close("the loss", metrics.loss, expected.losses[at], 1e-5);
+                    close("the norm", metrics.grad_norm, logged[1], 1e-3 * logged[1].max(1.0));
+                } else {
+                    // Some releases round what they log.
+                    close("the logged loss", metrics.loss, logged[0], 6e-5);
+                }
+                close("the reward of chosen", metrics.rewards_chosen, logged[3], 3e-5);
+                close("the reward of rejected", metrics.rewards_rejected, logged[4], 3e-5);
+            }
+            for check in &trained.checks {
+                assert!(check.passed, "{release}, {name}: {check:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn losses_of_the_collator() {
+        compare("0.11.4", Era::Collator, false, Truncation::KeepEnd, AccumulationEnd::InNextPass);
+    }
+
+    #[test]
+    fn losses_of_parts_tokenised_apart() {
+        compare("0.24.0", Era::Separate, false, Truncation::KeepEnd, AccumulationEnd::Whole);
+        compare("0.15.2", Era::Separate, false, Truncation::KeepEndOfBatch, AccumulationEnd::Part);
+    }
+
+    #[test]
+    fn losses_of_prompts_with_answers() {
+        compare("0.29.1", Era::Together, false, Truncation::KeepEnd, AccumulationEnd::Whole);
+    }
+
+    #[test]
+    fn losses_of_the_newest_release() {
+        compare("1.16.0", Era::CommonPrefix, true, Truncation::KeepEnd, AccumulationEnd::Whole);
+    }
+}

@@ -1,0 +1,334 @@
+//! Training steps: what TRL's trainer computes between two lines of its log.
+
+use std::path::Path;
+
+use super::adapter;
+use super::error::RunError;
+use super::kernels::{Mat, Real};
+use super::loss::{Answer, Losses, Outcome};
+use super::model::weights::{Gradients, SlotId, Weights};
+use super::model::{Model, Pack, Pass, Request, Scores, Tape};
+use super::optimizer::{AdamW, clip};
+use super::schedule;
+use super::spec::{AccumulationEnd, Pair, Reference, RunSpec};
+
+/// What TRL logs of a step, by its names. With accumulation the means over the micro-batches.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct StepMetrics {
+    /// The step, from 0.
+    pub step: usize,
+    /// `loss`.
+    pub loss: f64,
+    /// `rewards/chosen`.
+    pub rewards_chosen: f64,
+    /// `rewards/rejected`.
+    pub rewards_rejected: f64,
+    /// `rewards/margins`.
+    pub rewards_margins: f64,
+    /// `rewards/accuracies`.
+    pub rewards_accuracies: f64,
+    /// `logps/chosen`.
+    pub logps_chosen: f64,
+    /// `logps/rejected`.
+    pub logps_rejected: f64,
+    /// `grad_norm`, before clipping; 0 where nothing was trained.
+    pub grad_norm: f64,
+    /// The learning rate of this step.
+    pub learning_rate: f64,
+    /// Tokens of this step.
+    pub tokens: usize,
+}
+
+/// A model in training.
+#[derive(Debug)]
+pub struct Trainer<T = f32> {
+    pub(super) model: Model<T>,
+    /// The model without an adapter. Numbers are shared.
+    pub(super) bare: Model<T>,
+    pub(super) spec: RunSpec,
+    losses: Losses,
+    optimizer: AdamW<T>,
+    reference: Compared<T>,
+    steps: usize,
+    /// For each tensor whether it had a gradient other than 0, and whether all were finite.
+    pub(super) seen: Vec<Seen>,
+}
+
+/// What is known of a tensor's gradients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub moved: bool,
+    pub finite: bool,
+}
+
+/// What the policy is compared with.
+#[derive(Debug)]
+enum Compared<T> {
+    /// The policy itself with the adapter off.
+    Off,
+    /// Weights of the start, or those that follow the policy.
+    Weights { weights: Weights<T>, adapter: bool },
+    /// Another model.
+    Other(Box<Model<T>>),
+}
+
+impl Trainer<f32> {
+    /// Before the first step: with a fresh adapter, or all of the model trained.
+    ///
+    /// Whatever the precision of the run, numbers have 32 bits.
+    pub fn new(model: Model, spec: &RunSpec) -> Result<Trainer, RunError> {
+        let other = explicit(&spec.reference).map(Model::load).transpose()?;
+        Trainer::with_reference(model, spec, other)
+    }
+
+    /// The same with an adapter that was saved before.
+    pub fn resume(model: Model, spec: &RunSpec, folder: &Path) -> Result<Trainer, RunError> {
+        let bare = model.clone();
+        let mut model = model;
+        let lora = adapter::load(&mut model, folder)?;
+        let other = explicit(&spec.reference).map(Model::load).transpose()?;
+        Trainer::build(bare, model, &RunSpec { lora: Some(lora), ..spec.clone() }, other)
+    }
+}
+
+/// The folder of an explicit reference.
+fn explicit(reference: &Reference) -> Option<&Path> {
+    match reference {
+        Reference::Model(folder) => Some(folder),
+        Reference::Precomputed(inner) => explicit(inner),
+        _ => None,
+    }
+}
+
+impl<T: Real> Trainer<T> {
+    /// Before the first step, with the model that [`Reference::Model`] names.
+    pub fn with_reference(model: Model<T>, spec: &RunSpec, other: Option<Model<T>>) -> Result<Trainer<T>, RunError> {
+        let bare = model.clone();
+        let mut model = model;
+        match &spec.lora {
+            Some(lora) => adapter::attach(&mut model, lora, spec.seed)?,
+            None => model.weights.slots_mut().iter_mut().for_each(|slot| slot.trainable = true),
+        }
+        Trainer::build(bare, model, spec, other)
+    }
+
+    fn build(bare: Model<T>, model: Model<T>, spec: &RunSpec, other: Option<Model<T>>) -> Result<Trainer<T>, RunError> {
+        let reference = compared(&spec.reference, &model, spec.lora.is_some(), other)?;
+        let tensors = model.weights.slots().len();
+        Ok(Trainer {
+            losses: Losses::new(spec)?,
+            optimizer: AdamW::new(&spec.optimizer, tensors),
+            reference,
+            steps: 0,
+            seen: vec![Seen { moved: false, finite: true }; tensors],
+            spec: spec.clone(),
+            bare,
+            model,
+        })
+    }
+
+    /// The model as it is now.
+    pub fn model(&self) -> &Model<T> {
+        &self.model
+    }
+
+    /// The run.
+    pub fn spec(&self) -> &RunSpec {
+        &self.spec
+    }
+
+    /// Steps done.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Numbers that are trained.
+    pub fn trained_count(&self) -> usize {
+        let slots = self.model.weights.slots().iter().filter(|slot| slot.trainable);
+        slots.map(|slot| slot.value.data().len()).sum()
+    }
+
+    /// One step of the optimizer over micro-batches.
+    pub fn step(&mut self, micro_batches: &[Vec<Pair>]) -> Result<StepMetrics, RunError> {
+        let mean = 1.0 / micro_batches.len().max(1) as f64;
+        let is_part = self.spec.accumulation_end == AccumulationEnd::Part;
+        let share = if is_part { 1.0 / self.spec.accumulation.max(1) as f64 } else { mean };
+        let mut gradients = Gradients::none(self.model.weights.slots().len());
+        let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
+        for batch in micro_batches {
+            let pack = Pack::new(batch);
+            self.model.check(&pack)?;
+            let (pairs, tape) = self.score(&pack, true)?;
+            let outcome = self.losses.train(&pairs);
+            if !outcome.loss.is_finite() {
+                return Err(RunError::NotFinite { step: self.steps, what: "the loss".to_owned() });
+            }
+            metrics.add(&outcome, pack.tokens, mean);
+            let of_tokens = token_gradients(&pack, &outcome, share);
+            if let Some(tape) = tape {
+                self.policy().backward(&pack, tape, &of_tokens, &mut gradients);
+            }
+        }
+        metrics.loss *= share / mean;
+        self.look_at(&gradients)?;
+        metrics.grad_norm = clip(&mut gradients, self.spec.optimizer.max_grad_norm);
+        let factor = schedule::factor(&self.spec.optimizer, self.spec.total_steps, self.steps);
+        metrics.learning_rate = self.spec.optimizer.learning_rate * factor;
+        self.optimizer.step(&mut self.model.weights, &gradients, metrics.learning_rate);
+        self.steps += 1;
+        self.follow();
+        Ok(metrics)
+    }
+
+    /// The same numbers for a batch, without training on it.
+    pub fn evaluate(&self, batch: &[Pair]) -> Result<StepMetrics, RunError> {
+        let pack = Pack::new(batch);
+        self.model.check(&pack)?;
+        let (pairs, _) = self.score(&pack, false)?;
+        let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
+        metrics.add(&self.losses.evaluate(&pairs), pack.tokens, 1.0);
+        Ok(metrics)
+    }
+
+    /// The gradients of a batch, without using them; for tests.
+    pub fn gradients(&mut self, batch: &[Pair]) -> Result<(f64, Vec<(SlotId, Option<Mat<T>>)>), RunError> {
+        let pack = Pack::new(batch);
+        let mut sums = Gradients::none(self.model.weights.slots().len());
+        let (pairs, tape) = self.score(&pack, true)?;
+        let outcome = self.losses.evaluate(&pairs);
+        let of_tokens = token_gradients(&pack, &outcome, 1.0);
+        self.policy().backward(&pack, tape.expect("asked for"), &of_tokens, &mut sums);
+        let trained = self.model.weights.trained().map(|id| (id, sums.get(id).cloned())).collect();
+        Ok((outcome.loss, trained))
+    }
+
+    /// Writes the adapter, or the whole model where all of it is trained. `base` is the name of the model it belongs to.
+    pub fn save(&self, base: &str, folder: &Path) -> Result<(), RunError> {
+        match &self.spec.lora {
+            Some(lora) => adapter::save(&self.model, lora, base, folder),
+            None => adapter::save_model(&self.model, folder),
+        }
+    }
+
+    fn policy(&self) -> Pass<'_, T> {
+        Pass { model: &self.model, weights: &self.model.weights, adapter: true }
+    }
+
+    fn compared(&self) -> Pass<'_, T> {
+        match &self.reference {
+            Compared::Off => Pass { adapter: false, ..self.policy() },
+            Compared::Weights { weights, adapter } => Pass { model: &self.model, weights, adapter: *adapter },
+            Compared::Other(model) => Pass { model, weights: &model.weights, adapter: true },
+        }
+    }
+
+    /// Both models' log-probabilities of every answer.
+    pub(super) fn score(&self, pack: &Pack, tape: bool) -> Result<(Vec<[Answer; 2]>, Option<Tape<T>>), RunError> {
+        if let Compared::Other(model) = &self.reference {
+            model.check(pack)?;
+        }
+        let reference = self.compared().forward(pack, Request::default());
+        let policy = self.policy().forward(pack, Request { tape, squares: self.losses.needs_squares() });
+        Ok((answers(pack, &policy, &reference), policy.tape))
+    }
+
+    /// Remembers which tensors were reached, and refuses numbers that are none.
+    fn look_at(&mut self, gradients: &Gradients<T>) -> Result<(), RunError> {
+        for id in self.model.weights.trained() {
+            let Some(gradient) = gradients.get(id) else { continue };
+            let seen = &mut self.seen[id];
+            seen.moved |= gradient.data().iter().any(|number| *number != T::ZERO);
+            seen.finite &= gradient.data().iter().all(|number| number.wide().is_finite());
+            if !seen.finite {
+                let what = format!("the gradient of {}", self.model.weights.slots()[id].name);
+                return Err(RunError::NotFinite { step: self.steps, what });
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a reference that follows the policy.
+    fn follow(&mut self) {
+        let Reference::Synced { alpha, steps } = self.spec.reference else { return };
+        let Compared::Weights { weights, .. } = &mut self.reference else { return };
+        if steps == 0 || !self.steps.is_multiple_of(steps) {
+            return;
+        }
+        let (keep, take) = (T::of(1.0 - alpha), T::of(alpha));
+        for id in self.model.weights.trained() {
+            let policy = self.model.weights.get(id, true).data();
+            for (own, &other) in weights.change(id).iter_mut().zip(policy) {
+                *own = *own * keep + other * take;
+            }
+        }
+    }
+}
+
+impl StepMetrics {
+    /// Adds a micro-batch that counts `share`.
+    fn add(&mut self, outcome: &Outcome, tokens: usize, share: f64) {
+        let count = outcome.rewards.len().max(1) as f64;
+        let mean = |of: &[[f64; 2]], side: usize| of.iter().map(|pair| pair[side]).sum::<f64>() / count * share;
+        let right = outcome.rewards.iter().filter(|pair| pair[0] > pair[1]).count() as f64 / count * share;
+        self.loss += outcome.loss * share;
+        self.rewards_chosen += mean(&outcome.rewards, 0);
+        self.rewards_rejected += mean(&outcome.rewards, 1);
+        self.rewards_margins = self.rewards_chosen - self.rewards_rejected;
+        self.rewards_accuracies += right;
+        self.logps_chosen += mean(&outcome.log_probs, 0);
+        self.logps_rejected += mean(&outcome.log_probs, 1);
+        self.tokens += tokens;
+    }
+}
+
+fn compared<T: Real>(
+    reference: &Reference,
+    model: &Model<T>,
+    lora: bool,
+    other: Option<Model<T>>,
+) -> Result<Compared<T>, RunError> {
+    let weights = |adapter| Compared::Weights { weights: model.weights.clone(), adapter };
+    Ok(match reference {
+        Reference::AdapterOff if !lora => {
+            return Err(RunError::unsupported("ref_model", "there is no adapter to be switched off"));
+        }
+        Reference::AdapterOff => Compared::Off,
+        Reference::CopiedAdapter | Reference::Copy | Reference::Synced { .. } => weights(true),
+        Reference::Model(folder) => match other {
+            Some(other) => Compared::Other(Box::new(other)),
+            None => return Err(RunError::unsupported("ref_model", format!("{} was not read", folder.display()))),
+        },
+        Reference::Precomputed(inner) => match compared(inner, model, lora, other)? {
+            // Computed before training: what changes later does not count.
+            Compared::Off => weights(false),
+            fixed => fixed,
+        },
+    })
+}
+
+fn answers<T: Real>(pack: &Pack, policy: &Scores<T>, reference: &Scores<T>) -> Vec<[Answer; 2]> {
+    let wide = |numbers: &[T]| numbers.iter().map(|number| number.wide()).collect();
+    let answer = |range: &std::ops::Range<usize>, tokens: usize| Answer {
+        policy: wide(&policy.log_probs[range.clone()]),
+        reference: wide(&reference.log_probs[range.clone()]),
+        squares: wide(&policy.squares[range.clone()]),
+        tokens,
+    };
+    let pair = |span: &super::model::pack::Span| {
+        [answer(&span.chosen, span.lengths[0]), answer(&span.rejected, span.lengths[1])]
+    };
+    pack.spans.iter().map(pair).collect()
+}
+
+/// The gradients of the loss in the order of the rows.
+fn token_gradients<T: Real>(pack: &Pack, outcome: &Outcome, share: f64) -> Vec<T> {
+    let mut gradients = vec![T::ZERO; pack.rows.len()];
+    for (span, sides) in pack.spans.iter().zip(outcome.chosen.iter().zip(&outcome.rejected)) {
+        for (range, of_side) in [(&span.chosen, sides.0), (&span.rejected, sides.1)] {
+            for (gradient, &found) in gradients[range.clone()].iter_mut().zip(of_side) {
+                *gradient = T::of(found * share);
+            }
+        }
+    }
+    gradients
+}
