@@ -30,6 +30,8 @@ pub(super) enum Command {
     Migrate(Box<MigrateArgs>),
     /// Say which releases each script gets, and how that is known
     Versions(Box<VersionsArgs>),
+    /// Train a run for some steps with its own settings, on a small model, and check what must hold
+    Verify(Box<VerifyArgs>),
     /// Show the page of a rule
     Explain {
         /// Name or code
@@ -100,6 +102,9 @@ pub(super) struct CheckArgs {
     /// Apply fixes that may change what the program does, too
     #[arg(long, help_heading = "Fixing")]
     pub unsafe_fixes: bool,
+    /// Then train each fixed run for some steps, as `dpo-lint verify` does
+    #[arg(long, requires = "fix", conflicts_with = "diff", help_heading = "Fixing")]
+    pub verify: bool,
     /// Show what --fix would change, and change nothing; exits with 1 if there is something to change
     #[arg(long, help_heading = "Fixing")]
     pub diff: bool,
@@ -267,6 +272,50 @@ pub(super) struct VersionsArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "PATHS may name one run: its script, its launch script or its argument file.\n\
+Exit codes: 0 everything holds; 1 something does not; 2 dpo-lint could not do its job")]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    pub project: ProjectArgs,
+    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
+    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
+    pub target: Vec<Target>,
+    /// Judge by what is installed for this interpreter or in this virtual environment
+    #[arg(long, value_name = "PATH", help_heading = "Environment")]
+    pub python: Option<PathBuf>,
+    #[command(flatten)]
+    pub choice: ChoiceArgs,
+    /// Train the model in this folder, with its tokenizer [default: a small random model of the project's architecture]
+    #[arg(long, value_name = "DIR", help_heading = "Training")]
+    pub model: Option<PathBuf>,
+    /// Train on the pairs in this file: .jsonl, .json, .csv or .parquet [default: pairs that come with dpo-lint]
+    #[arg(long, value_name = "FILE", help_heading = "Training")]
+    pub data: Option<PathBuf>,
+    /// How many steps to train [default: 10, or all where the run has fewer]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), help_heading = "Training")]
+    pub steps: Option<u32>,
+    /// Train as it was before the fix as well: with a second model as reference
+    #[arg(long, help_heading = "Training")]
+    pub before_fix: bool,
+    /// Where to compute
+    #[arg(long, value_name = "DEVICE", default_value = "cpu", help_heading = "Training")]
+    pub device: Device,
+    /// Keep the adapter, metrics.jsonl and plots in this folder
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub save: Option<PathBuf>,
+    /// How the report is written
+    #[arg(long, value_name = "FORMAT", default_value = "text", help_heading = "Output")]
+    pub format: ListFormat,
+}
+
+/// Where numbers are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Device {
+    Cpu,
+    Cuda,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LearnArgs {
     /// The package to learn, by distribution name [default: all that dpo-lint asks about]
     #[arg(long, value_name = "NAME")]
@@ -288,6 +337,32 @@ pub(super) struct LearnArgs {
     /// Wheels, `site-packages` folders, virtual environments or interpreters
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
+}
+
+impl VerifyArgs {
+    /// What `check --fix --verify` trains: the same project, with all that can be left out left out.
+    pub fn after(check: &CheckArgs) -> Self {
+        let project = &check.project;
+        let choice = ChoiceArgs { resolution: check.choice.resolution, as_of: check.choice.as_of.clone() };
+        Self {
+            project: ProjectArgs {
+                paths: project.paths.clone(),
+                config: project.config.clone(),
+                stdin_filename: project.stdin_filename.clone(),
+                ..*project
+            },
+            target: check.target.clone(),
+            python: check.python.clone(),
+            choice,
+            model: None,
+            data: None,
+            steps: None,
+            before_fix: false,
+            device: Device::Cpu,
+            save: None,
+            format: ListFormat::Text,
+        }
+    }
 }
 
 impl CheckArgs {

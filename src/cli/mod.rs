@@ -12,6 +12,7 @@ mod plan;
 mod progress;
 mod show;
 mod terminal;
+mod verify;
 mod versions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,7 +21,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::engine::driver;
-use args::{Cli, Command};
+use args::{CheckArgs, Cli, Command, GlobalArgs, VerifyArgs};
 use terminal::Terminal;
 
 /// How a run ends.
@@ -92,10 +93,11 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
     match cli.command {
-        None => check::run(&cli.check, &cli.global, terminal),
-        Some(Command::Check(check)) => check::run(&check, &cli.global, terminal),
+        None => check_and_verify(&cli.check, &cli.global, terminal),
+        Some(Command::Check(check)) => check_and_verify(&check, &cli.global, terminal),
         Some(Command::Migrate(migrate)) => migrate::run(&migrate, &cli.global, terminal),
         Some(Command::Versions(versions)) => versions::run(&versions, &cli.global, terminal),
+        Some(Command::Verify(verify)) => verify::run(&verify, &cli.global, terminal),
         Some(Command::Learn(learn)) => learn::run(&learn, terminal),
         Some(Command::Schema { what }) => pages::schema(&what, terminal),
         Some(Command::Init) => init::run(terminal),
@@ -104,4 +106,14 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Some(Command::Explain { rule }) => pages::explain(&rule, terminal),
         Some(Command::Rules { output_format }) => pages::rules(output_format, terminal),
     }
+}
+
+/// A check; with `--verify` what it fixed is trained, unless it could not do its job.
+fn check_and_verify(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    let checked = check::run(args, global, terminal)?;
+    if !args.verify || checked == Exit::Failure {
+        return Ok(checked);
+    }
+    let verified = verify::run(&VerifyArgs::after(args), global, terminal)?;
+    Ok(if verified == Exit::Clean { checked } else { verified })
 }

@@ -17,6 +17,8 @@ use crate::engine::migrate::{self, Goal, Migrated};
 use crate::engine::outlook::{self, Outlook};
 use crate::engine::settings::{Overrides, Settings};
 use crate::knowledge::Knowledge;
+#[cfg(feature = "runner")]
+use crate::lower::Analysis;
 use crate::source::{FileSystem, OsFileSystem, Overlay, Sources};
 use crate::syntax::Format;
 
@@ -256,6 +258,25 @@ impl Plan {
             outlooks.extend(seen);
         }
         (report, outlooks)
+    }
+
+    /// Checks every project, and has a look at what was read for that.
+    #[cfg(feature = "runner")]
+    pub fn look<T>(
+        &self,
+        file_system: &dyn FileSystem,
+        sources: &Sources,
+        look: impl Fn(&Analysis) -> T,
+    ) -> (Report, Vec<T>) {
+        let mut report = Report { problems: self.problems.clone(), ..Report::default() };
+        let mut all = Vec::new();
+        for planned in &self.projects {
+            let (read, seen) =
+                self.with_job(planned, file_system, sources, |job| driver::check_and(job, |analysis| look(analysis)));
+            report.append(Report { looked_at: planned.looked_at, ..read }, sources);
+            all.extend(seen);
+        }
+        (report, all)
     }
 
     /// Takes every project to other releases, in memory.

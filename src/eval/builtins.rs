@@ -56,6 +56,10 @@ impl Interpreter<'_> {
                 {
                     Some(Self::member(symbol, &format!("{name}()")))
                 }
+                "split" if args.list.len() == 1 && symbol.path.len() < super::expressions::MAX_PATH => {
+                    let by = args.text(0, "sep")?;
+                    Some(Self::member(symbol, &format!("split({})", Const::Str(by))))
+                }
                 "startswith" | "endswith" => {
                     let text = args.text(0, "prefix")?;
                     (symbol.path.len() < super::expressions::MAX_PATH)

@@ -396,7 +396,10 @@ impl Interpreter<'_> {
                     choices.iter().map(|(when, right)| (when.clone(), self.operate(left, op, right, range))).collect();
                 choice(parts)
             }
-            _ => self.calculated(left, op, right).unwrap_or_else(|| self.fresh(node)),
+            _ => {
+                let known = self.calculated(left, op, right).or_else(|| Self::summed(left, op, right));
+                known.unwrap_or_else(|| self.fresh(node))
+            }
         }
     }
 

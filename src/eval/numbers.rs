@@ -32,6 +32,18 @@ impl Interpreter<'_> {
         Some(Self::member(self.parameter(left)?, &format!("{sign} {right}")))
     }
 
+    /// `left + right` of flags, a number where both are: `args.max_source_length + args.max_target_length`.
+    pub(super) fn summed(left: &Value, operator: Operator, right: &Value) -> Option<Value> {
+        let (Value::Symbol(left), Operator::Add) = (left, operator) else { return None };
+        let is_flag = |symbol: &Symbol| matches!(symbol.root, Root::Flag(_));
+        let right = match right {
+            Value::Const(constant) if constant.number().is_some() => constant.to_string(),
+            Value::Symbol(symbol) if is_flag(symbol) && symbol.path.is_empty() => symbol.to_string(),
+            _ => return None,
+        };
+        (is_flag(left) && left.path.len() < MAX_PATH).then(|| Self::member(left, &format!("+ {right}")))
+    }
+
     /// `len(value)`.
     pub(super) fn length(&mut self, value: &Value, site: &Site) -> Value {
         let count = |count: usize| Value::Const(Const::Int(i64::try_from(count).unwrap_or(i64::MAX)));
@@ -96,7 +108,7 @@ pub(super) fn written(owner: &str, step: &str) -> Option<String> {
 }
 
 fn is_operation(step: &str) -> bool {
-    step.starts_with("% ") || step.starts_with("- ")
+    step.starts_with("% ") || step.starts_with("- ") || step.starts_with("+ ")
 }
 
 impl Symbol {

@@ -34,6 +34,7 @@ pub struct Curated {
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
     adapter_wakers: Vec<AdapterWaker>,
+    trainer_facts: Vec<TrainerFact>,
     base_calls: Vec<BaseCall>,
     strict_adapter_files: Vec<StrictAdapterFile>,
     head_refusals: Vec<HeadRefusal>,
@@ -178,6 +179,21 @@ struct StrictParser {
     _source: String,
 }
 
+/// How a trainer works inside, by release.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainerFact {
+    trainer: String,
+    package: String,
+    fact: String,
+    /// What holds.
+    pub value: String,
+    /// In which releases.
+    pub releases: String,
+    #[serde(rename = "source")]
+    _source: String,
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ModelSize {
@@ -195,6 +211,17 @@ const EXCLUSIVE_CLASSES: [&str; 6] =
     ["str", "PeftModel", "PreTrainedModel", "PreTrainedTokenizerBase", "PeftConfig", "TrainingArguments"];
 
 impl Curated {
+    /// What is known of how a trainer of this class name works inside: one fact, with the releases in which it has each value.
+    pub fn trainer_facts<'a, 'n>(
+        &'a self,
+        package: &'n str,
+        trainer: &'n str,
+        fact: &'n str,
+    ) -> impl Iterator<Item = &'a TrainerFact> + use<'a, 'n> {
+        let is_meant = move |one: &&TrainerFact| one.package == package && one.trainer == trainer && one.fact == fact;
+        self.trainer_facts.iter().filter(is_meant)
+    }
+
     /// Facts about distributions next to the known libraries.
     pub fn neighbours(&self) -> &Neighbours {
         &self.neighbours

@@ -34,7 +34,10 @@ impl ArgumentFile {
         entries
             .flat_map(|entry| {
                 let flags = flags_named(script, entry.name().unwrap_or_default());
-                flags.map(|flag| Setting { flag, value: constant(&entry.value), origin: entry.span })
+                flags.map(|flag| {
+                    let (value, items) = (constant(&entry.value), items(&entry.value, constant));
+                    Setting { flag, value, items, origin: entry.span }
+                })
             })
             .collect()
     }
@@ -83,6 +86,14 @@ fn constant(node: &Node) -> Option<Const> {
         Scalar::Str(text) => Const::Str(text.as_str().into()),
         Scalar::Date(_) => return None,
     })
+}
+
+/// The items of a list, where each can be told.
+pub(super) fn items(node: &Node, item: impl Fn(&Node) -> Option<Const>) -> Option<Vec<Const>> {
+    match &node.kind {
+        NodeKind::List(entries) => entries.iter().map(|entry| item(&entry.value)).collect(),
+        _ => None,
+    }
 }
 
 /// The value of a word on a command line as the parser converts it; `None` when that cannot be told.

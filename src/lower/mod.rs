@@ -11,6 +11,7 @@ pub mod launch;
 mod reach;
 mod releases;
 mod script;
+mod training;
 mod variants;
 mod written;
 
@@ -24,6 +25,7 @@ pub use host::ReleaseHost;
 pub use install::Install;
 pub use releases::Releases;
 pub(crate) use script::in_parallel;
+pub use training::{Held, Options, Told, TrainingRun};
 
 use crate::diagnostic::Problem;
 use crate::eval::Trace;

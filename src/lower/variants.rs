@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config::{ArgumentFile, converted};
+use super::config::{ArgumentFile, converted, items};
 use super::launch::{Launch, Program, Word, launches};
 use super::{Request, Script, Written};
 use crate::eval::{Const, Flag, FlagId, Value};
 use crate::knowledge::{Knowledge, Resolution};
 use crate::model::{Setting, Variant};
-use crate::syntax::{Entry, Format, NodeKind, Scalar};
+use crate::syntax::{Entry, Format, Node, NodeKind, Scalar};
 
 /// Without one of these a file starts nothing that is looked at.
 const STARTING: [&str; 7] = [".py", " -m ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl "];
@@ -132,7 +132,11 @@ fn setting(script: &Script, entry: &Entry) -> Option<Setting> {
         }
         _ => None,
     };
-    Some(Setting { flag: FlagId(index as u32), value, origin: entry.span })
+    let word = |node: &Node| match node.scalar()? {
+        Scalar::Str(word) => converted(flag, kind, word),
+        _ => None,
+    };
+    Some(Setting { flag: FlagId(index as u32), value, items: items(&entry.value, word), origin: entry.span })
 }
 
 fn is_called(flag: &Flag, name: &str) -> bool {

@@ -46,6 +46,8 @@ pub struct Setting {
     pub flag: FlagId,
     /// The value as the parser converts it; `None` when it cannot be told.
     pub value: Option<Const>,
+    /// The items, where it is a list and all of them can be told.
+    pub items: Option<Vec<Const>>,
     /// Where it stands.
     pub origin: Span,
 }

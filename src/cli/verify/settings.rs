@@ -1,0 +1,599 @@
+//! From what the linter read of a run to what the runner trains.
+//!
+//! Every setting of the user's is either in the specification, or changes nothing about losses, or is refused with its place.
+
+use super::names::{self, Weight};
+use crate::eval::Const;
+use crate::knowledge::Knowledge;
+use crate::lower::{Held, Options, Told, TrainingRun};
+use crate::runner::{
+    AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Precision, Reference, RunSpec,
+    Schedule, Targets, Truncation,
+};
+use crate::source::Span;
+
+/// A run as the runner trains it, and what it leaves out.
+pub(super) struct Settled {
+    pub spec: RunSpec,
+    pub steps: StepPlan,
+    /// What is done in another way than the user's run does it.
+    pub notes: Vec<Remark>,
+    /// Whether a reference model is passed although the adapter can be switched off.
+    pub has_spare_reference: bool,
+    /// Why the losses of the user's own run are others, from the same model, data and seed.
+    pub differs: Vec<String>,
+    /// The model by the name or path that the script loads.
+    pub model: Option<String>,
+}
+
+/// What a setting comes to, and where it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Remark {
+    pub message: String,
+    pub place: Option<Span>,
+}
+
+/// How long a run is, of which only the data tell the rest.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct StepPlan {
+    pub max_steps: Option<usize>,
+    pub epochs: f64,
+    pub warmup_steps: f64,
+    pub warmup_ratio: f64,
+}
+
+impl StepPlan {
+    /// Writes the length of the run and of its warm-up, for so many pairs.
+    pub fn settle(&self, spec: &mut RunSpec, pairs: usize) {
+        let passes = pairs.div_ceil(spec.batch_size).div_ceil(spec.accumulation).max(1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "as Python rounds it"
+        )]
+        let rounded = |of: usize, share: f64| (of as f64 * share).ceil().max(0.0) as usize;
+        spec.total_steps = self.max_steps.unwrap_or_else(|| rounded(passes, self.epochs).max(1));
+        spec.optimizer.warmup_steps = match self.warmup_steps {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of steps")]
+            steps if steps >= 1.0 => steps as usize,
+            share if share > 0.0 => rounded(spec.total_steps, share),
+            _ => rounded(spec.total_steps, self.warmup_ratio),
+        };
+    }
+}
+
+/// Reads a run; what cannot be trained comes back as a list.
+pub(super) fn settle(run: &TrainingRun<'_>, knowledge: &Knowledge) -> Result<Settled, Vec<Remark>> {
+    let mut reader = Reader::new(run, knowledge);
+    let settled = reader.settle();
+    reader.refuse_the_rest();
+    if reader.refused.is_empty() { Ok(settled) } else { Err(reader.refused) }
+}
+
+struct Reader<'a> {
+    run: &'a TrainingRun<'a>,
+    knowledge: &'a Knowledge,
+    trainer: Options<'a>,
+    config: Option<Options<'a>>,
+    adapter: Option<Options<'a>>,
+    /// Where adapters are configured by a model configuration of TRL.
+    is_from_model_config: bool,
+    /// Whether the model has the adapter before the trainer gets it.
+    comes_with_adapter: bool,
+    notes: Vec<Remark>,
+    refused: Vec<Remark>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(run: &'a TrainingRun<'a>, knowledge: &'a Knowledge) -> Self {
+        let trainer = run.arguments();
+        let config = trainer.argument("args").and_then(|held| run.options(&held.value));
+        let mut reader = Reader {
+            run,
+            knowledge,
+            trainer,
+            config,
+            adapter: None,
+            is_from_model_config: false,
+            comes_with_adapter: false,
+            notes: Vec::new(),
+            refused: Vec::new(),
+        };
+        reader.find_adapter();
+        reader
+    }
+
+    fn find_adapter(&mut self) {
+        let Some(held) = self.trainer.argument("peft_config").filter(|held| !held.value.is_none()) else {
+            return self.find_adapter_of_model();
+        };
+        let Some(adapter) = self.run.options(&held.value) else {
+            return self.refuse("whether there is an adapter cannot be told", held.origin);
+        };
+        // `get_peft_config(model_args)` hands on fields under names of their own.
+        let from = adapter.maker().and_then(|maker| {
+            let mut arguments = ["model_args", "model_config"].into_iter();
+            arguments.find_map(|name| self.run.options(&maker.any_argument(name)?.value))
+        });
+        self.is_from_model_config = from.is_some();
+        self.adapter = from.or(Some(adapter));
+    }
+
+    /// The adapter of a model that has one before the trainer gets it: `get_peft_model(model, LoraConfig(...))`.
+    fn find_adapter_of_model(&mut self) {
+        let Some(model) = self.trainer.argument("model") else { return };
+        let Some(made) = self.run.options(&model.value).filter(|made| self.makes_adapter_model(made)) else { return };
+        let config = made.argument("peft_config").and_then(|held| self.run.options(&held.value));
+        match config {
+            Some(config) => {
+                self.adapter = Some(config);
+                self.comes_with_adapter = true;
+            }
+            None => self.refuse("the adapter of the model cannot be told", model.origin),
+        }
+    }
+
+    fn makes_adapter_model(&self, made: &Options<'_>) -> bool {
+        self.knowledge.curated().makes_adapter_model(made.callee())
+    }
+
+    fn refuse(&mut self, message: &str, place: Option<Span>) {
+        self.refused.push(Remark { message: message.to_owned(), place });
+    }
+
+    fn note(&mut self, message: String, place: Option<Span>) {
+        self.notes.push(Remark { message, place });
+    }
+
+    /// A setting of the run: the trainer's own argument where it is given, else the configuration's field.
+    fn held(&self, name: &str) -> Option<Held> {
+        let own = self.trainer.argument(name).filter(|held| self.trainer.has(name) && !held.value.is_none());
+        own.or_else(|| self.config.as_ref()?.get(name)).or_else(|| self.trainer.get(name))
+    }
+
+    fn number(&mut self, name: &str) -> Option<f64> {
+        let held = self.held(name)?;
+        match number(&held.value) {
+            Ok(number) => number,
+            Err(()) => self.standing_in(name, &held, number),
+        }
+    }
+
+    /// What is used instead of a value that cannot be told: the default of the release.
+    fn standing_in<T>(&mut self, name: &str, held: &Held, read: impl Fn(&Told) -> Result<Option<T>, ()>) -> Option<T> {
+        let default =
+            self.config.as_ref().and_then(|config| config.default(name)).or_else(|| self.trainer.default(name));
+        let value = default.as_ref().and_then(|default| read(default).ok().flatten());
+        let what = default.as_ref().map_or_else(|| String::from("none"), shown);
+        self.note(format!("`{name}` cannot be told; its default is used: {what}"), held.origin);
+        value
+    }
+
+    fn whole(&mut self, name: &str) -> Option<usize> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "asked for just before")]
+        self.number(name).filter(|number| *number >= 1.0).map(|number| number as usize)
+    }
+
+    /// A truth value that decides what is computed: it must be known.
+    fn truth(&mut self, name: &str) -> bool {
+        let Some(held) = self.held(name) else { return false };
+        if let Told::Const(constant) = &held.value {
+            return constant.truthy();
+        }
+        self.refuse(&format!("`{name}` cannot be told"), held.origin);
+        false
+    }
+
+    /// A word that decides what is computed.
+    fn word(&mut self, name: &str, default: &str) -> (String, Option<Span>) {
+        let Some(held) = self.held(name) else { return (default.to_owned(), None) };
+        match word(&held.value) {
+            // The module's own name for what a release optimises with.
+            Some(word) if word == "default_optim" => {
+                (self.fact_of("transformers", "Trainer", "default_optim").unwrap_or(default).to_owned(), None)
+            }
+            Some(word) => (word, held.origin),
+            None if held.value.is_none() => (default.to_owned(), None),
+            None => {
+                self.refuse(&format!("`{name}` cannot be told"), held.origin);
+                (default.to_owned(), None)
+            }
+        }
+    }
+
+    /// How the trainer works inside.
+    fn fact(&self, fact: &str) -> Option<&'a str> {
+        self.fact_of("trl", "DPOTrainer", fact)
+    }
+
+    fn fact_of(&self, package: &str, trainer: &str, fact: &str) -> Option<&'a str> {
+        let package = self.knowledge.package(package)?;
+        let release = self.run.releases.of(package.name())?;
+        let mut facts = self.knowledge.curated().trainer_facts(package.name(), trainer, fact);
+        facts.find(|one| package.releases_in(&one.releases).contains(release)).map(|one| one.value.as_str())
+    }
+
+    fn settle(&mut self) -> Settled {
+        let era = match self.fact("tokenises") {
+            Some("collator") => Era::Collator,
+            Some("separate") => Era::Separate,
+            Some("together") => Era::Together,
+            _ => Era::CommonPrefix,
+        };
+        let truncation = self.truncation();
+        let lora = self.lora();
+        let (reference, has_spare_reference) = self.reference(lora.is_some());
+        self.precision();
+        let usual = RunSpec::default();
+        let spec = RunSpec {
+            era,
+            beta: self.number("beta").unwrap_or(usual.beta),
+            losses: self.losses(),
+            divergence: self.divergence(),
+            label_smoothing: self.number("label_smoothing").unwrap_or(usual.label_smoothing),
+            ld_alpha: self.number("ld_alpha"),
+            use_weighting: self.truth("use_weighting"),
+            discopop_tau: self.number("discopop_tau").unwrap_or(usual.discopop_tau),
+            reference,
+            lora,
+            max_length: self.length("max_length"),
+            max_prompt_length: self.length("max_prompt_length"),
+            max_completion_length: self.length("max_completion_length"),
+            truncation,
+            drops_full_prompts: self.fact("drops_full_prompts").is_some(),
+            batch_size: self.whole("per_device_train_batch_size").unwrap_or(usual.batch_size),
+            accumulation: self.whole("gradient_accumulation_steps").unwrap_or(usual.accumulation),
+            accumulation_end: match self.fact_of("transformers", "Trainer", "accumulation") {
+                Some("across_passes") => AccumulationEnd::InNextPass,
+                Some("scaled") => AccumulationEnd::Part,
+                _ => AccumulationEnd::Whole,
+            },
+            optimizer: self.optimizer(),
+            total_steps: 1,
+            seed: self.number("seed").map_or(usual.seed, seed),
+            data_seed: self.number("data_seed").map(seed),
+            shuffle: self.is_shuffled(),
+            precision: Precision::Full,
+        };
+        let steps = StepPlan {
+            max_steps: self.whole("max_steps"),
+            epochs: self.number("num_train_epochs").unwrap_or(3.0),
+            warmup_steps: self.number("warmup_steps").unwrap_or(0.0),
+            warmup_ratio: self.number("warmup_ratio").unwrap_or(0.0),
+        };
+        let model = self.model();
+        let (notes, differs) = (std::mem::take(&mut self.notes), self.differences());
+        Settled { spec, steps, notes, has_spare_reference, differs, model }
+    }
+
+    /// What keeps the user's run from drawing the same random numbers.
+    fn differences(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let seeds = |callee: &str| {
+            callee.ends_with("set_seed") || callee.ends_with("manual_seed") || callee.ends_with("seed_everything")
+        };
+        let is_seeded = self.run.call.trace.calls.iter().any(|call| seeds(&call.object.callee));
+        if self.adapter.is_some() && self.fact("seeds_adapter").is_none() && !is_seeded {
+            reasons.push(String::from(
+                "this release draws the adapter before it seeds, and the script does not call set_seed: its losses differ from the third on",
+            ));
+        }
+        if self.fact_of("transformers", "Trainer", "sampler").is_none() {
+            reasons.push(String::from("this release of transformers draws the order of the rows in another way"));
+        }
+        reasons
+    }
+
+    fn length(&mut self, name: &str) -> Option<usize> {
+        self.whole(name).or_else(|| self.fact(name)?.parse().ok())
+    }
+
+    fn truncation(&mut self) -> Truncation {
+        let (mode, place) = self.word("truncation_mode", "keep_start");
+        match (mode.as_str(), self.fact("keep_end")) {
+            ("keep_start", _) | ("keep_end", Some("as_keep_start")) => Truncation::KeepStart,
+            ("keep_end", Some("of_batch")) => Truncation::KeepEndOfBatch,
+            ("keep_end", _) => Truncation::KeepEnd,
+            (other, _) => {
+                self.refuse(&format!("`truncation_mode` is {other:?}, which TRL refuses"), place);
+                Truncation::KeepStart
+            }
+        }
+    }
+
+    fn losses(&mut self) -> Vec<(LossKind, f64)> {
+        let Some(held) = self.held("loss_type") else { return vec![(LossKind::Sigmoid, 1.0)] };
+        let words: Option<Vec<String>> = match &held.value {
+            Told::List(items) => items.iter().map(word).collect(),
+            other => word(other).map(|word| vec![word]),
+        };
+        let Some(words) = words else {
+            self.refuse("`loss_type` cannot be told", held.origin);
+            return vec![(LossKind::Sigmoid, 1.0)];
+        };
+        let weights = self.weights(words.len());
+        let mut losses = Vec::new();
+        for (word, weight) in words.iter().zip(weights) {
+            match names::loss(word) {
+                Some(kind) => losses.push((kind, weight)),
+                None => self.refuse(&format!("`loss_type` {word:?} is not implemented here"), held.origin),
+            }
+        }
+        losses
+    }
+
+    fn weights(&mut self, count: usize) -> Vec<f64> {
+        let Some(held) = self.held("loss_weights").filter(|held| !held.value.is_none()) else {
+            return vec![1.0; count];
+        };
+        let Told::List(items) = &held.value else {
+            self.refuse("`loss_weights` cannot be told", held.origin);
+            return vec![1.0; count];
+        };
+        let weights: Vec<f64> = items.iter().filter_map(|item| number(item).ok().flatten()).collect();
+        if weights.len() != count {
+            self.refuse(&format!("`loss_weights` has {} known weights for {count} losses", weights.len()), held.origin);
+        }
+        weights
+    }
+
+    fn divergence(&mut self) -> Divergence {
+        let (name, place) = self.word("f_divergence_type", "reverse_kl");
+        // Members of an enumeration of older releases are written in capitals.
+        match name.to_ascii_lowercase().as_str() {
+            "reverse_kl" => Divergence::ReverseKl,
+            "forward_kl" => Divergence::ForwardKl,
+            "js_divergence" => Divergence::JensenShannon,
+            "alpha_divergence" => Divergence::Alpha(self.number("f_alpha_divergence_coef").unwrap_or(1.0)),
+            _ => {
+                self.refuse(&format!("`f_divergence_type` {name:?} is not implemented here"), place);
+                Divergence::ReverseKl
+            }
+        }
+    }
+
+    /// Against what the policy is compared once the fix is made, and whether there is something to fix.
+    fn reference(&mut self, has_adapter: bool) -> (Reference, bool) {
+        let passed = self.trainer.argument("ref_model").filter(|held| !held.value.is_none());
+        let reference = if !has_adapter {
+            self.note_another_reference(passed.as_ref());
+            Reference::Copy
+        } else if self.comes_with_adapter && self.copies_adapter() {
+            Reference::CopiedAdapter
+        } else {
+            Reference::AdapterOff
+        };
+        let reference = if self.truth("sync_ref_model") && !has_adapter {
+            Reference::Synced {
+                alpha: self.number("ref_model_mixup_alpha").unwrap_or(0.6),
+                steps: self.whole("ref_model_sync_steps").unwrap_or(512),
+            }
+        } else if self.truth("precompute_ref_log_probs") {
+            Reference::Precomputed(Box::new(reference))
+        } else {
+            reference
+        };
+        (reference, passed.is_some() && has_adapter)
+    }
+
+    /// A reference from elsewhere is not at hand; the model itself stands in.
+    fn note_another_reference(&mut self, passed: Option<&Held>) {
+        let Some(passed) = passed else { return };
+        let (model, reference) = (self.model(), self.loaded(passed));
+        if let Some(reference) = reference.filter(|reference| Some(reference) != model.as_ref()) {
+            let message = format!("`ref_model` is {reference}; here the reference is a copy of the model");
+            self.note(message, passed.origin);
+        }
+    }
+
+    /// Whether the release in effect compares an adapter that is there already with a copy of it.
+    fn copies_adapter(&self) -> bool {
+        let Some(entry) = self.knowledge.curated().adapter_reference(self.trainer.callee()) else { return false };
+        let package = self.knowledge.package(&entry.package);
+        package.is_some_and(|package| package.releases_in(&entry.copied_adapter).contains(self.run.release))
+    }
+
+    fn lora(&mut self) -> Option<LoraSpec> {
+        let adapter = self.adapter.clone();
+        let from_model = self.is_from_model_config;
+        let Some(adapter) = adapter else {
+            return None;
+        };
+        if !from_model && !adapter.callee().ends_with("LoraConfig") {
+            self.refuse(&format!("only LoRA is trained here, no `{}`", adapter.callee()), Some(adapter.span()));
+            return None;
+        }
+        let get = |name: &str| adapter.get(names::adapter_field(name, from_model));
+        let [rank, alpha, dropout] = ["r", "lora_alpha", "lora_dropout"].map(|name| {
+            let held = get(name);
+            let known = held.as_ref().and_then(|held| number(&held.value).ok()).flatten();
+            known.unwrap_or_else(|| {
+                self.refuse(&format!("`{name}` cannot be told"), held.and_then(|held| held.origin));
+                0.0
+            })
+        });
+        let targets = self.targets(get("target_modules"));
+        let is_true =
+            |name: &str| matches!(get(name).map(|held| held.value), Some(Told::Const(constant)) if constant.truthy());
+        let bias = match get("bias").and_then(|held| word(&held.value)).as_deref() {
+            Some("all") => BiasTraining::All,
+            Some("lora_only") => BiasTraining::LoraOnly,
+            _ => BiasTraining::None,
+        };
+        let modules_to_save = get("modules_to_save").map_or_else(Vec::new, |held| words(&held.value));
+        let (rslora, dora) = (is_true("use_rslora"), is_true("use_dora"));
+        let dropout = if self.truth("disable_dropout") { 0.0 } else { dropout };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is a small number")]
+        let rank = rank.max(1.0) as usize;
+        Some(LoraSpec { rank, alpha, dropout, targets, rslora, dora, modules_to_save, bias })
+    }
+
+    fn targets(&mut self, held: Option<Held>) -> Targets {
+        let Some(held) = held else { return Targets::Default };
+        match &held.value {
+            Told::Const(Const::None) => Targets::Default,
+            Told::Const(Const::Str(text)) if &**text == "all-linear" => Targets::AllLinear,
+            Told::Const(Const::Str(text)) => Targets::Regex(text.to_string()),
+            Told::List(items) if items.iter().all(|item| word(item).is_some()) => {
+                let mut names: Vec<String> = items.iter().filter_map(word).collect();
+                // One word in a list is how command lines write it.
+                if names == ["all-linear"] { Targets::AllLinear } else { Targets::Names(std::mem::take(&mut names)) }
+            }
+            _ => {
+                self.refuse("`target_modules` cannot be told", held.origin);
+                Targets::Default
+            }
+        }
+    }
+
+    fn precision(&mut self) {
+        for name in ["bf16", "fp16"] {
+            let Some(held) = self.held(name) else { continue };
+            if matches!(&held.value, Told::Const(constant) if constant.truthy()) {
+                self.note(format!("`{name}` is set; here everything is computed in 32 bits"), held.origin);
+            }
+        }
+        let Some(adapter) = self.adapter.clone() else { return };
+        for name in ["load_in_4bit", "load_in_8bit"] {
+            let held =
+                adapter.get(name).filter(|held| matches!(&held.value, Told::Const(constant) if constant.truthy()));
+            if let Some(held) = held {
+                self.note(format!("`{name}` is set; here the base model is not quantised"), held.origin);
+            }
+        }
+    }
+
+    fn optimizer(&mut self) -> OptimizerSpec {
+        let (name, place) = self.word("optim", "adamw_torch");
+        if !names::is_adamw(&name) {
+            self.refuse(&format!("`optim` {name:?} is not implemented here, only torch's AdamW"), place);
+        }
+        let usual = RunSpec::default().optimizer;
+        OptimizerSpec {
+            learning_rate: self.number("learning_rate").unwrap_or(usual.learning_rate),
+            beta1: self.number("adam_beta1").unwrap_or(usual.beta1),
+            beta2: self.number("adam_beta2").unwrap_or(usual.beta2),
+            epsilon: self.number("adam_epsilon").unwrap_or(usual.epsilon),
+            weight_decay: self.number("weight_decay").unwrap_or(usual.weight_decay),
+            // Transformers clips nothing where it is not positive.
+            max_grad_norm: self.number("max_grad_norm").unwrap_or(0.0),
+            schedule: self.schedule(),
+            warmup_steps: 0,
+        }
+    }
+
+    fn schedule(&mut self) -> Schedule {
+        let (name, place) = self.word("lr_scheduler_type", "linear");
+        let more = self.held("lr_scheduler_kwargs");
+        let arguments = more.as_ref().map_or(Some(Vec::new()), |held| numbers(&held.value));
+        let Some(arguments) = arguments else {
+            self.refuse("`lr_scheduler_kwargs` cannot be told", more.and_then(|held| held.origin));
+            return Schedule::Linear;
+        };
+        let rate = self.number("learning_rate").unwrap_or(RunSpec::default().optimizer.learning_rate);
+        names::schedule(&name.to_ascii_lowercase(), &arguments, rate).unwrap_or_else(|| {
+            self.refuse(&format!("`lr_scheduler_type` {name:?} is not implemented here"), place);
+            Schedule::Linear
+        })
+    }
+
+    fn is_shuffled(&mut self) -> bool {
+        let (strategy, place) = self.word("train_sampling_strategy", "random");
+        if strategy == "group_by_length" {
+            self.refuse("`train_sampling_strategy` \"group_by_length\" is not implemented here", place);
+        }
+        strategy != "sequential"
+    }
+
+    /// The name or path of the model that is trained.
+    fn model(&self) -> Option<String> {
+        self.loaded(&self.trainer.argument("model")?)
+    }
+
+    /// The name or path of a model, or what it is loaded from; an adapter's is that of its base.
+    fn loaded(&self, held: &Held) -> Option<String> {
+        if let Some(name) = word(&held.value).filter(|_| matches!(held.value, Told::Const(_))) {
+            return Some(name);
+        }
+        let loaded = self.run.options(&held.value)?;
+        let path = loaded.first().or_else(|| loaded.any_argument("pretrained_model_name_or_path"))?;
+        if self.makes_adapter_model(&loaded) {
+            return self.loaded(&path);
+        }
+        word(&path.value)
+    }
+
+    /// What is set and neither implemented nor without influence is refused, unless it is the default anyway.
+    fn refuse_the_rest(&mut self) {
+        let all = [self.config.clone(), Some(self.trainer.clone()), self.adapter.clone()];
+        let kinds = [Weight::of_config, Weight::of_trainer, Weight::of_adapter];
+        for (options, weigh) in all.into_iter().zip(kinds) {
+            let Some(options) = options else { continue };
+            for name in options.names_set() {
+                if weigh(&name) != Weight::Decides {
+                    continue;
+                }
+                let Some(held) = options.get(&name) else { continue };
+                let is_default = options.default(&name).is_some_and(|default| default.is_same(&held.value));
+                if !is_default && !held.value.is_none() {
+                    self.refuse(&format!("`{name}` is not implemented here"), held.origin);
+                }
+            }
+        }
+    }
+}
+
+/// A number, `None` where it is `None`; an error where it cannot be told.
+fn number(told: &Told) -> Result<Option<f64>, ()> {
+    match told {
+        Told::Const(Const::None) => Ok(None),
+        Told::Const(Const::Str(text)) => text.trim().parse().map(Some).map_err(|_| ()),
+        Told::Const(constant) => constant.number().map(Some).ok_or(()),
+        _ => Err(()),
+    }
+}
+
+/// A word: text, or the member of an enumeration by its last name.
+fn word(told: &Told) -> Option<String> {
+    match told {
+        Told::Const(Const::Str(text)) => Some(text.to_string()),
+        Told::Name(name) => name.rsplit('.').next().map(str::to_ascii_lowercase),
+        _ => None,
+    }
+}
+
+fn words(told: &Told) -> Vec<String> {
+    match told {
+        Told::List(items) => items.iter().filter_map(word).collect(),
+        other => word(other).into_iter().collect(),
+    }
+}
+
+/// The entries of a dictionary of numbers; `None` where they cannot be told.
+fn numbers(told: &Told) -> Option<Vec<(String, f64)>> {
+    match told {
+        Told::Const(Const::None) => Some(Vec::new()),
+        Told::Dict(entries) => {
+            let entry = |(key, value): &(Const, Told)| match key {
+                Const::Str(key) => Some((key.to_string(), number(value).ok().flatten()?)),
+                _ => None,
+            };
+            entries.iter().map(entry).collect()
+        }
+        _ => None,
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seeds are whole numbers")]
+fn seed(number: f64) -> u64 {
+    number.max(0.0) as u64
+}
+
+fn shown(told: &Told) -> String {
+    match told {
+        Told::Const(constant) => constant.to_string(),
+        Told::Name(name) => name.to_string(),
+        _ => String::from("what the release computes"),
+    }
+}

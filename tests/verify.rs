@@ -1,0 +1,217 @@
+//! `dpo-lint verify` as a user meets it. What it computes is held to TRL's own losses, in `fixtures/runner/golden`.
+
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn run(folder: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::cargo_bin("dpo-lint").expect("the program");
+    command.env("DPO_LINT_CACHE", folder.join("no-such-cache"));
+    let output = command.current_dir(folder).args(args).output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    Ran { code: output.status.code().expect("no signal"), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+#[cfg(not(feature = "runner"))]
+#[test]
+fn a_build_without_training_says_how_to_get_one() {
+    let ran = run(&fixtures().join("projects/medicalgpt"), &["verify", "."]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("--features runner"), "{}", ran.err);
+}
+
+#[cfg(feature = "runner")]
+mod with_training {
+    use serde_json::Value;
+
+    use super::*;
+
+    const SCRIPT: &str = "\
+from peft import LoraConfig
+from transformers import AutoModelForCausalLM, set_seed
+from trl import DPOConfig, DPOTrainer
+
+set_seed(42)
+args = DPOConfig(
+    output_dir=\"out\", per_device_train_batch_size=3, max_steps=20, learning_rate=5e-3, lr_scheduler_type=\"cosine\",
+    warmup_steps=4, beta=0.1, bf16=False, seed=42, truncation_mode=\"keep_start\", max_length=512, MORE
+)
+peft_config = LoraConfig(r=4, lora_alpha=8, target_modules=[\"q_proj\", \"v_proj\", \"down_proj\"], task_type=\"CAUSAL_LM\")
+model = AutoModelForCausalLM.from_pretrained(\"model\")
+trainer = DPOTrainer(model=model, REFERENCE args=args, train_dataset=load(), peft_config=peft_config)
+trainer.train()
+";
+
+    /// A project with the script of the goldens, for some releases.
+    fn project(pins: &str, more: &str, reference: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join(".git")).expect("a folder");
+        let script = SCRIPT.replace("MORE", more).replace("REFERENCE", reference);
+        std::fs::write(folder.path().join("train.py"), script).expect("a file");
+        std::fs::write(folder.path().join("requirements.txt"), pins).expect("a file");
+        folder
+    }
+
+    fn json(ran: &Ran) -> Value {
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}{}", ran.out, ran.err))
+    }
+
+    #[test]
+    fn the_project_of_the_readme_trains() {
+        let ran = run(&fixtures().join("projects/medicalgpt"), &["verify", ".", "--steps", "4"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        for words in [
+            "trains with trl 0.7.11, started by run_dpo.sh:1",
+            "reference  the model with its adapter off",
+            "ok   frozen weights are bit-identical (0)",
+            "It trains: everything holds",
+        ] {
+            assert!(ran.out.contains(words), "{words}: {}", ran.out);
+        }
+        assert_eq!(ran.err, "");
+    }
+
+    #[test]
+    fn the_run_before_the_fix_has_the_same_losses_and_a_second_model() {
+        let arguments = ["verify", ".", "--steps", "3", "--before-fix", "--format", "json"];
+        let report = json(&run(&fixtures().join("projects/medicalgpt"), &arguments));
+        let schema: Value = serde_json::from_str(include_str!("../schemas/verify.schema.json")).expect("JSON");
+        let validator = jsonschema::validator_for(&schema).expect("a schema");
+        let mistakes: Vec<String> = validator.iter_errors(&report).map(|error| error.to_string()).collect();
+        assert_eq!(mistakes, [] as [String; 0]);
+        let before = &report["before_fix"];
+        assert_eq!(before["findings"][0]["rule"], "ref-model-with-peft-config");
+        assert_eq!(before["second_model_bytes"], report["model"]["parameters"].as_u64().expect("a number") * 4);
+        assert_eq!(before["log"], report["log"]);
+        assert_eq!(before["log"].as_array().map(Vec::len), Some(3));
+    }
+
+    /// From a project, a model and a file of pairs to the very losses of TRL.
+    #[test]
+    fn losses_are_those_of_the_release_in_effect() {
+        let releases = [
+            ("0.11.4", "4.45.2", "0.13.2", "remove_unused_columns=False, max_prompt_length=256"),
+            ("0.24.0", "4.57.1", "0.17.1", "max_prompt_length=256"),
+            ("0.29.1", "5.3.0", "0.18.1", ""),
+            ("1.16.0", "5.20.0", "0.21.2", ""),
+        ];
+        let runner = fixtures().join("runner");
+        let (model, data) =
+            (runner.join("model").display().to_string(), runner.join("plain.jsonl").display().to_string());
+        for (trl, transformers, peft, more) in releases {
+            let pins = format!("trl=={trl}\ntransformers=={transformers}\npeft=={peft}\n");
+            let folder = project(&pins, more, "");
+            let arguments = ["verify", ".", "--model", &model, "--data", &data, "--steps", "20", "--format", "json"];
+            let report = json(&run(folder.path(), &arguments));
+            let golden = std::fs::read_to_string(runner.join(format!("golden/trl-{trl}.json"))).expect("a file");
+            let golden: Value = serde_json::from_str(&golden).expect("JSON");
+            let expected = golden["training"]["long"]["losses"].as_array().expect("a list").clone();
+            let found = report["log"].as_array().expect("a list");
+            assert_eq!(found.len(), 20);
+            for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let (found, expected) = (found["loss"].as_f64(), expected.as_f64());
+                let (found, expected) = (found.expect("a number"), expected.expect("a number"));
+                assert!((found - expected).abs() <= 1e-5, "trl {trl}, step {at}: {found}, not {expected}");
+            }
+            assert_eq!(report["holds"], true, "{report}");
+        }
+    }
+
+    /// The rank stands in the argument file, and reaches the adapter by way of `get_peft_config`.
+    #[test]
+    fn settings_come_from_the_file_that_is_named() {
+        let file = "recipes/tiny-chat/dpo/config_qlora.yaml";
+        let arguments = ["verify", file, "--steps", "2", "--format", "json"];
+        let report = json(&run(&fixtures().join("projects/handbook"), &arguments));
+        assert!(report["start"].as_str().expect("a place").starts_with(file), "{report}");
+        assert_eq!((&report["beta"], &report["model"]["trained"]), (&Value::from(0.01), &Value::from(7168)));
+        let notes = report["notes"].to_string();
+        assert!(notes.contains("config_qlora.yaml:7: `load_in_4bit` is set"), "{notes}");
+    }
+
+    /// From 0.29.0 on an adapter that is there before is compared with a copy of it, before with the model without it.
+    #[test]
+    fn a_model_may_come_with_its_adapter() {
+        for (trl, words) in
+            [("0.24.0", "the model with its adapter off"), ("1.16.0", "a copy of the adapter as it was")]
+        {
+            let folder = project(&format!("trl=={trl}\npeft==0.18.1\n"), "", "");
+            let path = folder.path().join("train.py");
+            let script = std::fs::read_to_string(&path).expect("a file");
+            let script = script.replace("import LoraConfig", "import LoraConfig, get_peft_model");
+            let script = script
+                .replace("trainer = DPOTrainer(", "model = get_peft_model(model, peft_config)\ntrainer = DPOTrainer(");
+            std::fs::write(&path, script.replace(", peft_config=peft_config", "")).expect("a file");
+            let report = json(&run(folder.path(), &["verify", ".", "--steps", "2", "--format", "json"]));
+            assert_eq!(report["reference"], words, "{report}");
+            assert_eq!(report["holds"], true, "{report}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_trained_is_refused_with_its_place() {
+        let folder = project("trl==0.24.0\n", "optim=\"adafactor\", neftune_noise_alpha=5", "");
+        let ran = run(folder.path(), &["verify", "."]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        for words in
+            ["train.py:8: `optim` \"adafactor\" is not implemented", "train.py:8: `neftune_noise_alpha` is not"]
+        {
+            assert!(ran.err.contains(words), "{words}: {}", ran.err);
+        }
+    }
+
+    #[test]
+    fn what_was_made_is_kept() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let ran = run(folder.path(), &["verify", ".", "--steps", "3", "--save", "kept"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let kept = folder.path().join("kept");
+        let metrics = std::fs::read_to_string(kept.join("metrics.jsonl")).expect("a file");
+        let lines: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(lines.len(), 3);
+        for name in ["loss", "grad_norm", "rewards/margins", "logps/chosen", "epoch"] {
+            assert!(lines[0][name].is_number(), "{name}: {metrics}");
+        }
+        assert!(std::fs::read(kept.join("loss.png")).expect("a file").starts_with(b"\x89PNG"));
+        assert!(std::fs::read_to_string(kept.join("loss.svg")).expect("a file").contains("<svg"));
+        assert!(kept.join("adapter_model.safetensors").is_file() && kept.join("adapter_config.json").is_file());
+    }
+
+    #[test]
+    fn missing_and_broken_files_are_named() {
+        let folder = project("trl==1.16.0\n", "", "");
+        std::fs::create_dir(folder.path().join("empty")).expect("a folder");
+        std::fs::write(folder.path().join("bad.jsonl"), "{\"chosen\": \"a\"}\n").expect("a file");
+        for (arguments, words) in [
+            (["--data", "none.jsonl"], "cannot read none.jsonl"),
+            (["--data", "bad.jsonl"], "bad.jsonl:1: has no `rejected`"),
+            (["--model", "empty"], "empty has no tokenizer.json"),
+            (["--device", "cuda"], "GPU"),
+        ] {
+            let ran = run(folder.path(), &["verify", ".", arguments[0], arguments[1]]);
+            assert_eq!(ran.code, 2, "{arguments:?}");
+            assert!(ran.err.contains(words), "{arguments:?}: {}", ran.err);
+        }
+        let nothing = tempfile::tempdir().expect("a folder");
+        assert_eq!(run(nothing.path(), &["verify", "."]).code, 2);
+    }
+
+    #[test]
+    fn a_check_fixes_and_then_trains() {
+        let folder = project("trl==0.11.4\npeft==0.13.2\n", "", "ref_model=model,");
+        let ran = run(folder.path(), &["check", "--fix", "--unsafe-fixes", "--verify", "."]);
+        let script = std::fs::read_to_string(folder.path().join("train.py")).expect("a file");
+        assert!(!script.contains("ref_model=model,"), "{script}");
+        assert!(ran.out.contains("It trains: everything holds"), "{}{}", ran.out, ran.err);
+    }
+}
