@@ -167,21 +167,33 @@ fn write_tensors<'a, T: Real>(path: &Path, slots: impl Iterator<Item = (String, 
     write(path, &bytes)
 }
 
+/// The paths of all modules with an adapter.
+fn adapted<T: Real>(model: &Model<T>) -> Vec<String> {
+    let mut copy = model.clone();
+    let with = copy.linears_mut().into_iter().filter(|ids| ids.adapter.is_some());
+    with.map(|ids| ids.path.clone()).collect()
+}
+
+/// The name of a tensor in the files of PEFT, which wraps modules that have an adapter.
+fn peft_name<T>(adapted: &[String], slot: &Slot<T>) -> String {
+    match slot.name.strip_suffix(".bias") {
+        Some(path) if adapted.iter().any(|other| other == path) => format!("{PREFIX}{path}.base_layer.bias"),
+        _ => format!("{PREFIX}{}", slot.name),
+    }
+}
+
 /// Writes the adapter: `adapter_model.safetensors` and `adapter_config.json`. `base` is what the configuration names as the
 /// model that it belongs to.
 pub fn save<T: Real>(model: &Model<T>, spec: &LoraSpec, base: &str, folder: &Path) -> Result<(), RunError> {
     std::fs::create_dir_all(folder).map_err(|source| RunError::Write { path: folder.to_owned(), source })?;
     let trained = model.weights.slots().iter().filter(|slot| slot.trainable);
-    let named = trained.map(|slot| (format!("{PREFIX}{}", slot.name), slot));
+    let adapted = adapted(model);
+    let named = trained.map(|slot| (peft_name(&adapted, slot), slot));
     write_tensors(&folder.join("adapter_model.safetensors"), named)?;
     let targets = match &spec.targets {
         Targets::Names(names) => json!(names),
         Targets::Regex(pattern) => json!(pattern),
-        Targets::AllLinear | Targets::Default => {
-            let mut copy = model.clone();
-            let with = copy.linears_mut().into_iter().filter(|ids| ids.adapter.is_some());
-            json!(with.map(|ids| ids.path.clone()).collect::<Vec<_>>())
-        }
+        Targets::AllLinear | Targets::Default => json!(adapted),
     };
     let bias = match spec.bias {
         BiasTraining::None => "none",
@@ -269,8 +281,9 @@ pub fn load<T: Real>(model: &mut Model<T>, folder: &Path) -> Result<LoraSpec, Ru
     let path = folder.join("adapter_model.safetensors");
     let mut file = TensorFile::open(&path)?;
     let mut left = file.names();
+    let adapted = adapted(model);
     for slot in model.weights.slots_mut().iter_mut().filter(|slot| slot.trainable) {
-        let name = format!("{PREFIX}{}", slot.name);
+        let name = peft_name(&adapted, slot);
         let (shape, _) = file_form(slot);
         if file.shape(&name).is_some_and(|found| found != shape) {
             return Err(RunError::content(&path, format!("tensor `{name}`"), format!("is not of the sizes {shape:?}")));

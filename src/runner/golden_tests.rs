@@ -8,7 +8,7 @@ use super::{
     BiasTraining, Checker, LoraSpec, LossKind, Model, OptimizerSpec, Pair, Reference, RunSpec, Schedule, Targets,
     Trainer,
 };
-use super::{Divergence, checks::closed_form};
+use super::{Divergence, adapter, checks::closed_form};
 
 /// How far a loss may be off. Two computations of PyTorch with 32 bits are as far apart.
 const LOSS: f64 = 1e-5;
@@ -263,4 +263,42 @@ fn a_run_that_is_not_one_is_found_out() {
             "the loss of a fixed batch falls",
         ]
     );
+}
+
+/// The tokens that `tests/golden/peft_files.py` asks for.
+const TOKENS: [u32; 7] = [5, 17, 3, 88, 41, 9, 60];
+
+#[test]
+fn an_adapter_of_peft_loads() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/peft");
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("logits.json")).expect("a file")).expect("JSON");
+    let mut model = Model::<f32>::random(&expected["config"], 1).expect("a model");
+    let base = model.logits(&TOKENS, true).expect("logits");
+    let spec = adapter::load(&mut model, &folder).expect("an adapter");
+    assert!(spec.dora && spec.rslora && spec.bias == BiasTraining::LoraOnly, "{spec:?}");
+    let found = model.logits(&TOKENS, true).expect("logits");
+    let rows: Vec<Vec<f64>> = serde_json::from_value(expected["logits"].clone()).expect("numbers");
+    let apart = found.data().iter().zip(rows.iter().flatten()).map(|(a, b)| (f64::from(*a) - b).abs());
+    let worst = apart.fold(0.0, f64::max);
+    assert!(worst < 1e-5, "{worst}");
+    assert_ne!(found.data(), base.data());
+}
+
+/// Written for PEFT to load; `tests/golden/peft_files.py check` says how far its logits are from these.
+#[test]
+#[ignore = "writes files for a test in Python"]
+fn adapters_for_peft() {
+    let folder = PathBuf::from(std::env::var_os("PEFT_FOLDER").expect("a folder"));
+    for name in ["llama-lora", "llama3-saved", "qwen3-dora", "gemma2-lora", "phi3-lora", "gpt2-lora", "gpt2-dora"] {
+        let golden = read(name);
+        let mut trainer = trainer(&golden, &spec(&golden));
+        for batch in batches(&golden) {
+            trainer.step(&[batch]).expect("a step");
+        }
+        trainer.save("model", &folder.join(name)).expect("a saved adapter");
+        let logits = trainer.model().logits(&TOKENS, true).expect("logits");
+        let rows: Vec<&[f32]> = (0..logits.rows()).map(|row| logits.row(row)).collect();
+        std::fs::write(folder.join(name).join("logits.json"), json!(rows).to_string()).expect("a file");
+    }
 }

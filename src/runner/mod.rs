@@ -18,6 +18,8 @@ pub mod model;
 mod optimizer;
 pub mod rng;
 mod schedule;
+#[cfg(test)]
+mod schedule_tests;
 pub mod session;
 
 mod spec;

@@ -6,6 +6,8 @@ pub mod files;
 #[cfg(test)]
 mod gradient_tests;
 mod layer;
+#[cfg(test)]
+mod load_tests;
 pub mod pack;
 mod pass;
 pub mod weights;

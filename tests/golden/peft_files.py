@@ -1,0 +1,57 @@
+"""Adapters over the border: `write` saves one by PEFT for the tests to load, `check` loads those that the tests saved.
+
+Usage: python peft_files.py write FOLDER
+       PEFT_FOLDER=FOLDER cargo test --features runner --lib adapters_for_peft -- --ignored; python peft_files.py check FOLDER
+"""
+
+import glob
+import json
+import os
+import sys
+import tempfile
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+
+from train import CASES, LINEAR, config, model_of
+
+TOKENS = [5, 17, 3, 88, 41, 9, 60]
+
+
+def logits(model):
+    model.eval()
+    with torch.no_grad():
+        return model(torch.tensor([TOKENS])).logits[0].tolist()
+
+
+def write(folder):
+    with tempfile.TemporaryDirectory() as base:
+        model = model_of(config("qwen2"), 1, base)
+        settings = LoraConfig(
+            task_type="CAUSAL_LM", r=2, lora_alpha=3, use_rslora=True, use_dora=True, bias="lora_only", target_modules=LINEAR[2:5], modules_to_save=["lm_head"]
+        )
+        model = get_peft_model(model, settings)
+        torch.manual_seed(4)
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.data += 0.05 * torch.randn_like(parameter)
+        model.save_pretrained(folder)
+        os.remove(folder + "/README.md")
+        with open(folder + "/logits.json", "w") as file:
+            json.dump(dict(tokens=TOKENS, config=config("qwen2"), logits=logits(model)), file, separators=(",", ":"))
+
+
+def check(folder):
+    for path in sorted(glob.glob(folder + "/*/logits.json")):
+        name = os.path.basename(os.path.dirname(path))
+        expected = torch.tensor(json.load(open(path)))
+        with tempfile.TemporaryDirectory() as base:
+            model = model_of(CASES[name]["config"], 1, base)
+            model = PeftModel.from_pretrained(model, os.path.dirname(path))
+            with torch.no_grad():
+                found = model(torch.tensor([TOKENS])).logits[0]
+        print(name, "largest difference", (found - expected).abs().max().item())
+
+
+if __name__ == "__main__":
+    dict(write=write, check=check)[sys.argv[1]](sys.argv[2])
