@@ -82,6 +82,7 @@ fn main() {
     let mut later = times[1..].to_vec();
     later.sort_by(f64::total_cmp);
     let middle = later[later.len() / 2];
+    #[expect(clippy::cast_precision_loss, reason = "a few steps")]
     let cpu = (worked() - after_first) / later.len() as f64;
     println!(
         "runner {middle:.3} s a step ({cpu:.3} s of both cores), fastest {:.3}, {:.0} MB, losses {worst:.1e} from TRL's",

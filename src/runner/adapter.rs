@@ -263,7 +263,7 @@ pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
         Some(_) => return Err(wrong("bias", "is neither none, all nor lora_only")),
     };
     Ok(LoraSpec {
-        rank: number("r")? as usize,
+        rank: raw["r"].as_u64().ok_or_else(|| wrong("r", "is missing or no whole number"))? as usize,
         alpha: number("lora_alpha")?,
         dropout: 0.0,
         targets,

@@ -3,6 +3,8 @@
 //! It gets a [`RunSpec`] and files, and gives a report. It never reads a configuration of the user's: what is set and where
 //! is the linter's business.
 
+#![allow(clippy::doc_markdown, clippy::similar_names, reason = "LoRA, DoRA and TRL are names, and so are q, k and v")]
+#![allow(clippy::inline_always, reason = "only what is inlined is compiled for the vector instructions of the machine")]
 #![expect(clippy::cast_precision_loss, reason = "counts of tokens and steps are far below what a float holds exactly")]
 
 pub mod adapter;

@@ -14,6 +14,7 @@ fn factors_are_those_of_transformers() {
     }
 }
 
+#[expect(clippy::unreadable_literal, reason = "as Python printed them")]
 /// Of steps 0, 2, 4, 9, 13 and 19.
 const EXPECTED: [(Schedule, [f64; 6]); 9] = [
     (Schedule::Linear, [0.0, 0.5, 1.0, 0.6875, 0.4375, 0.0625]),

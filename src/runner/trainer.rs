@@ -4,9 +4,13 @@ use std::path::Path;
 
 use super::adapter;
 use super::error::RunError;
-use super::kernels::{Mat, Real};
+#[cfg(test)]
+use super::kernels::Mat;
+use super::kernels::Real;
 use super::loss::{Answer, Losses, Outcome};
-use super::model::weights::{Gradients, SlotId, Weights};
+#[cfg(test)]
+use super::model::weights::SlotId;
+use super::model::weights::{Gradients, Weights};
 use super::model::{Model, Pack, Pass, Request, Scores, Tape};
 use super::optimizer::{AdamW, clip};
 use super::schedule;
@@ -53,6 +57,9 @@ pub struct Trainer<T = f32> {
     /// For each tensor whether it had a gradient other than 0, and whether all were finite.
     pub(super) seen: Vec<Seen>,
 }
+
+/// The answers of a batch by both models, and the way back.
+type Scored<T> = (Vec<[Answer; 2]>, Option<Tape<T>>);
 
 /// What is known of a tensor's gradients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,7 +198,9 @@ impl<T: Real> Trainer<T> {
     }
 
     /// The gradients of a batch, without using them; for tests.
-    pub fn gradients(&mut self, batch: &[Pair]) -> Result<(f64, Vec<(SlotId, Option<Mat<T>>)>), RunError> {
+    #[cfg(test)]
+    #[expect(clippy::type_complexity, reason = "for one test")]
+    pub(super) fn gradients(&self, batch: &[Pair]) -> Result<Vec<(SlotId, Option<Mat<T>>)>, RunError> {
         let pack = Pack::new(batch);
         let mut sums = Gradients::none(self.model.weights.slots().len());
         let (pairs, tape) = self.score(&pack, true)?;
@@ -199,7 +208,7 @@ impl<T: Real> Trainer<T> {
         let of_tokens = token_gradients(&pack, &outcome, 1.0);
         self.policy().backward(&pack, tape.expect("asked for"), &of_tokens, &mut sums);
         let trained = self.model.weights.trained().map(|id| (id, sums.get(id).cloned())).collect();
-        Ok((outcome.loss, trained))
+        Ok(trained)
     }
 
     /// Writes the adapter, or the whole model where all of it is trained. `base` is the name of the model it belongs to.
@@ -223,7 +232,7 @@ impl<T: Real> Trainer<T> {
     }
 
     /// Both models' log-probabilities of every answer.
-    pub(super) fn score(&self, pack: &Pack, tape: bool) -> Result<(Vec<[Answer; 2]>, Option<Tape<T>>), RunError> {
+    pub(super) fn score(&self, pack: &Pack, tape: bool) -> Result<Scored<T>, RunError> {
         if let Compared::Other(model) = &self.reference {
             model.check(pack)?;
         }

@@ -99,8 +99,8 @@ impl Attention {
         let mut out = Mat::zeros(x.q.rows(), x.q.cols());
         let mut sums = Mat::zeros(x.q.rows(), self.heads);
         for piece in &pieces {
-            self.spread(&groups[piece.group], piece.head, self.shared() * self.width, &piece.q, &mut out);
-            self.spread(&groups[piece.group], piece.head, self.shared(), &piece.sums, &mut sums);
+            spread(&groups[piece.group], piece.head, self.shared() * self.width, &piece.q, &mut out);
+            spread(&groups[piece.group], piece.head, self.shared(), &piece.sums, &mut sums);
         }
         (out, sums)
     }
@@ -120,9 +120,9 @@ impl Attention {
         let mut v = Mat::zeros(x.v.rows(), x.v.cols());
         for piece in &pieces {
             let group = &groups[piece.group];
-            self.spread(group, piece.head, self.shared() * self.width, &piece.q, &mut q);
-            self.spread(group, piece.head, self.width, &piece.k, &mut k);
-            self.spread(group, piece.head, self.width, &piece.v, &mut v);
+            spread(group, piece.head, self.shared() * self.width, &piece.q, &mut q);
+            spread(group, piece.head, self.width, &piece.k, &mut k);
+            spread(group, piece.head, self.width, &piece.v, &mut v);
         }
         [q, k, v]
     }
@@ -131,15 +131,6 @@ impl Attention {
         let tasks: Vec<(usize, usize)> =
             (0..groups.len()).flat_map(|group| (0..self.kv_heads).map(move |head| (group, head))).collect();
         tasks.into_par_iter().with_max_len(1).map(|(group, head)| work(group, head)).collect()
-    }
-
-    /// Writes the columns of a head of keys.
-    fn spread<T: Real>(&self, group: &Group, head: usize, width: usize, from: &[T], to: &mut Mat<T>) {
-        let cols = to.cols();
-        let rows = to.data_mut()[group.start * cols..].chunks_mut(cols);
-        for (row, from) in rows.zip(from.chunks_exact(width)) {
-            row[head * width..][..width].copy_from_slice(from);
-        }
     }
 
     fn forward_piece<T: Real>(&self, group: &Group, at: usize, head: usize, x: Inputs<'_, T>) -> Piece<T> {
@@ -241,6 +232,15 @@ impl Attention {
                 }
             }
         }
+    }
+}
+
+/// Writes the columns of a head of keys.
+fn spread<T: Real>(group: &Group, head: usize, width: usize, from: &[T], to: &mut Mat<T>) {
+    let cols = to.cols();
+    let rows = to.data_mut()[group.start * cols..].chunks_mut(cols);
+    for (row, from) in rows.zip(from.chunks_exact(width)) {
+        row[head * width..][..width].copy_from_slice(from);
     }
 }
 

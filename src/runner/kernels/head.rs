@@ -46,7 +46,7 @@ impl<T: Real> Head<'_, T> {
             let rows = TILE.min(x.rows() - start);
             let mut logits = product(x.view().rows(start, rows), self.weight.t());
             let found: Vec<(T, T)> =
-                self.each_row(&mut logits, &targets[start..start + rows], |row, target| self.row(row, target, want));
+                each_row(&mut logits, &targets[start..start + rows], |row, target| self.row(row, target, want));
             for (log_prob, squares) in found {
                 scored.log_probs.push(log_prob);
                 scored.squares.push(squares);
@@ -68,9 +68,9 @@ impl<T: Real> Head<'_, T> {
             let mut logits = product(x.view().rows(start, rows), self.weight.t());
             let each: Vec<(u32, T)> =
                 targets[start..start + rows].iter().copied().zip(gradients[start..].iter().copied()).collect();
-            self.each_row(&mut logits, &each, |row, (target, gradient)| {
+            each_row(&mut logits, &each, |row, (target, gradient)| {
                 self.row(row, target, Wanted { gradient: true, squares: false });
-                row.iter_mut().for_each(|number| *number *= gradient);
+                scale(row, gradient);
             });
             of_input.extend_from_slice(product(logits.view(), self.weight.view()).data());
             of_weight.add(&product(logits.t(), x.view().rows(start, rows)));
@@ -83,17 +83,6 @@ impl<T: Real> Head<'_, T> {
         let mut logits = product(x.view(), self.weight.t());
         logits.data_mut().par_chunks_mut(self.weight.rows()).for_each(|row| simd(|| self.bend(row)));
         logits
-    }
-
-    fn each_row<A: Copy + Sync, R: Send>(
-        &self,
-        logits: &mut Mat<T>,
-        each: &[A],
-        work: impl Fn(&mut [T], A) -> R + Sync,
-    ) -> Vec<R> {
-        let cols = logits.cols();
-        let rows = logits.data_mut().par_chunks_mut(cols).zip(each);
-        rows.map(|(row, &each)| simd(|| work(row, each))).collect()
     }
 
     #[inline(always)]
@@ -117,21 +106,20 @@ impl<T: Real> Head<'_, T> {
             // The same sum in the same order as below: a reference that equals the policy equals it to the last bit.
             let total = sum(row, |logit| (logit - most).exp());
             let normal = most + total.ln();
-            return (logit - normal, self.squares(row, normal, want));
+            return (logit - normal, if want.squares { squares(row, normal) } else { T::ZERO });
         }
-        let squares = match want.squares {
-            true => {
-                let total = sum(row, |logit| (logit - most).exp());
-                self.squares(row, most + total.ln(), want)
-            }
-            false => T::ZERO,
+        let squares = if want.squares {
+            let total = sum(row, |logit| (logit - most).exp());
+            squares(row, most + total.ln())
+        } else {
+            T::ZERO
         };
         let slope = |bent: T, cap: T| T::ONE - (bent / cap) * (bent / cap);
         let normal = match self.cap.map(T::of) {
             None => {
                 let total = replace_and_sum(row, |logit| (logit - most).exp());
                 let factor = -T::ONE / total;
-                row.iter_mut().for_each(|share| *share *= factor);
+                scale(row, factor);
                 row[target] += T::ONE;
                 most + total.ln()
             }
@@ -147,13 +135,28 @@ impl<T: Real> Head<'_, T> {
         };
         (logit - normal, squares)
     }
+}
 
-    #[inline(always)]
-    fn squares(&self, row: &[T], normal: T, want: Wanted) -> T {
-        if !want.squares {
-            return T::ZERO;
-        }
-        let two = T::of(2.0);
-        sum(row, |logit| (two * (logit - normal)).exp()).ln()
+/// The logarithm of the sum of the squared probabilities, given that of the sum that logits are divided by.
+#[inline(always)]
+fn squares<T: Real>(row: &[T], normal: T) -> T {
+    let two = T::of(2.0);
+    sum(row, |logit| (two * (logit - normal)).exp()).ln()
+}
+
+#[inline(always)]
+fn scale<T: Real>(row: &mut [T], factor: T) {
+    for number in row {
+        *number *= factor;
     }
+}
+
+fn each_row<T: Real, A: Copy + Sync, R: Send>(
+    logits: &mut Mat<T>,
+    each: &[A],
+    work: impl Fn(&mut [T], A) -> R + Sync,
+) -> Vec<R> {
+    let cols = logits.cols();
+    let rows = logits.data_mut().par_chunks_mut(cols).zip(each);
+    rows.map(|(row, &each)| simd(|| work(row, each))).collect()
 }

@@ -12,7 +12,7 @@ pub mod norm;
 pub mod real;
 pub mod rope;
 
-pub use matrix::{Mat, View, product};
+pub use matrix::Mat;
 pub use real::{Real, simd};
 
 #[cfg(test)]

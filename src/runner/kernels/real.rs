@@ -152,6 +152,7 @@ impl Real for f32 {
     }
 
     /// A ratio of two polynomials, as Eigen approximates it.
+    #[expect(clippy::excessive_precision, reason = "digits as published")]
     #[inline(always)]
     fn tanh(self) -> f32 {
         let x = self.clamp(-7.905_311, 7.905_311);

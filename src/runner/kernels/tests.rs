@@ -25,14 +25,14 @@ fn weighed(y: &Mat<f64>) -> f64 {
 /// Compares a gradient with what the value does when each number of `x` moves.
 fn check(name: &str, x: &Mat<f64>, gradient: &[f64], value: impl Fn(&Mat<f64>) -> f64) {
     assert_eq!(x.data().len(), gradient.len(), "{name}");
-    for at in 0..gradient.len() {
+    for (at, gradient) in gradient.iter().enumerate() {
         let moved = |by: f64| {
             let mut x = x.clone();
             x.data_mut()[at] += by;
             value(&x)
         };
         let slope = (moved(STEP) - moved(-STEP)) / (2.0 * STEP);
-        assert!((slope - gradient[at]).abs() < 1e-7, "{name}, number {at}: {} instead of {slope}", gradient[at]);
+        assert!((slope - gradient).abs() < 1e-7, "{name}, number {at}: {gradient} instead of {slope}");
     }
 }
 
@@ -200,7 +200,9 @@ fn output_layer() {
         let weights = drawn(4, 1, 99);
         let mut formed = scored.gradient.expect("asked for");
         for (row, weight) in formed.data_mut().chunks_mut(5).zip(weights.data()) {
-            row.iter_mut().for_each(|number| *number *= weight);
+            for number in row {
+                *number *= weight;
+            }
         }
         check("x, formed in the forward pass", &x, formed.data(), |x| value(x, &weight));
         let (of_x, of_weight) = head.backward(&x, &targets, weights.data());

@@ -112,9 +112,9 @@ impl Losses {
     /// The loss of a batch, without remembering it.
     pub fn evaluate(&self, pairs: &[[Answer; 2]]) -> Outcome {
         let weights: Vec<[Vec<f64>; 2]> = pairs.iter().map(|pair| self.token_weights(pair)).collect();
-        let ratios: Vec<[f64; 2]> = self.each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
-        let log_probs: Vec<[f64; 2]> = self.each(pairs, &weights, |answer, at| answer.policy[at]);
-        let reference: Vec<[f64; 2]> = self.each(pairs, &weights, |answer, at| answer.reference[at]);
+        let ratios: Vec<[f64; 2]> = each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
+        let log_probs: Vec<[f64; 2]> = each(pairs, &weights, |answer, at| answer.policy[at]);
+        let reference: Vec<[f64; 2]> = each(pairs, &weights, |answer, at| answer.reference[at]);
         let count = pairs.len() as f64;
         let mut total = Dual::constant(0.0);
         let mut slopes = vec![[0.0; 2]; pairs.len()];
@@ -176,23 +176,6 @@ impl Losses {
         })
     }
 
-    /// A sum over the tokens of both answers of every pair.
-    fn each(
-        &self,
-        pairs: &[[Answer; 2]],
-        weights: &[[Vec<f64>; 2]],
-        term: impl Fn(&Answer, usize) -> f64,
-    ) -> Vec<[f64; 2]> {
-        let sum = |answer: &Answer, weights: &[f64]| {
-            weights.iter().enumerate().map(|(at, weight)| weight * term(answer, at)).sum()
-        };
-        pairs
-            .iter()
-            .zip(weights)
-            .map(|(pair, weights)| [sum(&pair[0], &weights[0]), sum(&pair[1], &weights[1])])
-            .collect()
-    }
-
     /// What a pair weighs with `use_weighting`: how likely the policy would give these answers. It counts as a constant.
     fn factor(&self, pair: &[Answer; 2]) -> f64 {
         if !self.use_weighting {
@@ -210,11 +193,20 @@ impl Losses {
             return;
         }
         let weights: Vec<_> = pairs.iter().map(|pair| self.token_weights(pair)).collect();
-        let ratios = self.each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
+        let ratios = each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
         let mean = self.form.beta * ratios.iter().flatten().sum::<f64>() / (2 * pairs.len()) as f64;
         let (count, before) = self.seen;
         self.seen = (count + 1.0, before + (mean - before) / (count + 1.0));
     }
+}
+
+/// A sum over the tokens of both answers of every pair.
+fn each(pairs: &[[Answer; 2]], weights: &[[Vec<f64>; 2]], term: impl Fn(&Answer, usize) -> f64) -> Vec<[f64; 2]> {
+    let sum = |answer: &Answer, weights: &[f64]| {
+        weights.iter().enumerate().map(|(at, weight)| weight * term(answer, at)).sum()
+    };
+    let pairs = pairs.iter().zip(weights);
+    pairs.map(|(pair, weights)| [sum(&pair[0], &weights[0]), sum(&pair[1], &weights[1])]).collect()
 }
 
 /// Refuses a loss that the release does not have, or fails on.

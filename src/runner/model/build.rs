@@ -119,5 +119,5 @@ pub(super) fn build<T: Real>(config: Config, source: &mut impl Source<T>) -> Res
         Some(builder.slot("lm_head.weight".to_owned(), Kind::Matrix, vocabulary, hidden)?)
     };
     let weights = builder.weights;
-    Ok(Model { weights, embedding, places, layers, norm, head, config })
+    Ok(Model { config, weights, embedding, places, layers, norm, head })
 }

@@ -176,7 +176,7 @@ fn activation(keys: &Keys<'_>, key: &str, otherwise: &str) -> Result<Activation,
 fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
     let hidden = keys.size("n_embd")?;
     let (layers, heads) = (keys.size("n_layer")?, keys.size("n_head")?);
-    if hidden % heads != 0 {
+    if !hidden.is_multiple_of(heads) {
         return Err(keys.wrong("n_head", "does not divide `n_embd`"));
     }
     if keys.flag("scale_attn_by_inverse_layer_idx", false)? {
@@ -275,7 +275,7 @@ fn windows(keys: &Keys<'_>, family: Family, layers: usize) -> Result<Vec<Option<
         return Ok(kinds.iter().map(|kind| window.filter(|_| kind.as_str() == Some("sliding_attention"))).collect());
     }
     let from = if by_flag { keys.size_or_none("max_window_layers")?.unwrap_or(28) } else { 0 };
-    let slides = |layer: usize| if family == Family::Gemma2 { layer % 2 == 0 } else { layer >= from };
+    let slides = |layer: usize| if family == Family::Gemma2 { layer.is_multiple_of(2) } else { layer >= from };
     Ok((0..layers).map(|layer| window.filter(|_| slides(layer))).collect())
 }
 
@@ -292,6 +292,7 @@ fn frequencies(keys: &Keys<'_>, head: usize) -> Result<Vec<f32>, RunError> {
         Some(share) => share,
         None => keys.number("partial_rotary_factor")?.unwrap_or(1.0),
     };
+    #[expect(clippy::cast_sign_loss, reason = "a share of a size; a negative one turns nothing")]
     let turned = (head as f64 * share) as usize;
     let plain = (0..turned / 2).map(|at| 1.0 / (theta as f32).powf(2.0 * at as f32 / turned as f32));
     let need = |key: &str| number(key).ok_or_else(|| keys.wrong(place, format!("`{key}` is missing")));

@@ -103,7 +103,7 @@ pub(super) struct Folder {
     files: Vec<TensorFile>,
     /// In which file a tensor is.
     place: BTreeMap<String, usize>,
-    folder: PathBuf,
+    path: PathBuf,
 }
 
 impl Folder {
@@ -123,7 +123,7 @@ impl Folder {
         let files = paths.iter().map(|path| TensorFile::open(path)).collect::<Result<Vec<_>, _>>()?;
         let place =
             files.iter().enumerate().flat_map(|(at, file)| file.names().into_iter().map(move |name| (name, at)));
-        Ok(Folder { place: place.collect(), files, folder: folder.to_owned() })
+        Ok(Folder { place: place.collect(), files, path: folder.to_owned() })
     }
 }
 
@@ -146,7 +146,7 @@ impl<T: Real> Source<T> for Folder {
         let short = name.strip_prefix("transformer.").or_else(|| name.strip_prefix("model.")).unwrap_or(name);
         let found = [name, short].into_iter().find_map(|name| Some((name, *self.place.get(name)?)));
         let Some((name, at)) = found else {
-            return Err(RunError::content(&self.folder, format!("tensor `{name}`"), "is in none of the weight files"));
+            return Err(RunError::content(&self.path, format!("tensor `{name}`"), "is in none of the weight files"));
         };
         let file = &mut self.files[at];
         let vector = matches!(kind, Kind::Norm | Kind::Bias);

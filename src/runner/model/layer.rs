@@ -106,6 +106,7 @@ impl<T: Real> Work<'_, T> {
         self.shared.weights.linear(ids, self.shared.adapter).forward(x)
     }
 
+    #[expect(clippy::many_single_char_names, reason = "queries, keys and values have these names everywhere")]
     pub(super) fn forward(&self, x: Mat<T>) -> (Mat<T>, LayerTape<T>) {
         let (config, layer) = (self.shared.config, self.layer);
         let normed = self.norm(layer.before).forward(&x);
@@ -237,7 +238,8 @@ impl<T: Real> Work<'_, T> {
         total
     }
 
-    /// The gradient of the input where `input`, and what is added to `sums`.
+    /// The gradient of the input where `input`, and what is added to `sums`. The tape is used up: its memory is needed.
+    #[expect(clippy::needless_pass_by_value, reason = "a layer that is done gives its memory back")]
     pub(super) fn backward(
         &self,
         tape: LayerTape<T>,

@@ -46,6 +46,7 @@ fn a_model_that_was_written_is_read() {
 }
 
 #[test]
+#[expect(clippy::float_cmp, reason = "a half is exact")]
 fn the_forms_of_two_major_releases_are_read() {
     let model = |change: Value| {
         let mut raw = config("llama");

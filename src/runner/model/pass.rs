@@ -133,27 +133,26 @@ impl<T: Real> Pass<'_, T> {
         let head = self.model.output(self.weights, self.adapter);
         let wanted = Wanted { gradient, squares: request.squares };
         let Scored { log_probs, squares, gradient: slopes } = head.forward(&normed, &pack.targets, wanted);
-        let tape = request.tape.then(|| Tape { rotation, layers, last: x, normed, slopes });
+        let tape = request.tape.then_some(Tape { rotation, layers, last: x, normed, slopes });
         Scores { log_probs, squares, tape }
     }
 
     /// Adds the gradients of the trained tensors, given those of the log-probabilities.
     pub fn backward(&self, pack: &Pack, tape: Tape<T>, gradients: &[T], sums: &mut Gradients<T>) {
         let Tape { rotation, layers, last, normed, slopes } = tape;
-        let of_normed = match slopes {
-            Some(mut slopes) => {
-                let cols = slopes.cols();
-                for (row, &gradient) in slopes.data_mut().chunks_exact_mut(cols).zip(gradients) {
-                    row.iter_mut().for_each(|slope| *slope *= gradient);
+        let of_normed = if let Some(mut slopes) = slopes {
+            let cols = slopes.cols();
+            for (row, &gradient) in slopes.data_mut().chunks_exact_mut(cols).zip(gradients) {
+                for slope in row {
+                    *slope *= gradient;
                 }
-                slopes
             }
-            None => {
-                let head = self.model.output(self.weights, self.adapter);
-                let (of_normed, of_weight) = head.backward(&normed, &pack.targets, gradients);
-                sums.add(self.model.head.unwrap_or(self.model.embedding), of_weight);
-                of_normed
-            }
+            slopes
+        } else {
+            let head = self.model.output(self.weights, self.adapter);
+            let (of_normed, of_weight) = head.backward(&normed, &pack.targets, gradients);
+            sums.add(self.model.head.unwrap_or(self.model.embedding), of_weight);
+            of_normed
         };
         let mut gradient = norm_backward(&self.last_norm(), self.model.norm, self.weights, &last, &of_normed, sums);
         let shared = self.shared(pack, rotation.as_ref());

@@ -82,7 +82,7 @@ pub struct NormIds {
 
 impl<T: Real> Weights<T> {
     /// No tensor yet.
-    pub fn new() -> Weights<T> {
+    pub(super) fn new() -> Weights<T> {
         Weights { slots: Vec::new() }
     }
 
