@@ -395,11 +395,8 @@ impl<'a> Reader<'a> {
     }
 
     fn lora(&mut self) -> Option<LoraSpec> {
-        let adapter = self.adapter.clone();
+        let adapter = self.adapter.clone()?;
         let from_model = self.is_from_model_config;
-        let Some(adapter) = adapter else {
-            return None;
-        };
         if !from_model && !adapter.callee().ends_with("LoraConfig") {
             self.refuse(&format!("only LoRA is trained here, no `{}`", adapter.callee()), Some(adapter.span()));
             return None;
