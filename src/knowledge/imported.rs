@@ -74,7 +74,8 @@ mod kind {
 }
 
 impl ImportedModule {
-    /// The same as lines: the kind, the releases, the condition (of a name, the modules that are loaded), the thing.
+    /// The same as lines: the kind, the releases, the condition (of a name, the modules that are loaded), the thing. Names come
+    /// last and sorted.
     pub fn to_lines(&self) -> String {
         let mut lines = String::new();
         let mut line = |kind: char, releases: &str, when: &str, thing: &str| {
@@ -181,18 +182,23 @@ impl<'a> ModuleLines<'a> {
         })
     }
 
-    /// What is known of one of its names.
+    /// What is known of one of its names. Names come last, in order, so that they need not be read one by one.
     pub fn names(self, name: &str) -> impl Iterator<Item = NameLine<'a>> {
-        let end = format!("{GAP}{name}\n");
-        let mut from = 0;
-        let ends = std::iter::from_fn(move || {
-            let at = from + self.0[from..].find(&end)?;
-            from = at + end.len();
-            Some(&self.0[self.0[..at].rfind('\n').map_or(0, |line| line + 1)..from - 1])
-        });
-        ends.map(parts)
-            .filter(|(kind, ..)| matches!(*kind, kind::NAME | kind::TUPLE))
-            .map(|(kind, releases, loads, _)| NameLine { releases, loads, tuple: kind == kind::TUPLE })
+        let is_before = |line: &str| {
+            let (kind, .., thing) = parts(line);
+            !is_name(kind) || thing < name
+        };
+        let (mut low, mut high) = (0, self.0.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let line = self.0.as_bytes()[low..middle].iter().rposition(|byte| *byte == b'\n');
+            let start = line.map_or(low, |at| low + at + 1);
+            let end = self.0[start..].find('\n').map_or(self.0.len(), |at| start + at);
+            if is_before(&self.0[start..end]) { low = self.0.len().min(end + 1) } else { high = start }
+        }
+        let name = name.to_owned();
+        let lines = self.0[low..].split_terminator('\n').map(parts).take_while(move |(.., thing)| *thing == name);
+        lines.map(|(kind, releases, loads, _)| NameLine { releases, loads, tuple: kind == kind::TUPLE })
     }
 
     /// The releases of a line of this kind, of which there is at most one, before all others.
@@ -203,9 +209,58 @@ impl<'a> ModuleLines<'a> {
     }
 }
 
+fn is_name(kind: char) -> bool {
+    matches!(kind, kind::NAME | kind::TUPLE)
+}
+
 fn parts(line: &str) -> (char, &str, &str, &str) {
     let kind = line.chars().next().unwrap_or_default();
     let mut parts = line.get(kind.len_utf8()..).unwrap_or_default().splitn(3, GAP);
     let mut part = || parts.next().unwrap_or_default();
     (kind, part(), part(), part())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_say_what_the_module_says() {
+        let fact = |releases: &str, loads: &[&str], tuple| Fact {
+            releases: releases.to_owned(),
+            fact: Found { loads: loads.iter().map(|one| (*one).to_owned()).collect(), tuple },
+        };
+        let when =
+            |releases: &str, when: &str| Fact { releases: releases.to_owned(), fact: When { when: when.to_owned() } };
+        let names = [
+            ("a", vec![fact("- 1.0", &["m", "n"], false), fact("2.0 -", &[], true)]),
+            ("ab", vec![fact("", &[], false)]),
+            ("ä", vec![fact("", &["x"], false)]),
+            ("z", vec![fact("", &["y"], false)]),
+        ];
+        let module = ImportedModule {
+            releases: "1.0 -".to_owned(),
+            needs: [("peft:a".to_owned(), vec![when("", "peft !rich"), when("2.0 -", "")])].into(),
+            raises: vec![when("1.0", "x<2")],
+            names: names.iter().map(|(name, facts)| ((*name).to_owned(), facts.clone())).collect(),
+            ..ImportedModule::default()
+        };
+        let text = module.to_lines();
+        let lines = ModuleLines::new(&text);
+        assert_eq!((lines.releases(), lines.dynamic()), ("1.0 -", ""));
+        let acts: Vec<_> = lines.acts().map(|line| (line.act, line.releases, line.when, line.thing)).collect();
+        let needs = |releases, when| (Act::Needs, releases, when, "peft:a");
+        assert_eq!(acts, [(Act::Raises, "1.0", "x<2", ""), needs("", "peft !rich"), needs("2.0 -", "")]);
+        for (name, facts) in names {
+            let found: Vec<_> = lines
+                .names(name)
+                .map(|line| fact(line.releases, &line.loads.split_whitespace().collect::<Vec<_>>(), line.tuple))
+                .collect();
+            assert_eq!(found, facts, "{name}");
+        }
+        for missing in ["", "A", "aa", "b", "zz", "peft:a"] {
+            assert_eq!(lines.names(missing).count(), 0, "{missing}");
+        }
+        assert_eq!(ModuleLines::new("").names("a").count(), 0);
+    }
 }
