@@ -51,8 +51,6 @@ pub struct RunSpec {
     pub data_seed: Option<u64>,
     /// Whether rows come in a random order.
     pub shuffle: bool,
-    /// In which numbers the base model computes.
-    pub precision: Precision,
 }
 
 /// What a run has that sets nothing.
@@ -91,7 +89,6 @@ impl Default for RunSpec {
             seed: 42,
             data_seed: None,
             shuffle: true,
-            precision: Precision::Full,
         }
     }
 }
@@ -289,17 +286,6 @@ pub enum Schedule {
     CosineWithMinLr(f64, f64),
     /// `warmup_stable_decay`, with `num_decay_steps` and the lowest rate as a share of the highest.
     WarmupStableDecay(usize, f64),
-}
-
-/// In which numbers the base model computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Precision {
-    /// 32 bits.
-    Full,
-    /// `bf16`.
-    Bf16,
-    /// `fp16`.
-    Fp16,
 }
 
 /// A row after tokenisation: a prompt and its two answers, as token identifiers without padding.

@@ -7,8 +7,8 @@ use crate::eval::Const;
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
 use crate::runner::{
-    AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Precision, Reference, RunSpec,
-    Schedule, Targets, Truncation,
+    AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Reference, RunSpec, Schedule,
+    Targets, Truncation,
 };
 use crate::source::Span;
 
@@ -254,7 +254,6 @@ impl<'a> Reader<'a> {
             seed: self.number("seed").map_or(usual.seed, seed),
             data_seed: self.number("data_seed").map(seed),
             shuffle: self.is_shuffled(),
-            precision: Precision::Full,
         };
         let steps = StepPlan {
             max_steps: self.whole("max_steps"),
