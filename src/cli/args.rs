@@ -119,14 +119,8 @@ pub(super) struct CheckArgs {
     #[arg(long, value_name = "RULE", value_delimiter = ',', help_heading = "Rules")]
     pub extend_select: Vec<Selector>,
 
-    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
-    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
-    pub target: Vec<Target>,
-    /// Judge by what is installed for this interpreter or in this virtual environment
-    #[arg(long, value_name = "PATH", help_heading = "Environment")]
-    pub python: Option<PathBuf>,
     #[command(flatten)]
-    pub choice: ChoiceArgs,
+    pub environment: EnvironmentArgs,
 
     /// Patterns of files and folders to leave out, instead of the default ones
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
@@ -169,7 +163,7 @@ pub(super) struct CheckArgs {
 }
 
 /// Which project is meant.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct ProjectArgs {
     /// Files and folders; `-` reads standard input (with --stdin-filename) [default: .]
@@ -212,9 +206,15 @@ pub(super) struct MigrateArgs {
     pub write: bool,
 }
 
-/// What an installer is taken to choose.
-#[derive(Debug, Args)]
-pub(super) struct ChoiceArgs {
+/// Which releases the project is judged by.
+#[derive(Debug, Clone, Args)]
+pub(super) struct EnvironmentArgs {
+    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
+    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
+    pub target: Vec<Target>,
+    /// Judge by what is installed for this interpreter or in this virtual environment
+    #[arg(long, value_name = "PATH", help_heading = "Environment")]
+    pub python: Option<PathBuf>,
     /// Which of the allowed releases an install is taken to get
     #[arg(long, value_name = "END", default_value = "highest", help_heading = "Environment")]
     pub resolution: Resolution,
@@ -230,8 +230,18 @@ pub(super) enum Resolution {
     Lowest,
 }
 
-impl ChoiceArgs {
-    /// The same as the engine says it.
+impl EnvironmentArgs {
+    /// What the command line says about releases over the configuration file.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            targets: self.target.clone(),
+            python: self.python.clone(),
+            choice: self.choice(),
+            ..Overrides::default()
+        }
+    }
+
+    /// What an installer is taken to choose.
     pub fn choice(&self) -> Choice {
         let order = match self.resolution {
             Resolution::Highest => Order::Highest,
@@ -255,14 +265,8 @@ fn day(text: &str) -> Result<String, String> {
 pub(super) struct VersionsArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
-    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
-    pub target: Vec<Target>,
-    /// Judge by what is installed for this interpreter or in this virtual environment
-    #[arg(long, value_name = "PATH", help_heading = "Environment")]
-    pub python: Option<PathBuf>,
     #[command(flatten)]
-    pub choice: ChoiceArgs,
+    pub environment: EnvironmentArgs,
     /// Say instead which releases of two packages can be imported together; no project is read
     #[arg(long, num_args = 2, value_names = ["PACKAGE", "PACKAGE"], conflicts_with_all = ["target", "python", "paths"])]
     pub matrix: Option<Vec<String>>,
@@ -277,14 +281,8 @@ Exit codes: 0 everything holds; 1 something does not; 2 dpo-lint could not do it
 pub(super) struct VerifyArgs {
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Judge by this release, whatever the project declares: trl==0.12.2 (repeatable)
-    #[arg(long, value_name = "PACKAGE==VERSION", help_heading = "Environment")]
-    pub target: Vec<Target>,
-    /// Judge by what is installed for this interpreter or in this virtual environment
-    #[arg(long, value_name = "PATH", help_heading = "Environment")]
-    pub python: Option<PathBuf>,
     #[command(flatten)]
-    pub choice: ChoiceArgs,
+    pub environment: EnvironmentArgs,
     /// Train the model in this folder, with its tokenizer [default: a small random model of the project's architecture]
     #[arg(long, value_name = "DIR", help_heading = "Training")]
     pub model: Option<PathBuf>,
@@ -342,18 +340,9 @@ pub(super) struct LearnArgs {
 impl VerifyArgs {
     /// What `check --fix --verify` trains: the same project, with all that can be left out left out.
     pub fn after(check: &CheckArgs) -> Self {
-        let project = &check.project;
-        let choice = ChoiceArgs { resolution: check.choice.resolution, as_of: check.choice.as_of.clone() };
         Self {
-            project: ProjectArgs {
-                paths: project.paths.clone(),
-                config: project.config.clone(),
-                stdin_filename: project.stdin_filename.clone(),
-                ..*project
-            },
-            target: check.target.clone(),
-            python: check.python.clone(),
-            choice,
+            project: check.project.clone(),
+            environment: check.environment.clone(),
             model: None,
             data: None,
             steps: None,
@@ -374,12 +363,10 @@ impl CheckArgs {
             ignore: self.ignore.clone(),
             exclude: self.exclude.clone(),
             extend_exclude: self.extend_exclude.clone(),
-            targets: self.target.clone(),
-            python: self.python.clone(),
-            choice: self.choice.choice(),
             baseline: self.baseline.clone(),
             fail_on: self.fail_on,
             output_format: self.output_format,
+            ..self.environment.overrides()
         }
     }
 }

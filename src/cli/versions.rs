@@ -7,7 +7,6 @@ use super::terminal::Terminal;
 use super::{Exit, Failure};
 use crate::engine::driver::Report;
 use crate::engine::matrix;
-use crate::engine::settings::Overrides;
 use crate::knowledge::{Knowledge, Package};
 use crate::output;
 use crate::source::Sources;
@@ -18,9 +17,7 @@ pub(super) fn run(args: &VersionsArgs, global: &GlobalArgs, terminal: &mut Termi
         return show_matrix(rows, columns, args, terminal);
     }
     let progress = Progress::start(!global.quiet);
-    let (targets, choice) = (args.target.clone(), args.choice.choice());
-    let overrides = Overrides { targets, python: args.python.clone(), choice, ..Overrides::default() };
-    let plan = Plan::new(&args.project, &overrides, global, &progress, terminal)?;
+    let plan = Plan::new(&args.project, &args.environment.overrides(), global, &progress, terminal)?;
     let sources = Sources::default();
     let (report, outlooks) = plan.survey(&plan.file_system(), &sources);
     drop(progress);
@@ -50,7 +47,7 @@ fn show_matrix(rows: &str, columns: &str, args: &VersionsArgs, terminal: &mut Te
     if rows.name() == columns.name() {
         return Err(Failure::Message("a matrix is about two packages".to_owned()));
     }
-    let matrix = matrix::of(knowledge, rows, columns, &args.choice.choice());
+    let matrix = matrix::of(knowledge, rows, columns, &args.environment.choice());
     let mut text = Vec::new();
     match args.output_format {
         ListFormat::Json => output::write_matrix_json(&mut text, &matrix)?,

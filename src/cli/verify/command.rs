@@ -12,7 +12,6 @@ use crate::cli::progress::Progress;
 use crate::cli::terminal::Terminal;
 use crate::cli::{Exit, Failure};
 use crate::engine::driver;
-use crate::engine::settings::Overrides;
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, TrainingRun};
 use crate::output;
@@ -45,9 +44,7 @@ pub(in crate::cli) fn run(args: &VerifyArgs, global: &GlobalArgs, terminal: &mut
         return Err(Failure::Message(String::from("there is no training on a GPU yet; leave `--device cuda` out")));
     }
     let progress = Progress::start(!global.quiet);
-    let (targets, choice) = (args.target.clone(), args.choice.choice());
-    let overrides = Overrides { targets, python: args.python.clone(), choice, ..Overrides::default() };
-    let plan = Plan::new(&args.project, &overrides, global, &progress, terminal)?;
+    let plan = Plan::new(&args.project, &args.environment.overrides(), global, &progress, terminal)?;
     let sources = Sources::default();
     let wanted = files(&args.project.paths, &plan.folder);
     let choose = |analysis: &Analysis| chosen(analysis, plan.knowledge(), &sources, &wanted);
