@@ -17,6 +17,9 @@ use imported::ImportedModule;
 #[path = "src/knowledge/imported.rs"]
 mod imported;
 #[allow(dead_code, reason = "the same")]
+#[path = "src/knowledge/intervals.rs"]
+mod intervals;
+#[allow(dead_code, reason = "the same")]
 #[path = "src/knowledge/stored.rs"]
 mod stored;
 
@@ -25,6 +28,9 @@ const CHUNK: usize = 8 << 10;
 
 /// A module is cut into pieces of about this length: most questions are about one name of it.
 const PIECE: usize = 2 << 10;
+
+/// The members of callables that are interval texts.
+const INTERVALS: [&str; 4] = ["in", "inherits", "any_positional", "any_keyword"];
 
 /// The one file in the folder that was not mined.
 const CURATED: &str = "curated";
@@ -52,7 +58,7 @@ struct Module {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     definitions: BTreeMap<String, Value>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    others: BTreeMap<String, Value>,
+    others: BTreeMap<String, String>,
 }
 
 /// What importing the modules of a library does.
@@ -68,16 +74,45 @@ struct MinedImports {
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    pack_all("knowledge", &out, |text, list| pack(serde_json::from_str(text)?, &out, list))?;
-    pack_all("frameworks", &out, |text, list| pack(serde_json::from_str(text)?, &out, list))?;
-    pack_all("imports", &out, |text, list| pack_imports(serde_json::from_str(text)?, &out, list))
+    let mut packages: BTreeMap<String, Places> = BTreeMap::new();
+    for kind in ["knowledge", "frameworks"] {
+        pack_all(kind, &out, |text, list| {
+            let mined: Mined = serde_json::from_str(text)?;
+            let places = Places::of(&mined.releases);
+            let package = mined.package.clone();
+            pack(mined, &places, &out, list)?;
+            packages.insert(package, places);
+            Ok(())
+        })?;
+    }
+    pack_all("imports", &out, |text, list| {
+        let mined: MinedImports = serde_json::from_str(text)?;
+        let places = packages.get(&mined.package).ok_or("the knowledge of this library is missing")?;
+        pack_imports(mined, places, &out, list)
+    })
+}
+
+/// Releases by version, with their place in the list.
+struct Places(BTreeMap<String, usize>);
+
+impl Places {
+    fn of(releases: &[serde_json::Map<String, Value>]) -> Self {
+        let versions =
+            releases.iter().map(|release| release.get("version").and_then(Value::as_str).unwrap_or_default());
+        Self(versions.enumerate().map(|(place, version)| (version.to_owned(), place)).collect())
+    }
+
+    /// Writes an interval text in places.
+    fn place(&self, intervals: &mut String) {
+        *intervals = intervals::placed(intervals, |version| self.0.get(version).copied());
+    }
 }
 
 /// Packs every mined file of a folder under `schemas`, and writes the list of them.
 fn pack_all(
     kind: &str,
     out: &Path,
-    pack: impl Fn(&str, &mut String) -> Result<(), Box<dyn Error>>,
+    mut pack: impl FnMut(&str, &mut String) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let folder = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("schemas").join(kind);
     println!("cargo::rerun-if-changed={}", folder.display());
@@ -99,7 +134,7 @@ fn is_mined(path: &Path) -> bool {
 }
 
 /// Writes the packed form of one file and adds the expression that includes it to `list`.
-fn pack(mined: Mined, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
+fn pack(mined: Mined, places: &Places, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
     let package = &mined.package;
     writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
     let requirements = lz4_flex::block::compress_prepend_size(&message(&mined.releases)?);
@@ -116,9 +151,9 @@ fn pack(mined: Mined, out: &Path, list: &mut String) -> Result<(), Box<dyn Error
     }
     let mut exports = BTreeMap::new();
     for (name, module) in mined.exports {
-        cut(&name, module, &mut exports)?;
+        cut(&name, module, places, &mut exports)?;
     }
-    let callables = mined.callables.into_iter().map(|(name, callable)| Ok((name, message(&paired(callable))?)));
+    let callables = mined.callables.into_iter().map(|(name, callable)| Ok((name, message(&paired(callable, places))?)));
     let callables = callables.collect::<Result<_, Box<dyn Error>>>()?;
     for (kind, parts) in [("exports", &exports), ("callables", &callables)] {
         writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, out)?)?;
@@ -129,7 +164,17 @@ fn pack(mined: Mined, out: &Path, list: &mut String) -> Result<(), Box<dyn Error
 
 /// Cuts a module into pieces of neighbouring names. The first one has the name of the module, each other one that and its own
 /// first name: `trl:DPOTrainer`.
-fn cut(name: &str, mut module: Module, pieces: &mut BTreeMap<String, Vec<u8>>) -> Result<(), Box<dyn Error>> {
+fn cut(
+    name: &str,
+    mut module: Module,
+    places: &Places,
+    pieces: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<(), Box<dyn Error>> {
+    places.place(&mut module.releases);
+    places.place(&mut module.dynamic);
+    for releases in module.others.values_mut() {
+        places.place(releases);
+    }
     let piece = || Module { releases: module.releases.clone(), dynamic: module.dynamic.clone(), ..Module::default() };
     let names: BTreeSet<String> = module.definitions.keys().chain(module.others.keys()).cloned().collect();
     let (mut key, mut current, mut length) = (name.to_owned(), piece(), 0);
@@ -138,13 +183,14 @@ fn cut(name: &str, mut module: Module, pieces: &mut BTreeMap<String, Vec<u8>>) -
             pieces.insert(key, message(&current)?);
             (key, current, length) = (format!("{name}:{one}"), piece(), 0);
         }
-        let facts = [(&mut module.definitions, &mut current.definitions), (&mut module.others, &mut current.others)];
-        for (all, taken) in facts {
-            if let Some(fact) = all.remove(&one) {
-                let fact = paired(fact);
-                length += one.len() + message(&fact)?.len();
-                taken.insert(one.clone(), fact);
-            }
+        if let Some(facts) = module.definitions.remove(&one) {
+            let facts = paired(facts, places);
+            length += one.len() + message(&facts)?.len();
+            current.definitions.insert(one.clone(), facts);
+        }
+        if let Some(releases) = module.others.remove(&one) {
+            length += one.len() + releases.len();
+            current.others.insert(one, releases);
         }
     }
     pieces.insert(key, message(&current)?);
@@ -156,19 +202,30 @@ fn message(value: &impl Serialize) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(rmp_serde::to_vec_named(value)?)
 }
 
-/// Facts written as pairs of the releases and what holds there; see `Fact` in `src/knowledge/stored.rs`.
-fn paired(mut value: Value) -> Value {
-    pair(&mut value);
+/// Facts written as pairs of the releases and what holds there; see `Fact` in `src/knowledge/stored.rs`. Releases are named by
+/// their places.
+fn paired(mut value: Value, places: &Places) -> Value {
+    pair(&mut value, places);
     value
 }
 
-fn pair(value: &mut Value) {
+fn pair(value: &mut Value, places: &Places) {
     match value {
-        Value::Object(members) => members.values_mut().for_each(pair),
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(releases) if INTERVALS.contains(&name.as_str()) => places.place(releases),
+                    member => pair(member, places),
+                }
+            }
+        }
         Value::Array(items) => {
             for item in items.iter_mut() {
                 if let Some(fact) = item.as_object_mut() {
-                    let releases = fact.remove("in").unwrap_or_else(|| String::new().into());
+                    let mut releases = fact.remove("in").unwrap_or_else(|| String::new().into());
+                    if let Value::String(releases) = &mut releases {
+                        places.place(releases);
+                    }
                     *item = vec![releases, std::mem::take(item)].into();
                 }
             }
@@ -178,14 +235,17 @@ fn pair(value: &mut Value) {
 }
 
 /// The same for the imports of a library.
-fn pack_imports(mined: MinedImports, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
+fn pack_imports(mined: MinedImports, places: &Places, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
     let package = &mined.package;
     let checks = format!("{package}.checks");
     let members = [("checked", mined.checked), ("minimum", mined.minimum)];
     let members: BTreeMap<&str, Value> =
-        members.into_iter().filter_map(|(name, value)| Some((name, paired(value?)))).collect();
+        members.into_iter().filter_map(|(name, value)| Some((name, paired(value?, places)))).collect();
     fs::write(out.join(&checks), message(&members)?)?;
-    let modules = mined.modules.into_iter().map(|(name, module)| Ok((name, message(&module.to_lines())?)));
+    let modules = mined.modules.into_iter().map(|(name, mut module)| {
+        module.for_each_interval(|releases| places.place(releases));
+        Ok((name, message(&module.to_lines())?))
+    });
     let modules = table(&format!("{package}.imports"), &modules.collect::<Result<_, Box<dyn Error>>>()?, out)?;
     writeln!(list, "StoredImports {{ name: {package:?}, checks: include_bytes!({checks:?}), modules: {modules} }},")?;
     Ok(())

@@ -1,8 +1,9 @@
 //! Modules, imports and names.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use ruff_python_ast as ast;
+use rustc_hash::FxHashSet;
 
 use super::interpreter::{Frame, Interpreter, ModuleState};
 use super::store::{Owner, Slot};
@@ -230,5 +231,6 @@ fn is_builtin(name: &str) -> bool {
         print property quit range repr reversed round set setattr slice sorted staticmethod str sum super tuple type
         vars zip __import__
     ";
-    NAMES.split_whitespace().any(|builtin| builtin == name)
+    static KNOWN: LazyLock<FxHashSet<&str>> = LazyLock::new(|| NAMES.split_whitespace().collect());
+    KNOWN.contains(name)
 }

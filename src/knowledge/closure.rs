@@ -2,10 +2,11 @@
 //!
 //! Nothing is said on suspicion: what depends on something that is not known counts as working.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use pep440_rs::{Operator, Version, VersionSpecifier, VersionSpecifiers};
+use rustc_hash::FxHashSet;
 
 use super::imported::{Act, ModuleLines, NameLine};
 use super::{ImportGraph, Knowledge, Package};
@@ -130,11 +131,11 @@ impl<'a> Installed<'a> {
 
     /// Whether something can be imported.
     pub fn imports(&self, asked: &Asked) -> Verdict {
-        self.imports_after(asked, &mut BTreeSet::new())
+        self.imports_after(asked, &mut FxHashSet::default())
     }
 
     /// The same after something else: `loaded` are the modules that are there already.
-    pub fn imports_after(&self, asked: &Asked, loaded: &mut BTreeSet<String>) -> Verdict {
+    pub fn imports_after(&self, asked: &Asked, loaded: &mut FxHashSet<String>) -> Verdict {
         let root = root(&asked.module);
         let Some(at) = self.at(root) else { return Verdict::Unknown };
         let Some(module) = at.imports.module(&asked.module) else { return Verdict::Unknown };
@@ -235,12 +236,15 @@ impl<'a> At<'a> {
 
 struct Walk<'w, 'a> {
     set: &'w Installed<'a>,
-    seen: BTreeSet<String>,
+    seen: FxHashSet<String>,
 }
 
 impl<'a> Walk<'_, 'a> {
-    /// Loads a module and the packages around it.
+    /// Loads a module and the packages around it, which are there if the module is.
     fn load(&mut self, at: &At<'a>, module: &str) -> Result<(), Box<Refusal>> {
+        if self.seen.contains(module) {
+            return Ok(());
+        }
         let ends = module.match_indices('.').map(|(end, _)| end).chain([module.len()]);
         for end in ends {
             self.load_one(at, &module[..end])?;

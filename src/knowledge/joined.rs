@@ -226,8 +226,8 @@ mod tests {
             &["1.0", "3.0"],
             r#""p":{"definitions":{"f":[{"at":"p.f"}],"gone":[{"at":"p.gone"}]},"others":{"LIMIT":"-"}},
                "p.old":{"others":{"LIMIT":"-"}}"#,
-            r#""p.f":{"kind":[{"kind":"function"}],"parameters":{"a":[{"default":"1"}],"b":[{"in":"3.0 -"}]}},
-               "p.gone":{"kind":[{"kind":"function"}],"any_keyword":"-"}"#,
+            r##""p.f":{"kind":[{"kind":"function"}],"parameters":{"a":[{"default":"1"}],"b":[{"in":"3.0 -"}],"c":[{"in":"#1-"}]}},
+               "p.gone":{"kind":[{"kind":"function"}],"any_keyword":"-"}"##,
         );
         let learn = |version: &str, parameters: &str| {
             let one = package(
@@ -255,7 +255,7 @@ mod tests {
             let names: Vec<&str> = signature.parameters.keys().copied().collect();
             format!("{} a={default}{}", names.join(" "), if signature.any_keyword { " **" } else { "" })
         };
-        assert_eq!([0, 1, 2, 3].map(shown), ["a a=1", "a a=2 **", "a b a=1", "a a=1 **"]);
+        assert_eq!([0, 1, 2, 3].map(shown), ["a a=1", "a a=2 **", "a b c a=1", "a a=1 **"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod curated;
 mod exports;
 mod imported;
 mod imports;
+mod intervals;
 mod joined;
 mod later;
 mod learnt;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::callables::Callables;
 use super::exports::Exports;
+use super::intervals;
 use super::joined::Joined;
 use super::needs::Need;
 use super::parts::{Stored, message, unpack};
@@ -285,11 +286,21 @@ impl Package {
     fn ranges<'a>(&'a self, intervals: &'a str) -> impl Iterator<Item = Interval> + 'a {
         // Searching one character is several times as fast as searching two, and this is asked for every fact.
         intervals.split(',').map(str::trim_ascii).filter(|text| !text.is_empty()).filter_map(|interval| {
-            let (first, last) = split(interval);
+            if let Some((first, last)) = intervals::places(interval) {
+                let from = first.map_or(0, |first| self.now_at(first));
+                let to = last.map_or(self.brief().len(), |last| self.now_at(last) + 1);
+                return Some(Interval { range: from..to, is_single: first.is_some() && first == last });
+            }
+            let (first, last) = intervals::ends(interval);
             let from = if first.is_empty() { 0 } else { self.place(first)?.0 };
             let to = if last.is_empty() { self.brief().len() } else { self.place(last)?.1 };
             Some(Interval { range: from..to, is_single: !first.is_empty() && first == last })
         })
+    }
+
+    /// The place of a release that was at this one before others were learnt.
+    fn now_at(&self, stored: usize) -> usize {
+        self.learnt.iter().fold(stored, |place, learnt| if *learnt <= place { place + 1 } else { place })
     }
 
     /// How many releases are older than a version, and how many are not newer.
@@ -352,17 +363,6 @@ struct Interval {
     range: Range<usize>,
     /// Whether it names one release: `0.7.11`.
     is_single: bool,
-}
-
-/// The two ends of an interval; an open end is empty.
-fn split(interval: &str) -> (&str, &str) {
-    match interval.split_once(' ') {
-        None if interval == "-" => ("", ""),
-        None => (interval, interval),
-        Some((first, last)) => {
-            (if first == "-" { "" } else { first }, last.strip_prefix("- ").unwrap_or(last.trim_start_matches('-')))
-        }
-    }
 }
 
 /// The releases of a package.

@@ -1,8 +1,9 @@
 //! What an install of a project holds, and whether it can be imported.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use pep440_rs::{Version, VersionSpecifiers};
+use rustc_hash::FxHashSet;
 
 use crate::knowledge::{Asked, Installed, Knowledge, Need, Package, Presence, Refusal, Verdict};
 use crate::model::{Declaration, Environment, Evidence, PackageFacts};
@@ -86,7 +87,7 @@ impl<'a> Install<'a> {
     ) -> Option<R> {
         let others = |name: &str| self.presence(name, 0);
         let installed = Installed::new(self.knowledge, self.releases(), &others);
-        let mut loaded = BTreeSet::new();
+        let mut loaded = FxHashSet::default();
         asked.into_iter().find_map(|one| judge(one, installed.imports_after(one, &mut loaded)))
     }
 

@@ -41,12 +41,13 @@ impl Topic {
         let is_about_reference = || {
             let both = ["ref_model is not None", "peft_config is not None"];
             let wrapped = ["isinstance(model, PeftModel)", "peft_config is not None"];
-            requires(guard, &both)
+            // What is cheap to tell comes first.
+            speaks_of("force_use_ref_model")
+                || guard.when == "peft_config is not None and not isinstance(peft_config, PeftConfig)"
+                || requires(guard, &both)
                 || requires(guard, &wrapped)
                 || requires(guard, &["ref_model is model"])
                 || requires(guard, &["args.sync_ref_model"])
-                || speaks_of("force_use_ref_model")
-                || guard.when == "peft_config is not None and not isinstance(peft_config, PeftConfig)"
         };
         if speaks_of("load_best_model_at_end") {
             Self::BestModel

@@ -1,0 +1,75 @@
+//! Release intervals as text, in the form of the files (`0.7.11 - 0.27.2, 0.28.0 -`) and in that of what is built in.
+//!
+//! What is built in names releases by their place in the list (`#17-64,#66-`): a check reads some ten thousand intervals, and to
+//! look versions up takes longer than all the rest of reading them. `build.rs` uses this file too.
+
+/// Stands before an interval of places.
+const PLACES: char = '#';
+
+/// The two ends of an interval of versions; an open end is empty.
+pub fn ends(interval: &str) -> (&str, &str) {
+    match interval.split_once(' ') {
+        None if interval == "-" => ("", ""),
+        None => (interval, interval),
+        Some((first, last)) => {
+            (if first == "-" { "" } else { first }, last.strip_prefix("- ").unwrap_or(last.trim_start_matches('-')))
+        }
+    }
+}
+
+/// The same intervals with places instead of versions; one with a version that has no place stays as it is.
+#[allow(dead_code, reason = "build.rs uses it")]
+pub fn placed(intervals: &str, place: impl Fn(&str) -> Option<usize>) -> String {
+    let end = |version: &str| match version {
+        "" => Some(String::new()),
+        version => place(version).map(|place| place.to_string()),
+    };
+    let one = |interval: &str| {
+        let (first, last) = ends(interval);
+        let (from, to) = (end(first)?, end(last)?);
+        Some(if !first.is_empty() && first == last {
+            format!("{PLACES}{from}")
+        } else {
+            format!("{PLACES}{from}-{to}")
+        })
+    };
+    let all = intervals.split(',').map(str::trim_ascii).filter(|interval| !interval.is_empty());
+    all.map(|interval| one(interval).unwrap_or_else(|| interval.to_owned())).collect::<Vec<_>>().join(",")
+}
+
+/// The ends of an interval of places, `None` for one that is open; `None` for an interval of versions.
+pub fn places(interval: &str) -> Option<(Option<usize>, Option<usize>)> {
+    let places = interval.strip_prefix(PLACES)?;
+    let mut ends = [None, None];
+    let mut at = 0;
+    for byte in places.bytes() {
+        match byte {
+            b'0'..=b'9' => ends[at] = Some(ends[at].unwrap_or(0) * 10 + usize::from(byte - b'0')),
+            _ => at = 1,
+        }
+    }
+    Some(if at == 0 { (ends[0], ends[0]) } else { (ends[0], ends[1]) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_say_what_versions_say() {
+        let versions = ["0.2", "0.9", "0.10", "1.0"];
+        let place = |version: &str| versions.iter().position(|one| *one == version);
+        for (text, packed, read) in [
+            ("", "", &[][..]),
+            ("-", "#-", &[(None, None)]),
+            ("- 0.9", "#-1", &[(None, Some(1))]),
+            ("0.10", "#2", &[(Some(2), Some(2))]),
+            ("0.2 - 0.9, 1.0 -", "#0-1,#3-", &[(Some(0), Some(1)), (Some(3), None)]),
+        ] {
+            assert_eq!(placed(text, place), packed);
+            assert_eq!(packed.split(',').filter_map(places).collect::<Vec<_>>(), read, "{text}");
+        }
+        assert_eq!(placed("0.3 - 0.9, 0.9", place), "0.3 - 0.9,#1");
+        assert_eq!(places("0.9 - 1.0"), None);
+    }
+}
