@@ -73,6 +73,11 @@ impl Plan {
         progress: &Progress,
         terminal: &mut Terminal,
     ) -> Result<Self, Failure> {
+        // While this thread looks for the project the others have nothing to do.
+        rayon::spawn(|| {
+            collect::prepare();
+            Knowledge::bundled().read_common();
+        });
         let folder = std::env::current_dir()
             .map_err(|error| Failure::Message(format!("cannot tell the working directory: {error}")))?;
         let (projects, problems) = projects(args, &folder)?;

@@ -69,6 +69,11 @@ pub struct Files {
     pub problems: Vec<Problem>,
 }
 
+/// Makes ready what reading any tree asks for.
+pub fn prepare() {
+    needles::prepare();
+}
+
 /// Traces arguments to projects. `folder` is the working directory, absolute; without arguments it is the argument.
 pub fn projects(folder: &Path, arguments: &[PathBuf]) -> (Vec<Project>, Vec<Problem>) {
     let here = [PathBuf::from(".")];

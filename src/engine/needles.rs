@@ -62,6 +62,13 @@ fn searcher(words: &[&str]) -> Option<AhoCorasick> {
     AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).kind(kind).build(words).ok()
 }
 
+/// Builds the automata, so that they are there when the first file is read.
+pub(super) fn prepare() {
+    for words in [&SCRIPT_WORDS, &CONFIG_WORDS, &US] {
+        LazyLock::force(words);
+    }
+}
+
 /// Whether a Python file or notebook may be relevant.
 pub(super) fn in_script(bytes: &[u8]) -> bool {
     SCRIPT_WORDS.as_ref().is_none_or(|words| words.is_match(bytes))

@@ -79,6 +79,16 @@ impl Knowledge {
         self.imports.get_or_init(bundled).get(package)
     }
 
+    /// Reads what every project with a known library asks for, so that it is there by then.
+    pub fn read_common(&self) {
+        self.curated();
+        for package in self.packages() {
+            package.versions();
+            package.needs();
+            self.imports(package.name());
+        }
+    }
+
     /// Facts that no library shows, the same for every set of packages.
     pub fn curated(&self) -> &Curated {
         self.curated.get_or_init(|| Curated::load(CURATED).unwrap_or_default())
