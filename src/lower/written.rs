@@ -129,6 +129,11 @@ impl Written {
         in_file.or_else(|| in_launch().map(|(source, _)| source.path()))
     }
 
+    /// Every launch line, with the file that it stands in.
+    pub fn launches(&self) -> impl Iterator<Item = (&SourceFile, &Launch)> {
+        self.launches.iter().map(|(source, launch)| (&**source, launch))
+    }
+
     /// The command at a place.
     pub fn launch_at(&self, place: Span) -> Option<&Launch> {
         self.launches.iter().map(|(_, launch)| launch).find(|launch| launch.span == place)

@@ -8,6 +8,7 @@ mod argparse_type_bool;
 mod ask;
 mod best_model_strategy_mismatch;
 mod bind;
+mod broken_line_continuation;
 mod constructor_raises;
 mod custom_adapter_name;
 mod dataset_not_registered;
@@ -199,6 +200,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
         &duplicate_key::DuplicateKey,
+        &broken_line_continuation::BrokenLineContinuation,
         &dataset_not_registered::DatasetNotRegistered,
         &invalid_config_value::InvalidConfigValue,
     ]
