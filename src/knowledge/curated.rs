@@ -2,6 +2,7 @@
 
 mod adapters;
 mod arguments;
+mod frameworks;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ pub use adapters::{AdapterReference, AdapterWaker, HeadRefusal, TargetWord};
 use adapters::{BaseChanging, BaseReference, StrictAdapterFile};
 use arguments::PassingOn;
 pub use arguments::{Instead, OwnArgument, Passed, Rewrite};
+pub use frameworks::StartCheck;
 
 use super::LoadError;
 use super::later::{LaterCheck, LaterChoice};
@@ -42,6 +44,7 @@ pub struct Curated {
     passing_on: Vec<PassingOn>,
     models: Vec<ModelSize>,
     rewrites: Vec<Rewrite>,
+    start_checks: Vec<StartCheck>,
     neighbours: Neighbours,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,

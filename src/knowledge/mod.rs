@@ -33,7 +33,7 @@ pub use closure::{Asked, Installed, Presence, Reason, Refusal, Verdict};
 pub use consumers::{Consumer, Pointless, Reading};
 pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
-    Rewrite, TargetWord,
+    Rewrite, StartCheck, TargetWord,
 };
 pub use imported::{Act, Found, ImportLine, ImportedModule, ModuleLines, NameLine, When};
 pub use imports::{Checks, ImportGraph, Imports, Minimum};

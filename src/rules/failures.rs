@@ -73,7 +73,7 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
         Verdict::Fails(_) | Verdict::Works | Verdict::Unknown => None,
     };
     let is_installable = environment.contradiction.is_empty();
-    let (first, refusal) = match refused(environment, &install) {
+    let (first, refusal) = match refused(environment, &install, context) {
         Some(refusal) => (None, refusal),
         None => install.import_until(asked.keys().filter(|_| is_installable), judge)?,
     };
@@ -88,11 +88,12 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
     Some(failure)
 }
 
-/// A pinned release that requires another one than is pinned.
-fn refused(environment: &Environment, install: &Install<'_>) -> Option<Refusal> {
+/// A pinned release that requires another one than is pinned; what frameworks require is another rule's.
+fn refused(environment: &Environment, install: &Install<'_>, context: &Context<'_>) -> Option<Refusal> {
     // A lock may hold what an override has let in.
     let pinned = |name: &str| environment.package(name).filter(|facts| facts.evidence == Evidence::Pin);
-    install.releases().filter(|(package, _)| pinned(package.name()).is_some()).find_map(|(package, release)| {
+    let asking = |name: &str| context.knowledge.is_library(name) && pinned(name).is_some();
+    install.releases().filter(|(package, _)| asking(package.name())).find_map(|(package, release)| {
         let needs = package.needs().iter().filter(|need| need.marker.is_none() && need.releases.contains(release));
         needs.into_iter().find_map(|need| {
             let version =
@@ -136,6 +137,11 @@ fn imported(analysis: &Analysis, script: &Script) -> Vec<(Asked, Span)> {
 }
 
 impl Failure {
+    /// Releases that an installer refuses.
+    pub(super) fn of_install(environment: Arc<Environment>, refusal: Refusal) -> Self {
+        Self { environment, asked: None, refusal, remedies: Vec::new(), is_hopeless: false }
+    }
+
     /// The libraries that take part: the one that asks, and the one that does not have it.
     pub(super) fn packages(&self) -> Vec<&str> {
         let other = match &self.refusal.reason {

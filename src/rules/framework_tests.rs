@@ -203,3 +203,61 @@ fn the_command_line_of_trl_takes_options_of_its_launcher() {
         ["unknown-config-key: TRL 0.24.0 knows no `betta`"]
     );
 }
+
+/// `code: headline` of what is found about declared releases.
+fn about_releases(files: &[(&str, &str)]) -> Vec<String> {
+    let (_, found) = lint(files);
+    let about = found.iter().filter(|one| one.code.starts_with("DPL2"));
+    about.map(|one| format!("{}: {}", one.code, one.message)).collect()
+}
+
+#[test]
+fn a_framework_next_to_a_release_that_it_does_not_take_is_one_finding() {
+    let script = ("train.py", "from trl import DPOTrainer\n");
+    let config = ("a.yaml", FACTORY);
+    let refused = |what: &str| format!("DPL204: {what}");
+    for (requirements, beside, expected) in [
+        ("llamafactory==0.9.4\ntrl==0.25.0\n", script, vec!["llamafactory 0.9.4 cannot be installed with trl==0.25.0"]),
+        ("llamafactory==0.9.4\ntrl==0.25.0\n", config, vec!["llamafactory 0.9.4 cannot be installed with trl==0.25.0"]),
+        ("llamafactory==0.9.4\ntrl>=0.25\n", script, vec!["llamafactory 0.9.4 cannot be installed with trl>=0.25"]),
+        // Too old is refused, too; each pin is a mistake of its own.
+        (
+            "axolotl==0.21.0\ntrl==0.9.6\npeft==0.21.2\ntransformers>=4.41,<4.45\n",
+            config,
+            vec![
+                "axolotl 0.21.0 cannot be installed with trl==0.9.6",
+                "axolotl 0.21.0 cannot be installed with transformers>=4.41,<4.45",
+            ],
+        ),
+        // Both alternatives of a requirement under markers are too old.
+        (
+            "llamafactory==0.9.3\ntransformers==4.55.0\n",
+            script,
+            vec!["llamafactory 0.9.3 cannot be installed with transformers==4.55.0"],
+        ),
+        // Older releases of the framework take it, and nothing is declared of the framework.
+        ("llamafactory\ntrl==0.9.6\n", script, vec![]),
+        ("llamafactory==0.9.4\ntrl\n", script, vec![]),
+        ("llamafactory==0.9.4\ntrl==0.24.0\n", script, vec![]),
+        ("trl==0.25.0\n", config, vec![]),
+    ] {
+        let expected: Vec<String> = expected.into_iter().map(refused).collect();
+        assert_eq!(about_releases(&[("requirements.txt", requirements), beside]), expected, "{requirements}");
+    }
+}
+
+#[test]
+fn a_framework_that_looks_when_it_is_started_is_told_of_a_second_command() {
+    let image = "FROM base\nRUN pip install llamafactory==0.9.4\nRUN pip install trl==0.25.0\n";
+    let start = ("run.sh", "llamafactory-cli train a.yaml\n");
+    let quiet = ("run.sh", "DISABLE_VERSION_CHECK=1 llamafactory-cli train a.yaml\n");
+    let says = ["DPL204: llamafactory 0.9.4 does not start with trl==0.25.0"];
+    let none: [&str; 0] = [];
+    assert_eq!(about_releases(&[("Dockerfile", image), ("a.yaml", FACTORY), start]), says);
+    assert_eq!(about_releases(&[("Dockerfile", image), ("a.yaml", FACTORY), quiet]), none);
+    // Of axolotl no such check is known, and nothing starts the framework here.
+    let axolotl = "FROM base\nRUN pip install axolotl==0.21.0\nRUN pip install trl==0.25.0\n";
+    assert_eq!(about_releases(&[("Dockerfile", axolotl), ("a.yaml", AXOLOTL)]), none);
+    let script = ("train.py", "from trl import DPOTrainer\n");
+    assert_eq!(about_releases(&[("Dockerfile", image), script]), none);
+}

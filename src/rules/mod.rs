@@ -27,6 +27,7 @@ mod failures_tests;
 mod force_use_ref_model;
 mod fp16_and_bf16;
 mod framework;
+mod framework_caps_library;
 #[cfg(test)]
 mod framework_tests;
 mod fresh_install_breaks;
@@ -183,6 +184,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &incompatible_pins::IncompatiblePins,
         &unpinned_critical_dependency::UnpinnedCriticalDependency,
         &pins_disagree::PinsDisagree,
+        &framework_caps_library::FrameworkCapsLibrary,
         &python_too_old::PythonTooOld,
         &lower_bound_too_low::LowerBoundTooLow,
         &yanked_release::YankedRelease,

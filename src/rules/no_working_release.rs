@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 
 use super::declare::declare_rule;
 use super::failures::{declares, failures};
+use super::framework_caps_library::caps;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label};
 use crate::lower::Analysis;
 use crate::model::{Environment, Evidence, PackageFacts};
-use crate::source::{Sources, Span};
+use crate::source::Span;
 
 declare_rule! {
     /// ## What it does
@@ -68,7 +69,7 @@ impl Rule for NoWorkingRelease {
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let mut reported: BTreeSet<Span> = BTreeSet::new();
         for script in &analysis.scripts {
-            let conflict = conflict(&script.environment, context.sources);
+            let conflict = conflict(&script.environment, context);
             found.extend(conflict.filter(|finding| reported.insert(finding.primary.span)));
         }
         let hopeless = failures(analysis, context).iter().filter(|failure| failure.is_hopeless);
@@ -77,10 +78,11 @@ impl Rule for NoWorkingRelease {
     }
 }
 
-fn conflict(environment: &Environment, sources: &Sources) -> Option<Diagnostic> {
+fn conflict(environment: &Environment, context: &Context<'_>) -> Option<Diagnostic> {
     let meta = &NoWorkingRelease::META;
     let lines = &environment.contradiction;
-    if lines.is_empty() {
+    // What a framework does not take is another rule's.
+    if lines.is_empty() || !caps(environment, None, context).is_empty() {
         return None;
     }
     let is_named = |facts: &&PackageFacts| {
@@ -99,7 +101,7 @@ fn conflict(environment: &Environment, sources: &Sources) -> Option<Diagnostic> 
     let spans = spans?;
     let file = spans.first()?.file;
     let is_plain = deciding().all(|one| one.condition.is_none() && one.direct.is_none());
-    if !is_plain || spans.iter().any(|span| span.file != file) || !declares(sources, file) {
+    if !is_plain || spans.iter().any(|span| span.file != file) || !declares(context.sources, file) {
         return None;
     }
     let names: Vec<String> = facts.iter().map(|facts| facts.package.clone()).collect();
