@@ -32,7 +32,7 @@ fn outcome(releases: &[&str], also: &str, names: &[&str]) -> String {
     };
     let installed = Installed::new(knowledge, releases, &others);
     for name in names {
-        let asked = Asked { module: "trl".to_owned(), name: (*name).to_owned() };
+        let asked = Asked { module: "trl".to_owned(), name: (*name).to_owned(), trains: false };
         match installed.imports(&asked) {
             Verdict::Works | Verdict::Unknown => {}
             Verdict::Fails(refusal) => {
@@ -43,7 +43,7 @@ fn outcome(releases: &[&str], also: &str, names: &[&str]) -> String {
                     Reason::Clash { message } => {
                         message.to_lowercase().split(' ').nth(2).unwrap_or_default().to_owned()
                     }
-                    Reason::Refuses => refusal.module,
+                    Reason::Refuses | Reason::Called { .. } => refusal.module,
                 };
             }
         }

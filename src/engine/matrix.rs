@@ -48,10 +48,10 @@ pub fn of(knowledge: &Knowledge, rows: &Package, columns: &Package, choice: &Cho
     let wanted = [rows.name(), columns.name()];
     let used = USED.iter().filter(|(module, _)| wanted.contains(module));
     let asked: Vec<Asked> =
-        used.map(|(module, name)| Asked { module: (*module).to_owned(), name: (*name).to_owned() }).collect();
+        used.map(|(module, name)| Asked { module: (*module).to_owned(), name: (*name).to_owned(), trains: false }).collect();
     let across = pools.releases(columns.name());
     let down = pools.releases(rows.name());
-    let pairs = Pairs::new(pools, rows, columns, asked);
+    let pairs = Pairs::new(pools, knowledge, [rows, columns], asked);
     let all: Vec<Vec<Pair>> = down.par_iter().map(|row| pairs.row(*row, &across)).collect();
     let rows_alike = runs(down.len(), |left, right| all[left] == all[right]);
     let lines = rows_alike.par_iter().map(|(first, bottom)| {

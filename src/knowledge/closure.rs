@@ -41,6 +41,8 @@ pub struct Asked {
     pub module: String,
     /// A name in it; empty: the module itself.
     pub name: String,
+    /// Whether the question is whether it can be trained with, once it is imported.
+    pub trains: bool,
 }
 
 /// Whether an import works.
@@ -113,6 +115,18 @@ pub enum Reason {
     },
     /// The module refuses this set of releases.
     Refuses,
+    /// A class overrides a method that the class of another library below it calls in another way: it can be imported, and the
+    /// training fails.
+    Called {
+        /// The other library.
+        package: String,
+        /// Its release.
+        release: String,
+        /// What the class defines: `get_batch_samples(model, batch)`.
+        defined: String,
+        /// How it is called.
+        called: String,
+    },
 }
 
 /// `Some`: it is known.
@@ -143,6 +157,9 @@ impl<'a> Installed<'a> {
         if !asked.name.is_empty() && found.is_none() {
             return Verdict::Unknown;
         }
+        if asked.trains {
+            return self.trains(at.package, asked);
+        }
         let mut walk = Walk { set: self, seen: std::mem::take(loaded) };
         let result = walk.load(&at, &asked.module).and_then(|()| walk.load_all(&at, found));
         match result {
@@ -152,6 +169,14 @@ impl<'a> Installed<'a> {
             }
             Err(refusal) => Verdict::Fails(refusal),
         }
+    }
+
+    /// Whether a trainer can be trained with, once it is imported.
+    fn trains(&self, package: &Package, asked: &Asked) -> Verdict {
+        let release = |name: &str| self.releases.get(name).copied();
+        let class = format!("{}.{}", asked.module, asked.name);
+        let refusal = self.knowledge.misfit_override(package, &class, &release);
+        refusal.map_or(Verdict::Works, |refusal| Verdict::Fails(Box::new(refusal)))
     }
 
     fn at(&self, package: &str) -> Option<At<'a>> {

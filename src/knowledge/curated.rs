@@ -92,6 +92,9 @@ pub struct BaseCall {
     pub package: String,
     /// The releases that have it.
     pub releases: String,
+    /// The parameters of a method that only has the same name: the call reaches it and means another one.
+    #[serde(default)]
+    pub mistaken: Vec<String>,
     /// Methods that lead to the call: where one of them is overridden, too, it need not happen.
     pub unless: Vec<String>,
     /// Where this was read.

@@ -129,6 +129,7 @@ impl Part for Callable {
         close_facts(&mut self.reads);
         close_facts(&mut self.forwards);
         close_facts(&mut self.returns);
+        self.methods.values_mut().for_each(|facts| close_facts(facts));
     }
 
     fn add(&mut self, new: &Self, version: &str) {
@@ -148,6 +149,7 @@ impl Part for Callable {
             reads,
             forwards,
             returns,
+            methods,
         } = new;
         name(&mut self.releases, version);
         add_facts(&mut self.kind, kind, version);
@@ -165,6 +167,9 @@ impl Part for Callable {
         add_facts(&mut self.reads, reads, version);
         add_facts(&mut self.forwards, forwards, version);
         add_facts(&mut self.returns, returns, version);
+        for (key, facts) in methods {
+            add_facts(self.methods.entry(key.clone()).or_default(), facts, version);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod later;
 mod learnt;
 mod needs;
 mod neighbours;
+mod overrides;
 mod package;
 mod parts;
 mod query;
@@ -45,7 +46,7 @@ pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
 pub use stored::{
-    Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Module, Names, Parameter, Read, Release, Returns,
+    Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Method, Module, Names, Parameter, Read, Release, Returns,
 };
 
 /// Knowledge that cannot be read: a damaged bundled file or a user's own.

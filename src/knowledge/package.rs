@@ -254,6 +254,11 @@ impl Package {
         self.ranges(intervals).flat_map(|interval| interval.range).collect()
     }
 
+    /// Whether a release is among those of an interval text.
+    pub fn includes(&self, intervals: &str, release: usize) -> bool {
+        self.ranges(intervals).any(|one| one.range.contains(&release))
+    }
+
     /// The releases in which a mined fact with this `in` holds.
     pub(super) fn mined_in(&self, intervals: &str) -> ReleaseSet {
         let ranges = self.ranges(intervals);

@@ -11,6 +11,16 @@ impl Refusal {
         !matches!(self.reason, Reason::Clash { .. } | Reason::Missing { misled: None, .. })
     }
 
+    /// Whether a distribution is missing that no known library says it needs.
+    pub fn is_about_others(&self) -> bool {
+        matches!(self.reason, Reason::Missing { misled: None, .. })
+    }
+
+    /// Whether everything can be imported, and the training fails.
+    pub fn is_in_training(&self) -> bool {
+        matches!(self.reason, Reason::Called { .. })
+    }
+
     /// Whether it is the same failure, whatever release of the other library it is about.
     pub fn is_like(&self, other: &Self) -> bool {
         let is_same = match (&self.reason, &other.reason) {
@@ -21,6 +31,7 @@ impl Refusal {
             (Reason::Version { package, required, .. }, Reason::Version { package: other, required: same, .. }) => {
                 (package, required) == (other, same)
             }
+            (Reason::Called { called, .. }, Reason::Called { called: same, .. }) => called == same,
             (left, right) => left == right,
         };
         is_same && (&self.package, &self.release, &self.module) == (&other.package, &other.release, &other.module)
@@ -52,6 +63,9 @@ impl fmt::Display for Refusal {
                 )?;
             }
             Reason::Clash { message } => write!(f, "cannot be imported: {message}")?,
+            Reason::Called { package, release, defined, called } => {
+                write!(f, "defines `{defined}`, which {package} {release} calls as `{called}`")?;
+            }
             Reason::Refuses => write!(f, "refuses to be imported next to these releases")?,
         }
         write!(f, " (in `{}`)", self.module)

@@ -226,6 +226,26 @@ pub struct Callable {
     /// What a function returns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub returns: Vec<Fact<Returns>>,
+    /// Methods that a class of another package calls, by name; see `overridden` in `schemas/surface.json`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub methods: BTreeMap<String, Vec<Fact<Method>>>,
+}
+
+/// What a method takes, `self` left out.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Method {
+    /// By position, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub positional: Vec<String>,
+    /// Only by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keyword_only: Vec<String>,
+    /// Whether it takes further positional arguments.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_positional: bool,
+    /// Whether it takes any other keyword.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub any_keyword: bool,
 }
 
 /// See [`Callable::kind`].

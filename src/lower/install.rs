@@ -88,7 +88,10 @@ impl<'a> Install<'a> {
         let others = |name: &str| self.presence(name, 0);
         let installed = Installed::new(self.knowledge, self.releases(), &others);
         let mut loaded = FxHashSet::default();
-        asked.into_iter().find_map(|one| judge(one, installed.imports_after(one, &mut loaded)))
+        // What cannot be imported is not trained with, either.
+        let (training, importing): (Vec<_>, Vec<_>) = asked.into_iter().partition(|one| one.trains);
+        let mut all = importing.into_iter().chain(training);
+        all.find_map(|one| judge(one, installed.imports_after(one, &mut loaded)))
     }
 
     /// Why the first of these that cannot be imported cannot.
@@ -97,6 +100,11 @@ impl<'a> Install<'a> {
             Verdict::Fails(refusal) => Some((one, *refusal)),
             Verdict::Works | Verdict::Unknown => None,
         })
+    }
+
+    /// Whether a refusal does not depend on the day, nor on what else is installed.
+    pub fn is_certain(&self, refusal: &Refusal) -> bool {
+        refusal.is_certain() || self.environment.is_complete && refusal.is_about_others()
     }
 
     /// Whether a distribution that is no known library in the set is installed.
@@ -127,6 +135,10 @@ impl<'a> Install<'a> {
                 Some(version) => Presence::Version(version),
                 None => Presence::Some,
             };
+        }
+        // What is not listed where everything is, is not there; of others than these, the name says nothing.
+        if self.environment.is_complete && neighbours.are_without(std::iter::empty(), name) {
+            return Presence::None;
         }
         // A distribution that only comes with another one, of which every release counts.
         if let Some(version) = self.pick(name, &[]).filter(|_| self.comes_along(name)) {

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use asked::asked;
+pub use asked::{asked, trained};
 pub use flags::{fields, library_class};
 pub use host::ReleaseHost;
 pub use install::Install;

@@ -114,6 +114,11 @@ impl Fold<'_> {
             let values = by_release.iter().filter_map(|(at, one)| Some((*at, one.parameters.get(name)?.clone())));
             (name.clone(), self.facts(&owner, values))
         });
+        let methods: BTreeSet<&String> = by_release.iter().flat_map(|(_, one)| one.methods.keys()).collect();
+        let methods = methods.into_iter().map(|name| {
+            let values = by_release.iter().filter_map(|(at, one)| Some((*at, one.methods.get(name)?.clone())));
+            (name.clone(), self.facts(&owner, values))
+        });
         Callable {
             releases: self.within(&owner, &self.everything()),
             kind: self.facts(&owner, by_release.iter().map(|(at, one)| (*at, Kind { kind: one.kind }))),
@@ -129,6 +134,7 @@ impl Fold<'_> {
             reads: self.facts(&owner, flatten(by_release, |one| &one.reads)),
             forwards: self.facts(&owner, flatten(by_release, |one| &one.forwards)),
             returns: self.facts(&owner, flatten(by_release, |one| &one.returns)),
+            methods: methods.collect(),
         }
     }
 }

@@ -7,7 +7,7 @@ use ruff_text_size::Ranged;
 
 use super::library::{Library, Target, is_public, is_public_path};
 use super::scope::Binding;
-use crate::knowledge::{CallableKind, Forward, Guard, Parameter, Read, Returns};
+use crate::knowledge::{CallableKind, Forward, Guard, Method, Parameter, Read, Returns};
 use crate::syntax::python::PythonModule;
 
 /// Longer expressions are stored as `...`.
@@ -30,6 +30,7 @@ pub(super) struct Definition {
     pub reads: Vec<Read>,
     pub forwards: Vec<Forward>,
     pub returns: Vec<Returns>,
+    pub methods: BTreeMap<String, Method>,
 }
 
 impl Definition {
@@ -48,6 +49,7 @@ impl Definition {
             reads: Vec::new(),
             forwards: Vec::new(),
             returns: Vec::new(),
+            methods: BTreeMap::new(),
         }
     }
 }

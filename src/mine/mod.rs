@@ -12,6 +12,7 @@
 //! - [`choices`]: the only values that a field takes;
 //! - [`alias`]: fields that a dataclass still takes under a former name;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
+//! - [`overrides`]: methods that a class of another package calls;
 //! - [`unpacking`]: functions that check what a parser filled;
 //! - [`forward`]: what a constructor hands on to a base class of another package;
 //! - [`imports`]: what happens when modules are imported, for several libraries together;
@@ -32,6 +33,7 @@ mod host;
 mod imports;
 mod library;
 mod model;
+mod overrides;
 mod render;
 mod scope;
 mod surface;
@@ -141,6 +143,7 @@ fn describe(
     // A package that is mined in part is asked for its fields; conditions need the classes around them.
     if options.only.is_empty() {
         behaviour::describe(&library, surface, &mut definitions);
+        overrides::describe(&library, surface, &mut definitions);
     }
     let mut release = index.complete(wheel.release);
     if surface.is_narrow() || !options.only.is_empty() {

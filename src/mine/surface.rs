@@ -33,6 +33,9 @@ pub(super) struct Surface {
     /// nothing.
     #[serde(default)]
     unpacking: Vec<String>,
+    /// Methods whose parameters are written down, since a class of another package calls them. Here an empty list is nothing.
+    #[serde(default)]
+    overridden: Vec<String>,
 }
 
 impl Surface {
@@ -60,6 +63,11 @@ impl Surface {
     /// Whether a function checks what a parser filled.
     pub fn unpacks(&self, definition: &str) -> bool {
         self.unpacking.iter().any(|one| one == definition)
+    }
+
+    /// Whether the parameters of a method are written down.
+    pub fn overrides(&self, method: &str) -> bool {
+        self.overridden.iter().any(|one| one == method)
     }
 
     /// The names from which imports are followed; `None`: all modules.

@@ -128,6 +128,8 @@ pub struct Environment {
     pub contradiction: Vec<String>,
     /// Which releases an installer is taken to choose.
     pub choice: Choice,
+    /// Whether [`Self::packages`] are all that is installed: a lock or an environment on disk governs.
+    pub is_complete: bool,
 }
 
 impl Environment {

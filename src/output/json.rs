@@ -328,7 +328,10 @@ impl<'a> Mirror<'a> {
 fn imports(today: &Today) -> JsonImports {
     let (verdict, failure) = match today {
         Today::Imports => ("works", None),
-        Today::Fails { asked, refusal } => ("fails", Some((asked, refusal))),
+        Today::Fails { asked, refusal } => {
+            let verdict = if refusal.is_in_training() { "fails_in_training" } else { "fails" };
+            (verdict, Some((asked, refusal)))
+        }
         Today::Contradiction => ("contradiction", None),
         Today::Unknown => ("unknown", None),
     };

@@ -15,6 +15,7 @@ pub fn write_matrix(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()> {
         for (at, cell) in line.cells.iter().enumerate() {
             let outcome = match cell.outcome {
                 Pair::Works => "works",
+                Pair::FailsInTraining => "training fails",
                 Pair::Fails => "cannot be imported",
                 Pair::Contradiction => "cannot be installed",
             };
@@ -49,6 +50,7 @@ pub fn write_matrix_json(out: &mut dyn Write, matrix: &Matrix) -> io::Result<()>
 fn word(outcome: Pair) -> &'static str {
     match outcome {
         Pair::Works => "works",
+        Pair::FailsInTraining => "fails_in_training",
         Pair::Fails => "fails",
         Pair::Contradiction => "contradiction",
     }
@@ -91,6 +93,7 @@ mod tests {
         let cells = vec![
             cell("1.0", Pair::Contradiction, Some("a 1.0 needs b>=2")),
             cell("2.0", Pair::Works, None),
+            cell("2.5", Pair::FailsInTraining, Some("`y` is another method")),
             cell("3.0 - 4.0", Pair::Fails, Some("`x` is gone")),
         ];
         Matrix {
@@ -107,6 +110,7 @@ mod tests {
         let expected = "  a          b          outcome              why
   1.0 - 1.5  1.0        cannot be installed  a 1.0 needs b>=2
              2.0        works
+             2.5        training fails       `y` is another method
              3.0 - 4.0  cannot be imported   `x` is gone
 ";
         assert_eq!(String::from_utf8(out).expect("UTF-8"), expected);

@@ -88,6 +88,9 @@ pub(super) fn write_rows<const N: usize>(out: &mut dyn Write, rows: &[[String; N
 fn today(today: &Today) -> String {
     match today {
         Today::Imports => "yes".to_owned(),
+        Today::Fails { asked, refusal } if refusal.is_in_training() => {
+            format!("yes, but training with `{}` of `{}` fails at its first step: {refusal}", asked.name, asked.module)
+        }
         Today::Fails { asked, refusal } if asked.name.is_empty() => format!("no, `{}`: {refusal}", asked.module),
         Today::Fails { asked, refusal } => format!("no, `{}` of `{}`: {refusal}", asked.name, asked.module),
         Today::Contradiction => "nothing can be installed".to_owned(),

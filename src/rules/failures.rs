@@ -7,7 +7,7 @@ use super::remedy::{self, Remedy};
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::knowledge::{Asked, Reason, Refusal, Verdict};
-use crate::lower::{Analysis, Install, NoSet, Pools, Script, nearest};
+use crate::lower::{Analysis, Install, NoSet, Pools, Script, nearest, trained};
 use crate::model::{Declaration, Environment, Evidence, PackageFacts};
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::Format;
@@ -69,7 +69,7 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
     }
     let install = Install::of(context.knowledge, environment);
     let judge = |one: &Asked, verdict: Verdict| match verdict {
-        Verdict::Fails(refusal) if refusal.is_certain() => Some((Some((one.clone(), *asked.get(one)?)), *refusal)),
+        Verdict::Fails(refusal) if install.is_certain(&refusal) => Some((Some((one.clone(), *asked.get(one)?)), *refusal)),
         Verdict::Fails(_) | Verdict::Works | Verdict::Unknown => None,
     };
     let is_installable = environment.contradiction.is_empty();
@@ -119,21 +119,21 @@ fn is_patched(script: &Script, context: &Context<'_>) -> bool {
     tops.any(|top| context.knowledge.packages().any(|package| curated.patches(top, package.name())))
 }
 
-/// What a script surely imports, and what it calls through a module.
+/// What a script surely imports, what it calls through a module, and what it trains with.
 fn imported(analysis: &Analysis, script: &Script) -> Vec<(Asked, Span)> {
     let imports = script.trace.imports.iter().filter(|import| import.is_certain());
     let imports = imports.filter(|import| import.name.as_deref() != Some("*")).map(|import| {
         let name = import.name.as_deref().unwrap_or_default().to_owned();
-        (Asked { module: import.module.to_string(), name }, import.span)
+        (Asked { module: import.module.to_string(), name, trains: false }, import.span)
     });
     let calls = analysis.calls.iter().filter(|call| Arc::ptr_eq(&call.trace, &script.trace));
     let calls = calls.map(crate::model::LibraryCall::call);
     let called = calls.filter(|call| call.caught.is_empty() && call.handling.is_empty() && !call.uncalled);
     let called = called.filter_map(|call| {
         let (module, name) = call.object.callee.rsplit_once('.')?;
-        Some((Asked { module: module.to_owned(), name: name.to_owned() }, call.object.span))
+        Some((Asked { module: module.to_owned(), name: name.to_owned(), trains: false }, call.object.span))
     });
-    imports.chain(called).collect()
+    imports.chain(called).chain(trained(&script.trace)).collect()
 }
 
 impl Failure {
@@ -145,9 +145,10 @@ impl Failure {
     /// The libraries that take part: the one that asks, and the one that does not have it.
     pub(super) fn packages(&self) -> Vec<&str> {
         let other = match &self.refusal.reason {
-            Reason::Name { package, .. } | Reason::Module { package, .. } | Reason::Version { package, .. } => {
-                Some(package.as_str())
-            }
+            Reason::Name { package, .. }
+            | Reason::Module { package, .. }
+            | Reason::Version { package, .. }
+            | Reason::Called { package, .. } => Some(package.as_str()),
             Reason::Missing { misled, .. } => misled.as_deref().and_then(|function| function.split('.').next()),
             Reason::Clash { .. } | Reason::Refuses => None,
         };
@@ -162,7 +163,7 @@ impl Failure {
     /// Whether the releases of all libraries that take part are given, so that no other set can be installed.
     pub(super) fn is_given(&self) -> bool {
         let packages = self.packages();
-        packages.len() > 1 && !packages.iter().any(|package| self.is_open(package))
+        (packages.len() > 1 || self.refusal.is_about_others()) && !packages.iter().any(|package| self.is_open(package))
     }
 
     /// Whether no set that the declarations allow can be imported, where they leave a choice.
@@ -246,7 +247,8 @@ impl Failure {
             Some(Label { span: facts.origin()?, message: format!("{} {version} {verb}", facts.package) })
         };
         let import = self.asked.as_ref().map(|(_, place)| *place);
-        let import = import.map(|span| Label { span, message: String::from("this import fails") });
+        let failing = if self.refusal.is_in_training() { "this training fails at its first step" } else { "this import fails" };
+        let import = import.map(|span| Label { span, message: failing.to_owned() });
         let mut labels = self.facts().filter_map(declared).chain(import);
         let primary = labels.next()?;
         let releases = self.facts().filter_map(|facts| {
@@ -257,11 +259,10 @@ impl Failure {
         let releases: Vec<String> = releases.collect();
         let message = match &self.asked {
             None => format!("{} cannot be installed together", releases.join(" and ")),
-            Some((Asked { module, name }, _)) if name.is_empty() => {
-                format!("`{module}` cannot be imported with {}{how}", releases.join(" and "))
-            }
-            Some((Asked { module, name }, _)) => {
-                format!("`{module}.{name}` cannot be imported with {}{how}", releases.join(" and "))
+            Some((Asked { module, name, .. }, _)) => {
+                let asked = if name.is_empty() { module.clone() } else { format!("{module}.{name}") };
+                let what = if self.refusal.is_in_training() { "train" } else { "be imported" };
+                format!("`{asked}` cannot {what} with {}{how}", releases.join(" and "))
             }
         };
         Some(Diagnostic {
@@ -285,6 +286,10 @@ impl Failure {
 
     fn help(&self) -> String {
         let orders: Vec<&str> = self.remedies.iter().map(|remedy| remedy.order.as_str()).collect();
+        if let Reason::Missing { package, misled: None } = &self.refusal.reason {
+            let also = orders.iter().map(|order| format!(", or {order}")).collect::<String>();
+            return format!("ask for {package}, too: {} does not{also}", self.refusal.package);
+        }
         if orders.is_empty() {
             // To find it takes longer than all the rest.
             return "no other release of one of them helps; `dpo-lint versions` looks for a set that works".to_owned();

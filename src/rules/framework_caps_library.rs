@@ -11,7 +11,7 @@ use super::{Context, Rule, RuleMeta, remedy};
 use crate::diagnostic::{Confidence, Diagnostic, Label};
 use crate::knowledge::{Package, Reason, Refusal};
 use crate::lower::{Analysis, Configuration, Install};
-use crate::model::{Environment, Evidence, PackageFacts};
+use crate::model::{Declaration, Environment, Evidence, PackageFacts};
 use crate::source::{Sources, Span};
 
 declare_rule! {
@@ -187,7 +187,7 @@ impl Cap<'_> {
         let name = &self.library.package;
         let framework = format!("{} {}", self.framework.name(), self.framework.brief()[self.release].version);
         let required = format!("{name}{}", self.required.to_string().replace(", ", ","));
-        let asked = self.library.deciding().iter().map(|one| one.requirement()).collect::<Vec<_>>().join(",");
+        let asked = self.library.deciding().iter().map(Declaration::requirement).collect::<Vec<_>>().join(",");
         let message = if self.at_start {
             format!("{framework} does not start with {asked}")
         } else {

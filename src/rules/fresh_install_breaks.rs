@@ -9,7 +9,7 @@ use crate::lower::Analysis;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports declarations of which an install gets releases that the script cannot import.
+    /// Reports declarations of which an install gets releases that the script cannot import, or cannot train with.
     ///
     /// ## Why it matters
     ///
@@ -46,7 +46,7 @@ declare_rule! {
     /// ## References
     ///
     /// - trl pull requests 2446 and 2447
-    FreshInstallBreaks = "fresh-install-breaks", "DPL209", Error, "what an install gets cannot be imported"
+    FreshInstallBreaks = "fresh-install-breaks", "DPL209", Error, "what an install gets cannot be imported or trained with"
 }
 
 impl Rule for FreshInstallBreaks {

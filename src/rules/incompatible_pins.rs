@@ -9,12 +9,13 @@ use crate::lower::Analysis;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports pinned or locked releases with which an import of the script fails.
+    /// Reports pinned or locked releases with which an import of the script fails, or its training at the first step.
     ///
     /// ## Why it matters
     ///
     /// Installers compare declared requirements only, and most releases declare no upper bound for their neighbours. The
-    /// environment is built, and the first import stops with `ImportError`.
+    /// environment is built, and the first import stops with `ImportError`. A trainer of TRL whose methods the training loop of
+    /// transformers calls in another way even gets to its first step.
     ///
     /// ## Example
     ///
@@ -40,13 +41,14 @@ declare_rule! {
     ///
     /// ## Versions
     ///
-    /// What each release imports from its neighbours is mined from the released wheels. What depends on anything that is not
+    /// What each release imports from its neighbours, and which methods of the training loop it overrides with which parameters, is
+    /// mined from the released wheels. What depends on anything that is not
     /// known counts as working. Pins that two files give for two purposes are not put together.
     ///
     /// ## References
     ///
     /// - ms-swift issue 9770
-    IncompatiblePins = "incompatible-pins", "DPL201", Error, "pinned releases cannot be imported together"
+    IncompatiblePins = "incompatible-pins", "DPL201", Error, "pinned releases cannot be imported or trained with together"
 }
 
 impl Rule for IncompatiblePins {

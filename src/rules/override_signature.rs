@@ -9,7 +9,7 @@ use super::versions::{Versions, enumerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{Class, Value};
-use crate::knowledge::{BaseCall, ReleaseSet};
+use crate::knowledge::{self, BaseCall, ReleaseSet};
 use crate::lower::{Analysis, Script};
 use crate::source::Span;
 use crate::syntax::python::PythonModule;
@@ -139,7 +139,7 @@ fn check(
     if overridden.iter().any(|(other, ..)| call.unless.contains(&other.name)) {
         return None;
     }
-    let missing = missing(method, call);
+    let missing = call.missing(&taken(method));
     let names: Vec<String> = missing.iter().map(|name| format!("`{name}`")).collect();
     let package = context.knowledge.package(&call.package).filter(|_| !missing.is_empty())?;
     let versions = Versions::new(package, &script.environment);
@@ -169,15 +169,11 @@ fn check(
     Some(finding)
 }
 
-/// The parameters that the method would need to take the call.
-fn missing<'a>(method: &Method, call: &'a BaseCall) -> Vec<&'a str> {
-    let by_position = call.positional.iter().skip(method.positional.len());
-    let by_position = by_position.filter(|_| !method.any_positional);
-    let is_taken = |name: &&String| {
-        method.any_keyword
-            || method.keyword_only.contains(name)
-            || method.positional.iter().skip(call.positional.len()).any(|known| known == *name)
-    };
-    let by_name = call.keywords.iter().filter(|name| !is_taken(name));
-    by_position.chain(by_name).map(String::as_str).collect()
+fn taken(method: &Method) -> knowledge::Method {
+    knowledge::Method {
+        positional: method.positional.clone(),
+        keyword_only: method.keyword_only.clone(),
+        any_positional: method.any_positional,
+        any_keyword: method.any_keyword,
+    }
 }

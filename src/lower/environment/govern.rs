@@ -23,6 +23,8 @@ pub(super) struct Joined {
     pub(super) standing: Standing,
     /// See [`Kind::is_sequence`](super::kind::Kind::is_sequence).
     pub(super) is_sequence: bool,
+    /// Whether it names everything that an install of it holds.
+    pub(super) is_complete: bool,
     /// Whom it governs.
     pub(super) reach: Reach,
     /// In order.
@@ -80,6 +82,18 @@ pub(super) fn govern<'a>(joined: &'a [Joined], repositories: &BTreeSet<PathBuf>,
 }
 
 impl<'a> Governed<'a> {
+    /// Whether one file governs all of these packages, and names everything that an install of it holds.
+    pub(super) fn is_complete<'n>(&self, mut packages: impl Iterator<Item = &'n str>) -> bool {
+        let closest = |name: &str| self.packages.get(name)?.values().next();
+        let Some(first) = packages.next().and_then(closest) else { return false };
+        let mut complete: Vec<&Joined> = first.iter().copied().filter(|one| one.is_complete).collect();
+        for name in packages {
+            let Some(others) = closest(name) else { return false };
+            complete.retain(|one| others.iter().any(|other| std::ptr::eq(*one, *other)));
+        }
+        !complete.is_empty()
+    }
+
     /// What governs one package; what was given on the command line takes part in every decision.
     pub(super) fn of(&self, name: &str, given: &'a [Declaration]) -> Governing<'a> {
         let mut governing = Governing::default();

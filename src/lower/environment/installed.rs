@@ -41,6 +41,15 @@ pub fn installed(disk: &dyn FileSystem, python: &Path) -> BTreeMap<String, (Vers
     known.collect()
 }
 
+/// Whether a virtual environment sees nothing but what is installed in it.
+pub(super) fn is_isolated(disk: &dyn FileSystem, python: &Path) -> bool {
+    let settings = python.ancestors().take(5).map(|folder| folder.join("pyvenv.cfg")).find(|path| disk.is_file(path));
+    let Some(bytes) = settings.and_then(|path| disk.read(&path).ok()) else { return false };
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.any(|(key, value)| key.trim() == "include-system-site-packages" && value.trim() == "false")
+}
+
 /// The folders with installed packages that belong to `python`.
 fn site_packages(disk: &dyn FileSystem, python: &Path) -> Vec<PathBuf> {
     if !disk.is_dir(python) {
@@ -97,4 +106,28 @@ fn distribution(disk: &dyn FileSystem, path: &Path, folder: &Path) -> Option<Dec
 
 fn extension(path: &Path) -> &str {
     path.extension().and_then(|extension| extension.to_str()).unwrap_or("")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::MemoryFileSystem;
+
+    #[test]
+    fn a_virtual_environment_sees_only_itself_where_it_says_so() {
+        for (settings, expected) in [
+            ("home = /usr/bin\ninclude-system-site-packages = false\n", true),
+            ("home = /usr/bin\ninclude-system-site-packages = true\n", false),
+            ("", false),
+        ] {
+            let disk = MemoryFileSystem::default();
+            if !settings.is_empty() {
+                disk.insert("venv/pyvenv.cfg", settings);
+            }
+            disk.insert("venv/bin/python", "");
+            for python in ["venv", "venv/bin/python", "venv/lib/python3.11/site-packages"] {
+                assert_eq!(is_isolated(&disk, Path::new(python)), expected, "{python} {settings}");
+            }
+        }
+    }
 }

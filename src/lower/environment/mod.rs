@@ -41,13 +41,13 @@ pub use self::nearest::{NoSet, Pools, nearest};
 pub use self::pairs::{Pair, Pairs};
 pub use self::pin::{PinError, bound_pin, raise_pin, rewrite_pin};
 
-use self::govern::Joined;
-use self::resolve::resolve;
+use self::govern::{Governed, Joined};
+use self::resolve::{Resolved, resolve};
 use self::statement::intersect;
 use super::Request;
 use crate::diagnostic::Problem;
 use crate::knowledge::{Knowledge, Package};
-use crate::model::{Choice, Declaration, Environment};
+use crate::model::{Choice, Declaration, Environment, Evidence};
 use crate::source::{MemoryFileSystem, Sources};
 
 /// Everything that a project declares about packages.
@@ -64,6 +64,8 @@ pub struct Environments<'a> {
     checkouts: Vec<checkout::Checkout>,
     /// `--target` and `--python`, which hold for every script.
     given: Vec<Declaration>,
+    /// Whether what `--python` names sees nothing but its own folder.
+    is_isolated: bool,
     /// Which releases an installer is taken to choose.
     choice: Choice,
     /// Input that could not be read.
@@ -141,8 +143,22 @@ impl<'a> Environments<'a> {
             resolved.insert(name.to_owned(), resolve(name, &governing, &pythons, known));
         }
         let contradiction = choose::choose(self.knowledge, &mut resolved, framework, &pythons, &self.choice);
+        let is_complete = self.is_complete(&governing, &resolved);
         let packages = resolved.into_iter().map(|(name, one)| (name, one.facts)).collect();
         let python_places = governing.python_places;
-        Environment { packages, python, python_places, contradiction, choice: self.choice.clone() }
+        Environment { packages, python, python_places, contradiction, choice: self.choice.clone(), is_complete }
+    }
+
+    /// Whether everything that is installed is known: one lock has all libraries, or the environment on disk.
+    fn is_complete(&self, governing: &Governed<'_>, resolved: &BTreeMap<String, Resolved>) -> bool {
+        let libraries = || {
+            let declared = resolved.values().map(|one| &one.facts).filter(|facts| facts.deciding > 0);
+            declared.filter(|facts| self.knowledge.is_library(&facts.package))
+        };
+        if libraries().all(|facts| facts.evidence == Evidence::Installed) {
+            return self.is_isolated && libraries().next().is_some();
+        }
+        libraries().all(|facts| matches!(facts.evidence, Evidence::Lock | Evidence::Pin))
+            && governing.is_complete(libraries().map(|facts| facts.package.as_str()))
     }
 }

@@ -186,7 +186,7 @@ pub(super) fn nearest_after<'a>(
         };
         let install = pools.holding(solution);
         let failing = install.import_until(asked, |one, verdict| match verdict {
-            Verdict::Fails(refusal) if !pools.certain_only || refusal.is_certain() => Some((one, *refusal)),
+            Verdict::Fails(refusal) if !pools.certain_only || install.is_certain(&refusal) => Some((one, *refusal)),
             Verdict::Fails(_) | Verdict::Works | Verdict::Unknown => None,
         });
         let Some((one, refusal)) = failing else { return Ok(install) };
@@ -205,9 +205,10 @@ fn conflict<'a>(install: &Install<'a>, refusal: &Refusal, asked: &Asked) -> Opti
     let (by, of) = release(&refusal.package)?;
     let of = (by.name(), of);
     let other = match &refusal.reason {
-        Reason::Name { package, .. } | Reason::Module { package, .. } | Reason::Version { package, .. } => {
-            release(package)
-        }
+        Reason::Name { package, .. }
+        | Reason::Module { package, .. }
+        | Reason::Version { package, .. }
+        | Reason::Called { package, .. } => release(package),
         // The function that misleads may tell the truth in another release.
         Reason::Missing { misled: Some(function), .. } => function.split('.').next().and_then(release),
         Reason::Missing { misled: None, .. } | Reason::Clash { .. } | Reason::Refuses => None,

@@ -5,7 +5,7 @@
 
 use super::nearest::{NoSet, Pools, nearest, nearest_after};
 use super::solve::Conflict;
-use crate::knowledge::{Asked, Package};
+use crate::knowledge::{Asked, Knowledge, Package, Refusal};
 use crate::lower::Install;
 
 /// Two packages, and what is imported to see whether their releases work.
@@ -14,6 +14,7 @@ pub struct Pairs<'a> {
     rows: &'a Package,
     columns: &'a Package,
     asked: Vec<Asked>,
+    knowledge: &'a Knowledge,
 }
 
 /// What becomes of two releases.
@@ -21,6 +22,8 @@ pub struct Pairs<'a> {
 pub enum Pair {
     /// They install and can be imported, with some releases of what they require.
     Works,
+    /// They install and can be imported; training fails at its first step.
+    FailsInTraining,
     /// They install and cannot be imported.
     Fails,
     /// Their requirements do not allow it.
@@ -29,8 +32,13 @@ pub enum Pair {
 
 impl<'a> Pairs<'a> {
     /// The releases of the pools.
-    pub fn new(pools: Pools<'a>, rows: &'a Package, columns: &'a Package, asked: Vec<Asked>) -> Self {
-        Self { pools, rows, columns, asked }
+    pub fn new(
+        pools: Pools<'a>,
+        knowledge: &'a Knowledge,
+        [rows, columns]: [&'a Package; 2],
+        asked: Vec<Asked>,
+    ) -> Self {
+        Self { pools, rows, columns, asked, knowledge }
     }
 
     /// One release of the rows' package with each of these of the other one.
@@ -39,12 +47,17 @@ impl<'a> Pairs<'a> {
         let mut last: Option<Install<'a>> = None;
         let pair = |column: &usize| {
             let known = last.as_ref().and_then(|last| self.again(last, row, *column, &conflicts));
-            known.unwrap_or_else(|| {
+            let outcome = known.unwrap_or_else(|| {
                 let found = nearest_after(&self.pinned(row, *column), &self.wanted(), &self.asked, &mut conflicts);
                 let outcome = outcome(&found);
                 last = found.ok().or(last.take());
                 outcome
-            })
+            });
+            // Only these two have a say in it.
+            match outcome {
+                Pair::Works if self.misfit(row, *column).is_some() => Pair::FailsInTraining,
+                outcome => outcome,
+            }
         };
         across.iter().map(pair).collect()
     }
@@ -52,10 +65,24 @@ impl<'a> Pairs<'a> {
     /// Why two releases do not work.
     pub fn reason(&self, row: usize, column: usize) -> Option<String> {
         match nearest(&self.pinned(row, column), &self.wanted(), &self.asked) {
-            Ok(_) | Err(NoSet::Unknown(None)) => None,
+            Ok(_) => self.misfit(row, column).map(|refusal| refusal.to_string()),
+            Err(NoSet::Unknown(None)) => None,
             Err(NoSet::Refused(refusal) | NoSet::Unknown(Some(refusal))) => Some(refusal.to_string()),
             Err(NoSet::Contradiction(facts)) => Some(facts.join("; ")),
         }
+    }
+
+    /// Why training with two releases that can be imported fails.
+    fn misfit(&self, row: usize, column: usize) -> Option<Refusal> {
+        let in_effect = |name: &str| match name {
+            _ if name == self.rows.name() => Some(row),
+            _ if name == self.columns.name() => Some(column),
+            _ => None,
+        };
+        self.asked.iter().find_map(|one| {
+            let package = self.knowledge.package(&one.module)?;
+            self.knowledge.misfit_override(package, &format!("{}.{}", one.module, one.name), &in_effect)
+        })
     }
 
     fn wanted(&self) -> [&'a str; 2] {
