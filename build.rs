@@ -1,4 +1,4 @@
-//! Packs `schemas/knowledge`, `schemas/frameworks` and `schemas/imports` so that starting the tool costs the same however much is
+//! Packs `schemas/knowledge`, `schemas/frameworks`, `schemas/companions` and `schemas/imports` so that starting the tool costs the same however much is
 //! known. Each file is split into its parts (modules, callables), which are written as `MessagePack`: it has the members of JSON by name, and is read several times as fast.
 //! Neighbouring parts are compressed together, by LZ4 for the same reason, and a sorted table says where each of them is.
 
@@ -75,7 +75,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut packages: BTreeMap<String, Places> = BTreeMap::new();
-    for kind in ["knowledge", "frameworks"] {
+    for kind in ["knowledge", "frameworks", "companions"] {
         pack_all(kind, &out, |text, list| {
             let mined: Mined = serde_json::from_str(text)?;
             let places = Places::of(&mined.releases);

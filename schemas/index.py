@@ -16,6 +16,14 @@ def key(version):
     return tuple(int(part) for part in re.findall(r"\d+", version.replace(".post", ".")))
 
 
+def withdrawn(files):
+    """Whether a release was, and why, in the words of its maintainers."""
+    if not all(one["yanked"] for one in files):
+        return {}
+    reason = (files[0]["yanked_reason"] or "").strip()
+    return {"yanked": True, "because": reason} if reason else {"yanked": True}
+
+
 def main(oldest):
     releases = json.load(sys.stdin)["releases"]
     lines = []
@@ -26,10 +34,9 @@ def main(oldest):
         entry = {
             "date": min(one["upload_time"] for one in releases[version])[:10],
             "requires_python": files[0]["requires_python"],
-            "yanked": all(one["yanked"] for one in releases[version]),
+            "yanked": False,
         }
-        if entry["yanked"] and files[0]["yanked_reason"]:
-            entry["because"] = files[0]["yanked_reason"].strip()
+        entry.update(withdrawn(releases[version]))
         lines.append(f' "{version}": {json.dumps(entry)}')
     print("{\n" + ",\n".join(lines) + "\n}")
 

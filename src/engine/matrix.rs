@@ -47,8 +47,9 @@ pub fn of(knowledge: &Knowledge, rows: &Package, columns: &Package, choice: &Cho
     let pools = Pools::all(knowledge, &environment).libraries_only();
     let wanted = [rows.name(), columns.name()];
     let used = USED.iter().filter(|(module, _)| wanted.contains(module));
-    let asked: Vec<Asked> =
-        used.map(|(module, name)| Asked { module: (*module).to_owned(), name: (*name).to_owned(), trains: false }).collect();
+    let asked: Vec<Asked> = used
+        .map(|(module, name)| Asked { module: (*module).to_owned(), name: (*name).to_owned(), trains: false })
+        .collect();
     let across = pools.releases(columns.name());
     let down = pools.releases(rows.name());
     let pairs = Pairs::new(pools, knowledge, [rows, columns], asked);

@@ -8,7 +8,7 @@ use super::driver::{self, Job, Report};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::{Asked, Knowledge, Package, Refusal};
 use crate::lower::{self, Analysis, Install, Pools, Script};
-use crate::model::{Environment, Evidence};
+use crate::model::{Environment, Evidence, PackageFacts};
 
 /// A project is checked so often for releases that accept its code.
 const MAX_CHECKS: usize = 12;
@@ -107,8 +107,9 @@ fn key(environment: &Environment) -> Key<'_> {
 
 /// The packages that an install begins with: those that are declared; where none is, those that are imported.
 fn wanted<'a>(environment: &'a Environment, asked: &[Asked], knowledge: &'a Knowledge) -> Vec<&'a str> {
-    let is_declared = |name: &str| environment.package(name).is_some_and(|facts| facts.evidence != Evidence::Assumed);
-    let declared: Vec<&str> = knowledge.packages().map(Package::name).filter(|name| is_declared(name)).collect();
+    let is_declared = |facts: &&PackageFacts| facts.known && facts.evidence != Evidence::Assumed;
+    let declared: Vec<&str> =
+        environment.packages.values().filter(is_declared).map(|facts| facts.package.as_str()).collect();
     if declared.is_empty() { roots(asked, knowledge).collect() } else { declared }
 }
 
@@ -122,7 +123,7 @@ fn today(environment: &Environment, asked: &[Asked], wanted: &[&str], knowledge:
     if !environment.contradiction.is_empty() {
         return Today::Contradiction;
     }
-    let packages = || wanted.iter().filter_map(|name| knowledge.package(name));
+    let packages = || wanted.iter().filter_map(|name| knowledge.distribution(name));
     if asked.is_empty() || packages().any(|package| environment.in_effect(package).is_none()) {
         return Today::Unknown;
     }

@@ -14,6 +14,10 @@ static FILES: &[Stored] = include!(concat!(env!("OUT_DIR"), "/knowledge.rs"));
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
 static FRAMEWORKS: &[Stored] = include!(concat!(env!("OUT_DIR"), "/frameworks.rs"));
 
+/// Every file under `schemas/companions`, packed in the same way.
+#[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
+static COMPANIONS: &[Stored] = include!(concat!(env!("OUT_DIR"), "/companions.rs"));
+
 /// Frameworks that are imported by another name than the one that they are installed by.
 const IMPORTED_AS: [(&str, &str); 1] = [("swift", "ms-swift")];
 
@@ -28,6 +32,8 @@ const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
 pub struct Knowledge {
     packages: BTreeMap<String, Package>,
     frameworks: BTreeMap<String, Package>,
+    /// Distributions of which only the metadata is known.
+    companions: BTreeMap<String, Package>,
     imports: OnceLock<BTreeMap<String, ImportGraph>>,
     curated: OnceLock<Curated>,
 }
@@ -44,18 +50,33 @@ impl Knowledge {
         Self { frameworks: by_name(frameworks), ..self }
     }
 
+    /// The same with distributions of which only the metadata is known.
+    #[must_use]
+    pub fn with_companions(self, companions: impl IntoIterator<Item = Package>) -> Self {
+        Self { companions: by_name(companions), ..self }
+    }
+
     /// What is built into the tool, opened once.
     pub fn bundled() -> &'static Self {
         static BUNDLED: OnceLock<Knowledge> = OnceLock::new();
-        let new = || Self::new(FILES.iter().map(Package::open)).with_frameworks(FRAMEWORKS.iter().map(Package::open));
-        BUNDLED.get_or_init(new)
+        BUNDLED.get_or_init(|| Self::made_of(Package::open))
     }
 
     /// What is built into the tool, and releases that it lacks.
     pub fn with(learnt: Vec<Learnt>) -> Self {
         let learnt: Vec<Arc<Learnt>> = learnt.into_iter().map(Arc::new).collect();
-        let open = |stored| Package::open(stored).with(&learnt);
-        Self::new(FILES.iter().map(open)).with_frameworks(FRAMEWORKS.iter().map(open))
+        Self::made_of(|stored| Package::open(stored).with(&learnt))
+    }
+
+    fn made_of(open: impl Fn(&'static Stored) -> Package) -> Self {
+        let packages = Self::new(FILES.iter().map(&open)).with_frameworks(FRAMEWORKS.iter().map(&open));
+        packages.with_companions(COMPANIONS.iter().map(&open))
+    }
+
+    /// What is known of the releases of a distribution: a library, a framework, or one that is known by its metadata only. By
+    /// normalised distribution name.
+    pub fn distribution(&self, name: &str) -> Option<&Package> {
+        self.package(name).or_else(|| self.companions.get(name))
     }
 
     /// What is known of a library or a framework, by normalised distribution name or by the name it is imported by.
@@ -146,7 +167,7 @@ mod tests {
     #[test]
     fn every_bundled_file_is_whole() {
         let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas");
-        let folders = ["knowledge", "frameworks"].map(|name| std::fs::read_dir(schemas.join(name)));
+        let folders = ["knowledge", "frameworks", "companions"].map(|name| std::fs::read_dir(schemas.join(name)));
         let mut names = BTreeSet::new();
         for entry in folders.into_iter().flat_map(|folder| folder.expect("the folder exists")) {
             let path = entry.expect("it can be listed").path();
@@ -156,7 +177,7 @@ mod tests {
             }
             let json = std::fs::read_to_string(&path).expect("it can be read");
             let written = Package::load(&name, &json).expect("the file is valid");
-            let packed = Knowledge::bundled().package(&name).expect("it is built into the tool");
+            let packed = Knowledge::bundled().distribution(&name).expect("it is built into the tool");
             assert!(named(packed.to_json(), packed) == written.to_json(), "{name}: packed, nothing is lost");
             assert_eq!(packed.name(), name);
             assert!(packed.versions().is_sorted(), "releases are in order");
@@ -165,17 +186,15 @@ mod tests {
                 |release: &Release| (release.version.clone(), release.date.clone(), release.requires_python.clone());
             assert!(packed.brief().iter().map(text).eq(written.brief().iter().map(text)));
             assert!(packed.modules().eq(written.modules()) && packed.definitions().eq(written.definitions()));
-            assert_eq!(
-                packed.is_partial(),
-                Knowledge::bundled().frameworks().any(|framework| framework.name() == name)
-            );
+            assert_eq!(packed.is_partial(), !Knowledge::bundled().is_library(&name));
             for missing in ["", "!", "trl.", "trl.zzz", "~"] {
                 assert!(packed.module(missing, "").is_none() && packed.callable(missing).is_none(), "{missing}");
             }
             names.insert(name);
         }
         let (libraries, frameworks) = (Knowledge::bundled().packages(), Knowledge::bundled().frameworks());
-        assert_eq!(libraries.chain(frameworks).map(|one| one.name().to_owned()).collect::<BTreeSet<_>>(), names);
+        let all = libraries.chain(frameworks).chain(Knowledge::bundled().companions.values());
+        assert_eq!(all.map(|one| one.name().to_owned()).collect::<BTreeSet<_>>(), names);
         Curated::load(CURATED).expect("the curated file is valid");
     }
 }

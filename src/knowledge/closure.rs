@@ -181,13 +181,13 @@ impl<'a> Installed<'a> {
 
     fn at(&self, package: &str) -> Option<At<'a>> {
         let imports = self.knowledge.imports(package)?;
-        let package = self.knowledge.package(package)?;
+        let package = self.knowledge.distribution(package)?;
         Some(At { package, release: *self.releases.get(package.name())?, imports })
     }
 
     /// The release of a distribution that is installed.
     fn version(&self, name: &str) -> Presence {
-        if let Some((package, &release)) = self.knowledge.package(name).zip(self.releases.get(name)) {
+        if let Some((package, &release)) = self.knowledge.distribution(name).zip(self.releases.get(name)) {
             return package.versions().get(release).cloned().map_or(Presence::Some, Presence::Version);
         }
         (self.others)(name)

@@ -46,7 +46,8 @@ pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
 pub use stored::{
-    Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Method, Module, Names, Parameter, Read, Release, Returns,
+    Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Method, Module, Names, Parameter, Read, Release,
+    Returns,
 };
 
 /// Knowledge that cannot be read: a damaged bundled file or a user's own.

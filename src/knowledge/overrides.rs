@@ -31,9 +31,10 @@ impl Knowledge {
         let Resolution::Definition(definition) = package.resolve(class, release) else { return None };
         let chain = chain(package, definition, release)?;
         let defined = |name: &str| {
-            chain.classes.iter().find_map(|(definition, class)| {
-                Some((*definition, package.at(class.methods.get(name)?, release)?))
-            })
+            chain
+                .classes
+                .iter()
+                .find_map(|(definition, class)| Some((*definition, package.at(class.methods.get(name)?, release)?)))
         };
         self.curated().base_calls(chain.outside).find_map(|call| {
             let calling = self.package(&call.package)?;

@@ -24,7 +24,7 @@ impl<'a> Install<'a> {
     pub fn of(knowledge: &'a Knowledge, environment: &'a Environment) -> Self {
         let mut install = Self { knowledge, environment, releases: BTreeMap::new(), has_neighbours: true };
         let asked = environment.packages.values().filter(|facts| facts.evidence != Evidence::Assumed);
-        let mut open: Vec<&Package> = asked.filter_map(|facts| knowledge.package(&facts.package)).collect();
+        let mut open: Vec<&Package> = asked.filter_map(|facts| knowledge.distribution(&facts.package)).collect();
         while let Some(package) = open.pop() {
             if install.releases.contains_key(package.name()) {
                 continue;
@@ -36,7 +36,9 @@ impl<'a> Install<'a> {
             let brought = (!extras.is_empty()).then(|| package.extra_needs().iter().filter(is_brought));
             let needs = package.needs().iter().chain(brought.into_iter().flatten());
             let needs = needs.filter(|need| need.releases.contains(release));
-            open.extend(needs.filter_map(|need| knowledge.package(&need.name)));
+            // Of what no file speaks of, nothing says which release it is.
+            let needs = needs.filter(|need| environment.package(&need.name).is_some());
+            open.extend(needs.filter_map(|need| knowledge.distribution(&need.name)));
         }
         install
     }
@@ -70,7 +72,7 @@ impl<'a> Install<'a> {
 
     /// The libraries with their releases.
     pub fn releases(&self) -> impl Iterator<Item = (&'a Package, usize)> {
-        self.releases.iter().filter_map(|(name, release)| Some((self.knowledge.package(name)?, *release)))
+        self.releases.iter().filter_map(|(name, release)| Some((self.knowledge.distribution(name)?, *release)))
     }
 
     /// Whether something can be imported.

@@ -97,7 +97,7 @@ impl Environment {
 impl PackageFacts {
     /// The allowed releases as intervals.
     pub fn intervals(&self, knowledge: &Knowledge) -> Vec<String> {
-        let Some(package) = knowledge.package(&self.package) else { return Vec::new() };
+        let Some(package) = knowledge.distribution(&self.package) else { return Vec::new() };
         let set = self.allowed.iter().filter_map(|version| package.index_of(version)).collect();
         package.intervals(&set)
     }

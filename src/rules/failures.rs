@@ -69,7 +69,9 @@ fn failure(analysis: &Analysis, scripts: &[&Script], context: &Context<'_>) -> O
     }
     let install = Install::of(context.knowledge, environment);
     let judge = |one: &Asked, verdict: Verdict| match verdict {
-        Verdict::Fails(refusal) if install.is_certain(&refusal) => Some((Some((one.clone(), *asked.get(one)?)), *refusal)),
+        Verdict::Fails(refusal) if install.is_certain(&refusal) => {
+            Some((Some((one.clone(), *asked.get(one)?)), *refusal))
+        }
         Verdict::Fails(_) | Verdict::Works | Verdict::Unknown => None,
     };
     let is_installable = environment.contradiction.is_empty();
@@ -247,7 +249,8 @@ impl Failure {
             Some(Label { span: facts.origin()?, message: format!("{} {version} {verb}", facts.package) })
         };
         let import = self.asked.as_ref().map(|(_, place)| *place);
-        let failing = if self.refusal.is_in_training() { "this training fails at its first step" } else { "this import fails" };
+        let failing =
+            if self.refusal.is_in_training() { "this training fails at its first step" } else { "this import fails" };
         let import = import.map(|span| Label { span, message: failing.to_owned() });
         let mut labels = self.facts().filter_map(declared).chain(import);
         let primary = labels.next()?;

@@ -91,7 +91,9 @@ fn a_set_that_imports_and_cannot_train_is_spoken_of_where_it_trains() {
     assert_eq!(open.code, "DPL209");
     // What only imports it does, and a class of the project may mend what it derives from.
     assert!(finding(clash, SCRIPT).is_none());
-    let mended = TRAINING.replace("trainer =", "class Mine(DPOTrainer):\n    pass\ntrainer =").replace("= DPOT", "= Mine or DPOT");
+    let mended = TRAINING
+        .replace("trainer =", "class Mine(DPOTrainer):\n    pass\ntrainer =")
+        .replace("= DPOT", "= Mine or DPOT");
     let mended = mended.replace("Mine or DPOTrainer(", "Mine(");
     assert!(finding(clash, &mended).is_none(), "{mended}");
     assert!(finding("trl==0.13.0\ntransformers==4.57.6\npeft==0.17.1\n", TRAINING).is_none());

@@ -104,7 +104,8 @@ pub(super) fn caps<'a>(
         Some((framework, facts, framework.index_of(facts.in_effect.as_ref()?)?))
     });
     let libraries = || environment.packages.values().filter(declared);
-    let libraries = || libraries().filter(|facts| context.knowledge.is_library(&facts.package));
+    let is_framework = |name: &str| context.knowledge.frameworks().any(|one| one.name() == name);
+    let libraries = || libraries().filter(|facts| !is_framework(&facts.package));
     let caps = frameworks.flat_map(|(framework, by, release)| {
         libraries().filter_map(move |library| {
             let place = library.origin()?;

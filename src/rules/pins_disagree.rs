@@ -62,7 +62,7 @@ impl Rule for PinsDisagree {
         let mut reported: BTreeSet<Span> = BTreeSet::new();
         for script in &analysis.scripts {
             for facts in script.environment.packages.values().filter(|facts| facts.deciding > 0) {
-                let Some(package) = context.knowledge.package(&facts.package) else { continue };
+                let Some(package) = context.knowledge.distribution(&facts.package) else { continue };
                 let finding = check(facts, package, context.sources);
                 found.extend(finding.filter(|finding| reported.insert(finding.primary.span)));
             }

@@ -85,7 +85,7 @@ fn check(environment: &Environment, knowledge: &Knowledge) -> Option<Diagnostic>
     let pythons = Pythons::new(Some(python));
     let place = *environment.python_places.last()?;
     let facts = environment.packages.values();
-    let refused = facts.filter_map(|facts| refused(facts, &pythons, place, knowledge.package(&facts.package)?));
+    let refused = facts.filter_map(|facts| refused(facts, &pythons, place, knowledge.distribution(&facts.package)?));
     let refused: Vec<Refused<'_>> = refused.collect();
     let by_all = refused.iter().any(|one| one.by_all);
     let refused: Vec<&Refused<'_>> = refused.iter().filter(|one| one.by_all == by_all).collect();

@@ -33,7 +33,7 @@ pub(super) fn remedies(
     let known: Vec<&Asked> = asked.iter().filter(|asked| install.imports(asked) != Verdict::Unknown).collect();
     let packages = failure.packages();
     let found = packages.into_iter().rev().filter_map(|name| {
-        let package = context.knowledge.package(name)?;
+        let package = context.knowledge.distribution(name)?;
         let facts = failure.environment.package(name)?;
         let counts = install.release(name)?;
         let mut candidates = nearest(package, facts, counts, failure);
@@ -95,7 +95,7 @@ fn is_installable(set: &Install<'_>, moved: &Package, context: &Context<'_>) -> 
     let meets = |package: &Package, release: usize| {
         let needs = package.needs().iter().filter(move |need| need.releases.contains(release));
         needs.filter(|need| need.name == moved.name() || package.name() == moved.name()).all(|need| {
-            let Some(on) = context.knowledge.package(&need.name) else { return true };
+            let Some(on) = context.knowledge.distribution(&need.name) else { return true };
             let Some(release) = set.release(&need.name) else { return true };
             need.specifiers.contains(&on.versions()[release])
         })

@@ -70,7 +70,7 @@ fn yanked(facts: &PackageFacts, environment: &Environment, context: &Context<'_>
     if !matches!(facts.evidence, Evidence::Pin | Evidence::Lock) {
         return None;
     }
-    let package = context.knowledge.package(&facts.package)?;
+    let package = context.knowledge.distribution(&facts.package)?;
     let version = facts.in_effect.as_ref()?;
     let release = package.index_of(version)?;
     let brief = &package.brief()[release];

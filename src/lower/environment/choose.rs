@@ -19,7 +19,7 @@ pub(super) fn choose(
 ) -> Contradiction {
     let mut candidates: Vec<(Candidate<'_>, usize)> = Vec::new();
     for (name, one) in resolved.iter() {
-        let Some(package) = knowledge.package(name) else { continue };
+        let Some(package) = knowledge.distribution(name) else { continue };
         if let Some(releases) = releases(one, package, pythons, choice) {
             let is_asked = one.facts.evidence != Evidence::Assumed || Some(name.as_str()) == needed;
             // In one file the order is that of the lines.

@@ -139,7 +139,7 @@ impl<'a> Environments<'a> {
             }
             let is_own = self.own.iter().any(|(package, folder)| package == name && script.starts_with(folder));
             // Where nothing is declared, the project's own source counts, not a release.
-            let known = self.knowledge.package(name).filter(|_| !is_own || !governing.is_empty());
+            let known = self.knowledge.distribution(name).filter(|_| !is_own || !governing.is_empty());
             resolved.insert(name.to_owned(), resolve(name, &governing, &pythons, known));
         }
         let contradiction = choose::choose(self.knowledge, &mut resolved, framework, &pythons, &self.choice);

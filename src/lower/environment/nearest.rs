@@ -33,7 +33,7 @@ impl<'a> Pools<'a> {
     pub fn allowed(knowledge: &'a Knowledge, environment: &'a Environment) -> Self {
         let mut pools = Self::all(knowledge, environment);
         for (name, pool) in &mut pools.releases {
-            let Some((facts, package)) = environment.package(name).zip(knowledge.package(name)) else { continue };
+            let Some((facts, package)) = environment.package(name).zip(knowledge.distribution(name)) else { continue };
             match facts.evidence {
                 Evidence::Assumed => {}
                 // What is pinned, locked or installed is that, however it is withdrawn.
@@ -60,7 +60,12 @@ impl<'a> Pools<'a> {
             let all = (0..package.brief().len()).filter(|index| is_fine(*index, &pythons, package) && is_early(*index));
             (package.name(), all.collect())
         };
-        let releases = knowledge.packages().map(fine).collect();
+        let mut releases: BTreeMap<&'a str, ReleaseSet> = knowledge.packages().map(fine).collect();
+        // What else the project asks for must go with them. The day of a release is not known of all.
+        let declared = environment.packages.values().filter(|facts| facts.deciding > 0 && facts.known);
+        let others = declared.filter(|facts| !knowledge.is_library(&facts.package));
+        let others = others.filter_map(|facts| knowledge.distribution(&facts.package));
+        releases.extend(others.map(fine).filter(|(_, releases)| !releases.is_empty()));
         Self { knowledge, environment, releases, libraries_only: false, certain_only: false }
     }
 
@@ -115,7 +120,7 @@ impl<'a> Pools<'a> {
             let mut needs =
                 needs(package, release, &pythons).filter(|need| concerned(&need.name) || concerned(package.name()));
             needs.all(|need| {
-                let on = self.knowledge.package(&need.name);
+                let on = self.knowledge.distribution(&need.name);
                 let Some((on, release)) = on.and_then(|on| Some((on, set.release(on.name())?))) else {
                     // What is required and not there has to be chosen first.
                     return on.is_none();
@@ -134,7 +139,7 @@ impl<'a> Pools<'a> {
             .releases
             .iter()
             .filter_map(|(name, releases)| {
-                let package = self.knowledge.package(name)?;
+                let package = self.knowledge.distribution(name)?;
                 let extras = self.environment.package(name).map(PackageFacts::extras).unwrap_or_default();
                 Some(Candidate { package, releases: releases.clone(), is_asked: wanted.contains(name), extras })
             })
