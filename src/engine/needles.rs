@@ -48,6 +48,9 @@ const CONFIG: &[&str] = &[
     "llamafactory",
     "axolotl",
     "swift",
+    "openrlhf",
+    "torchtune",
+    "oumi",
     "dpo-lint:",
 ];
 

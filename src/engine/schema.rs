@@ -155,6 +155,8 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::List(inner) if **inner == Kind::Other => json!({"type": "array"}),
         Kind::List(inner) => json!({"type": "array", "items": of_kind(inner)}),
         Kind::Dict => json!({"type": "object"}),
+        Kind::Switch => json!({"type": "boolean"}),
+        Kind::Tuple(_) => json!({"type": "array"}),
         Kind::Other => json!({}),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The same key means opposite things to two programs, so nothing is said of a file before it is known which program reads it.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -14,6 +15,8 @@ const CONSUMERS: &str = include_str!("../../schemas/consumers.json");
 #[serde(deny_unknown_fields)]
 struct File {
     launcher_flags: Vec<String>,
+    /// Old and new names of keys, by package.
+    renamed: BTreeMap<String, Vec<(String, String)>>,
     consumers: Vec<Consumer>,
 }
 
@@ -41,9 +44,6 @@ pub struct Consumer {
     /// What happens to a key that none of the classes has; `None`: it is dropped without a word.
     #[serde(default)]
     pub unknown: Option<String>,
-    /// Old and new names of keys.
-    #[serde(default)]
-    renamed: Vec<(String, String)>,
     /// Keys of a file that are for the program itself.
     #[serde(default)]
     apart: Vec<String>,
@@ -116,6 +116,8 @@ pub enum Reading {
     Words,
     /// As `TrlParser` makes them: a string becomes a number where the field is one.
     Trl,
+    /// There are no files: a parser of the program's own reads the words of its command line, whose options have one spelling each.
+    Argparse,
 }
 
 /// Keys by which a file is known that no command names.
@@ -173,10 +175,16 @@ impl Consumer {
         self.files.iter().find(is_there).map(|one| one.by)
     }
 
+    /// Whether a parser of the program's own reads its command line, and nothing else.
+    pub fn is_command_line(&self) -> bool {
+        self.files.iter().all(|one| one.by == Reading::Argparse)
+    }
+
     /// The names that a key has in other releases, the next ones first.
     pub fn other_names<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s str> {
-        let new = self.renamed.iter().filter(move |(old, _)| old == key).map(|(_, new)| new.as_str());
-        let old = self.renamed.iter().filter(move |(_, new)| new == key).map(|(old, _)| old.as_str());
+        let renamed = FILE.renamed.get(&self.package).map_or(&[][..], Vec::as_slice);
+        let new = renamed.iter().filter(move |(old, _)| old == key).map(|(_, new)| new.as_str());
+        let old = renamed.iter().filter(move |(_, new)| new == key).map(|(old, _)| old.as_str());
         new.chain(old)
     }
 
@@ -209,7 +217,8 @@ mod tests {
         for consumer in &file.consumers {
             let package = knowledge.package(&consumer.package).expect("its package is known");
             let newest = package.versions().len() - 1;
-            assert!(!consumer.classes(package, newest).is_empty(), "{}", consumer.name);
+            let is_there = |release| !consumer.classes(package, release).is_empty();
+            assert!(package.all().iter().any(is_there), "{}", consumer.name);
             for release in package.all().iter() {
                 let in_effect = |other: &str| {
                     let other = knowledge.package(other)?;

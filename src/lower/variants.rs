@@ -12,7 +12,8 @@ use crate::model::{Setting, Variant};
 use crate::syntax::{Entry, Format, Node, NodeKind, Scalar};
 
 /// Without one of these a file starts nothing that is looked at.
-const STARTING: [&str; 7] = [".py", " -m ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl "];
+const STARTING: [&str; 10] =
+    [".py", " -m ", " --module ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl ", "tune ", "oumi "];
 
 /// Everything in a project that may start a script or fill its flags.
 impl Written {

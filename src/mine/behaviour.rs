@@ -48,6 +48,10 @@ pub(super) fn describe(library: &Library<'_>, surface: &Surface, definitions: &m
                 definition.forwards = super::forward::forwards(&trace, name);
                 complain(definition, &trace);
             }
+            CallableKind::Dataclass if library.is_variable(name) => {
+                let Some(trace) = host.run(module, &super::program::stand_in(short)) else { return };
+                complain(definition, &trace);
+            }
             CallableKind::Dataclass => {
                 for (module, class) in checking_classes(library, name) {
                     if let Some(trace) = host.run_post_init(&module, &class) {

@@ -6,6 +6,7 @@ use ruff_python_ast::{self as ast, Decorator, Expr, Stmt};
 use ruff_text_size::Ranged;
 
 use super::library::{Library, Target, is_public, is_public_path};
+use super::program::Program;
 use super::scope::Binding;
 use crate::knowledge::{CallableKind, Forward, Guard, Method, Parameter, Read, Returns};
 use crate::syntax::python::PythonModule;
@@ -34,7 +35,7 @@ pub(super) struct Definition {
 }
 
 impl Definition {
-    fn new(kind: CallableKind) -> Self {
+    pub(super) fn new(kind: CallableKind) -> Self {
         Self {
             kind,
             bases: Vec::new(),
@@ -77,6 +78,17 @@ pub(super) fn definitions(library: &Library<'_>, wanted: &dyn Fn(&str, &str) -> 
     }
     forget_unusable_positions(&mut found);
     found
+}
+
+/// The parsers of modules that are programs, by full name.
+pub(super) fn programs(library: &Library<'_>, wanted: &dyn Fn(&str, &str) -> bool) -> BTreeMap<String, Definition> {
+    let modules = library.scopes().map(|(module, _)| module).filter(|module| is_public_path(module));
+    let found = modules.filter_map(|module| {
+        let Program { name, definition } = super::program::program(library, module)?;
+        let full = format!("{module}.{name}");
+        wanted(&full, &name).then_some((full, definition))
+    });
+    found.collect()
 }
 
 /// The fields of a dataclass follow those of its bases. Where a base is not of this package (`TrainingArguments`, with a
@@ -333,7 +345,8 @@ fn unsubscripted(expression: &Expr) -> &Expr {
     }
 }
 
-fn last_name(expression: &Expr) -> &str {
+/// The last part of a dotted name.
+pub(super) fn last_name(expression: &Expr) -> &str {
     match expression {
         Expr::Name(name) => &name.id,
         Expr::Attribute(attribute) => &attribute.attr,
@@ -342,7 +355,7 @@ fn last_name(expression: &Expr) -> &str {
 }
 
 /// The text of an expression on one line.
-fn source(python: &PythonModule, expression: impl Ranged) -> String {
+pub(super) fn source(python: &PythonModule, expression: impl Ranged) -> String {
     let text = python.slice(expression);
     let line = if text.contains('\n') {
         let joined = text.lines().map(str::trim).collect::<Vec<_>>().join(" ");

@@ -43,7 +43,10 @@ impl LibraryHost {
         let files = library.scopes().filter_map(|(name, scope)| {
             let python = &library.modules.get(name)?.python;
             let more = assumptions(python, scope, &|function| surface.unpacks(&format!("{name}.{function}")));
-            let text = format!("{}\n{more}", without_lazy_names(python));
+            let mut text = format!("{}\n{more}", without_lazy_names(python));
+            if surface.is_configured() {
+                super::program::write_checks(python, &mut text);
+            }
             Some((python.path().to_string_lossy().into_owned(), text))
         });
         // In a library that is too large to be mined whole, three imports lead to a thousand modules.

@@ -60,6 +60,11 @@ impl<'a> Library<'a> {
         Some((module, scope.bindings.get(name)?))
     }
 
+    /// Whether a full name is that of a variable: a parser of a program.
+    pub fn is_variable(&self, full_name: &str) -> bool {
+        !matches!(self.definition(full_name), Some((_, Binding::Class(_) | Binding::Function(_))))
+    }
+
     /// What `name` means in `module`.
     pub fn resolve(&self, module: &str, name: &str) -> Target {
         self.follow(module, name, 0)

@@ -9,6 +9,7 @@
 //! - [`library`]: names followed across modules to where they are defined;
 //! - [`definition`]: classes, dataclasses and functions with their parameters;
 //! - [`model`]: models of pydantic and their validators;
+//! - [`program`]: modules that are programs, and what their own parser takes;
 //! - [`choices`]: the only values that a field takes;
 //! - [`alias`]: fields that a dataclass still takes under a former name;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
@@ -34,6 +35,7 @@ mod imports;
 mod library;
 mod model;
 mod overrides;
+mod program;
 mod render;
 mod scope;
 mod surface;
@@ -137,7 +139,9 @@ fn describe(
         surface.keeps(full) && (options.only.is_empty() || options.only.iter().any(|one| one == short))
     };
     let mut definitions = definition::definitions(&library, &wanted);
-    if !surface.is_configured() {
+    if surface.is_configured() {
+        definitions.extend(definition::programs(&library, &wanted));
+    } else {
         definitions.values_mut().flat_map(|one| one.parameters.values_mut()).for_each(|one| one.choices.clear());
     }
     // A package that is mined in part is asked for its fields; conditions need the classes around them.
@@ -152,6 +156,12 @@ fn describe(
     }
     let is_part = !options.only.is_empty() || surface.is_configured();
     let kept = is_part.then(|| definitions.keys().cloned().collect());
-    let exports = library.exports(kept.as_ref());
+    let mut exports = library.exports(kept.as_ref());
+    // A parser is no name of its module that another one could import; here it is how the program is called.
+    for full in definitions.keys().filter(|full| library.is_variable(full)) {
+        let Some((module, parser)) = full.rsplit_once('.') else { continue };
+        let names = &mut exports.entry(module.to_owned()).or_default().names;
+        names.insert(parser.to_owned(), Some(full.clone()));
+    }
     combine::Mined { release, exports, definitions }
 }

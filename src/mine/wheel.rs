@@ -198,7 +198,7 @@ fn mark(import_name: &str, files: &Files) -> String {
 /// By the check sums that an installer writes down; `None` where it lists no module, as for an editable install.
 fn recorded_mark(import_name: &str, record: &str) -> Option<String> {
     let is_own = |line: &&str| line.split(',').next().is_some_and(|path| is_module(import_name, path));
-    let mut lines: Vec<&str> = record.lines().filter(is_own).collect();
+    let mut lines: Vec<&str> = record.lines().map(unpacked).filter(is_own).collect();
     lines.sort_unstable();
     (!lines.is_empty()).then(|| check_sum("record", lines))
 }
@@ -240,7 +240,7 @@ fn archived(import_name: &str, path: &Path) -> io::Result<Files> {
     let mut files = Files::default();
     for at in 0..archive.len() {
         let mut entry = archive.by_index(at)?;
-        let name = entry.name()?.into_owned();
+        let name = unpacked(&entry.name()?).to_owned();
         let meta = name.rsplit_once(".dist-info/").map(|(_, name)| name);
         if !matches!(meta, Some("METADATA" | "RECORD")) && !is_module(import_name, &name) {
             continue;
@@ -307,6 +307,13 @@ fn source_folder(import_name: &str, direct_url: &str) -> Option<PathBuf> {
     let path = direct.get("url")?.as_str()?.strip_prefix("file://")?.replace("%20", " ");
     let roots = [PathBuf::from(&path), Path::new(&path).join("src")];
     roots.into_iter().find(|root| root.join(import_name).is_dir())
+}
+
+/// Where an installer puts a file: `x-1.0.data/purelib/x/a.py` becomes `x/a.py`.
+fn unpacked(path: &str) -> &str {
+    let inside = path.split_once(".data/").filter(|(name, _)| !name.contains('/')).map(|(_, inside)| inside);
+    let library = inside.and_then(|inside| inside.strip_prefix("purelib/").or_else(|| inside.strip_prefix("platlib/")));
+    library.unwrap_or(path)
 }
 
 fn is_module(import_name: &str, path: &str) -> bool {

@@ -107,8 +107,11 @@ impl<'a> Reader<'a> {
         if consumer.is_apart(&key.name) || self.field(&key.name, self.release) != Takes::Nothing {
             return None;
         }
-        // A word that begins a longer name is read as that name.
-        let is_short = || self.names().iter().any(|name| name.starts_with(&*key.name));
+        // A word that begins a longer name is read as that name, by a parser with one spelling for each only where it is one name.
+        let is_short = || {
+            let mut longer = self.names().into_iter().filter(|name| name.starts_with(&*key.name));
+            longer.next().is_some() && !(consumer.is_command_line() && longer.next().is_some())
+        };
         let is_negated = || key.name.strip_prefix("no_").is_some_and(|name| self.parameter(name).is_some());
         if key.on_command_line && (is_short() || is_negated()) {
             return None;
@@ -211,15 +214,29 @@ impl<'a> Reader<'a> {
         let at = self.at(release);
         let host = ReleaseHost::new(at, &[]).for_filled_fields();
         let Some(reading) = self.configuration.consumer.reading(self.versions.package, release) else { return false };
-        let mut bindings: Vec<(&str, Value)> = Vec::new();
-        for name in super::guards::variables(condition) {
-            // `transformers.__version__` is no key.
-            if self.context.knowledge.package(name).is_none() {
-                bindings.push((name, self.value(name, release, reading, stage, &host)));
-            }
+        let mut bindings: Vec<(String, Value)> = Vec::new();
+        let mut text = condition.to_owned();
+        for path in super::guards::paths(condition) {
+            let Some(name) = self.key_in(path, release) else { continue };
+            // To the evaluator a key with dots is a name like any other.
+            let plain = name.replace('.', "__");
+            text = super::guards::with_path(&text, name, &plain);
+            bindings.push((plain, self.value(name, release, reading, stage, &host)));
         }
-        let cond = self.fix_releases(&eval::condition(condition, &bindings, &host), release);
+        let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (&**name, value.clone())).collect();
+        let cond = self.fix_releases(&eval::condition(&text, &bindings, &host), release);
         cond == Cond::TRUE || cond.verdict() == Tri::Yes
+    }
+
+    /// The key that a dotted name begins with: `reward.remote_url` of `reward.remote_url.split`. A name without dots is one, but for
+    /// `transformers.__version__`.
+    fn key_in<'p>(&self, path: &'p str, release: usize) -> Option<&'p str> {
+        let ends = path.rmatch_indices('.').map(|(at, _)| at);
+        let is_field = |name: &&str| matches!(self.field(name, release), Takes::Parameter(_));
+        let dotted = std::iter::once(path.len()).chain(ends).map(|end| &path[..end]);
+        let first = path.split('.').next().unwrap_or(path);
+        let is_package = self.context.knowledge.package(first).is_some();
+        dotted.filter(|name| name.contains('.')).find(is_field).or_else(|| (!is_package).then_some(first))
     }
 
     /// Comparisons with a release, decided where that is known.
@@ -274,10 +291,12 @@ impl<'a> Reader<'a> {
     /// The keys that a condition names and the configuration sets.
     fn named(&self, condition: &str) -> Vec<&'a Key> {
         let mut keys: Vec<&Key> = Vec::new();
-        for name in super::guards::variables(condition) {
+        let paths = super::guards::paths(condition).into_iter();
+        for name in paths.filter_map(|path| self.key_in(path, self.release)) {
             keys.extend(self.configuration.get(name));
         }
         keys.sort_by_key(|key| key.span);
+        keys.dedup_by_key(|key| key.span);
         keys
     }
 

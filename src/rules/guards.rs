@@ -49,10 +49,59 @@ pub(super) fn variables(expression: &str) -> BTreeSet<&str> {
     names_in(expression).filter(|(at, _)| !expression[..*at].ends_with('.')).map(|(_, name)| name).collect()
 }
 
+/// The same with the attributes behind them, what stands in quotes left out: `args.beta`.
+pub(super) fn paths(expression: &str) -> BTreeSet<&str> {
+    let mut quote = None;
+    let mut found = BTreeSet::new();
+    let mut start = None;
+    for (at, letter) in expression.char_indices().chain([(expression.len(), ' ')]) {
+        let is_part = quote.is_none() && (letter.is_alphanumeric() || matches!(letter, '_' | '.'));
+        match (start, is_part) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                let path = expression[from..at].trim_end_matches('.');
+                if is_variable(path.split('.').next().unwrap_or(path)) {
+                    found.insert(path);
+                }
+                start = None;
+            }
+            _ => {}
+        }
+        match quote {
+            Some(open) if letter == open => quote = None,
+            None if matches!(letter, '"' | '\'') => quote = Some(letter),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// An expression with another name for a dotted one.
+pub(super) fn with_path(expression: &str, path: &str, name: &str) -> String {
+    if path == name {
+        return expression.to_owned();
+    }
+    let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+    let (mut text, mut at) = (String::new(), 0);
+    for (found, _) in expression.match_indices(path) {
+        let rest = &expression[found + path.len()..];
+        let is_whole = !rest.starts_with(|letter: char| letter.is_alphanumeric() || letter == '_');
+        if is_whole && !expression[..found].ends_with(is_part) {
+            text.push_str(&expression[at..found]);
+            text.push_str(name);
+            at = found + path.len();
+        }
+    }
+    text + &expression[at..]
+}
+
+fn is_variable(word: &str) -> bool {
+    const KEYWORDS: [&str; 9] = ["and", "or", "not", "is", "in", "None", "True", "False", "isinstance"];
+    word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_') && !KEYWORDS.contains(&word)
+}
+
 /// Names and where they start.
 fn names_in(expression: &str) -> impl Iterator<Item = (usize, &str)> {
-    const KEYWORDS: [&str; 9] = ["and", "or", "not", "is", "in", "None", "True", "False", "isinstance"];
-    let is_name = |word: &str| word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_');
     let words = expression.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
     let starting = words.scan(0, |next, word| {
         let at = *next;
@@ -60,7 +109,7 @@ fn names_in(expression: &str) -> impl Iterator<Item = (usize, &str)> {
         *next += expression[*next..].chars().next().map_or(0, char::len_utf8);
         Some((at, word))
     });
-    starting.filter(move |(_, word)| is_name(word) && !KEYWORDS.contains(word))
+    starting.filter(|(_, word)| is_variable(word))
 }
 
 /// A host that knows nothing.

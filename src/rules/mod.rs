@@ -29,6 +29,8 @@ mod fp16_and_bf16;
 mod framework;
 mod framework_caps_library;
 #[cfg(test)]
+mod framework_program_tests;
+#[cfg(test)]
 mod framework_tests;
 mod fresh_install_breaks;
 mod from_pretrained_argument;

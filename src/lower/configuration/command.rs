@@ -24,16 +24,18 @@ pub(super) fn started(launch: &Launch) -> Option<Started> {
         Program::Module(module) => Consumer::started_as(module.text.as_deref()?),
         Program::Script { .. } => None,
     }?;
-    let configs = launch.configs.clone();
+    let configs = if consumer.is_command_line() { Vec::new() } else { launch.configs.clone() };
     let is_config = |flag: &Entry| configs.iter().any(|config| flag.value.span.contains(config.span));
     let mut flags = Vec::new();
     for flag in launch.flags.iter().filter(|flag| !is_config(flag)) {
         match (&flag.key, &flag.value.kind) {
             (Some(key), _) => {
-                let name = key.name.replace('-', "_");
+                let name = if consumer.is_command_line() { key.name.clone() } else { key.name.replace('-', "_") };
                 flags.push(Key { name, value: flag.value.clone(), span: flag.span, on_command_line: true });
             }
-            (None, NodeKind::Scalar(Scalar::Str(word))) => flags.extend(assigned(word, flag.span)),
+            (None, NodeKind::Scalar(Scalar::Str(word))) if !consumer.is_command_line() => {
+                flags.extend(assigned(word, flag.span))
+            }
             _ => {}
         }
     }

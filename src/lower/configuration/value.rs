@@ -25,6 +25,10 @@ pub enum Kind {
     List(Box<Kind>),
     /// A mapping.
     Dict,
+    /// An option that stands alone and takes no value.
+    Switch,
+    /// As many words as these, each of its kind.
+    Tuple(Vec<Kind>),
     /// Anything else: nothing is said about it.
     Other,
 }
@@ -64,12 +68,16 @@ fn kinds(annotation: &str) -> Vec<Kind> {
     if let Some(inner) = inside(&["Annotated"]) {
         return split(inner, ',').into_iter().take(1).flat_map(kinds).collect();
     }
+    if let Some(inner) = inside(&["tuple"]).filter(|inner| !inner.contains('.')) {
+        return vec![Kind::Tuple(split(inner, ',').into_iter().flat_map(kinds).collect())];
+    }
     if inside(&["dict", "Dict"]).is_some() {
         return vec![Kind::Dict];
     }
     match annotation {
         "None" | "NoneType" => Vec::new(),
         "bool" => vec![Kind::Bool],
+        "switch" => vec![Kind::Switch],
         "int" => vec![Kind::Int],
         "float" => vec![Kind::Float],
         "str" => vec![Kind::Str],
@@ -108,12 +116,16 @@ fn quoted(word: &str) -> Option<String> {
 
 /// The value that ends up in a field, or why there is none.
 pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
-    let reading = if key.on_command_line && reading != Reading::Pydantic { Reading::Words } else { reading };
+    let is_strict = matches!(reading, Reading::Pydantic | Reading::Argparse);
+    let reading = if key.on_command_line && !is_strict { Reading::Words } else { reading };
+    if reading == Reading::Argparse {
+        count(key, kinds)?;
+    }
     match &key.value.kind {
         NodeKind::List(items) => list(items.iter().map(|item| &item.value), kinds, reading),
         // A flag without a value.
         NodeKind::Opaque if key.on_command_line && key.value.span.start == key.value.span.end => match kinds {
-            [Kind::Bool] => Ok(Value::bool(true)),
+            [Kind::Bool | Kind::Switch] => Ok(Value::bool(true)),
             [Kind::Int | Kind::Float | Kind::Str | Kind::Choice(_)] => Err("there is no value".to_owned()),
             _ => Ok(Value::Unknown),
         },
@@ -131,6 +143,22 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
     }
 }
 
+/// Whether an option has as many values as its parser takes.
+fn count(key: &Key, kinds: &[Kind]) -> Result<(), String> {
+    let given = match &key.value.kind {
+        NodeKind::List(items) => items.len(),
+        // What is not known may be several words, or none.
+        NodeKind::Opaque if key.value.span.start < key.value.span.end => return Ok(()),
+        NodeKind::Opaque => 0,
+        _ => 1,
+    };
+    match kinds {
+        [Kind::Switch] if given > 0 => Err("it takes no value".to_owned()),
+        [Kind::Tuple(parts)] if given != parts.len() => Err(format!("it takes {} values", parts.len())),
+        _ => Ok(()),
+    }
+}
+
 fn dictionary(entries: &[Entry]) -> Dict {
     let entry = |entry: &Entry| {
         let key = Const::Str(entry.name()?.into());
@@ -142,9 +170,11 @@ fn dictionary(entries: &[Entry]) -> Dict {
 }
 
 fn list<'n>(items: impl Iterator<Item = &'n Node>, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
-    let is_strict = matches!(reading, Reading::Pydantic | Reading::Words);
+    let is_strict = matches!(reading, Reading::Pydantic | Reading::Words | Reading::Argparse);
     let inner: &[Kind] = match kinds {
         [Kind::List(inner)] => std::slice::from_ref(inner),
+        // All parts of a tuple are of the kind of the first one.
+        [Kind::Tuple(parts)] if reading == Reading::Argparse => parts.get(..1).unwrap_or_default(),
         [Kind::Int | Kind::Float | Kind::Bool | Kind::Str | Kind::Choice(_)] if is_strict => {
             return Err("a list".to_owned());
         }
@@ -174,7 +204,7 @@ fn scalar_value(scalar: &Scalar, kinds: &[Kind], reading: Reading) -> Result<Val
             [Kind::Float] => number_of(scalar).map_or(plain, Value::Const),
             _ => plain,
         }),
-        Reading::Words => match word_of(scalar) {
+        Reading::Words | Reading::Argparse => match word_of(scalar) {
             Some(word) => best(kinds, |kind| from_word(&word, kind)),
             None => Ok(Value::Unknown),
         },
@@ -255,7 +285,7 @@ fn from_word(word: &str, kind: &Kind) -> Result<Value, String> {
             let nowhere = crate::source::Span::new(crate::source::FileId(0), 0, 0);
             Ok(Value::List(Arc::from([Traced { value, span: nowhere }])))
         }
-        Kind::Dict | Kind::Other => Ok(Value::Unknown),
+        Kind::Dict | Kind::Switch | Kind::Tuple(_) | Kind::Other => Ok(Value::Unknown),
     }
 }
 
@@ -300,7 +330,7 @@ fn from_value(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
         (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
         (Kind::List(_), _) => wrong("list"),
         (Kind::Dict, _) => wrong("mapping"),
-        (Kind::Other, _) => Ok(Value::Unknown),
+        (Kind::Switch | Kind::Tuple(_) | Kind::Other, _) => Ok(Value::Unknown),
     }
 }
 

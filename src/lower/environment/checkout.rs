@@ -12,7 +12,7 @@ use crate::model::{Declaration, Evidence, Origin};
 
 /// Files in which frameworks say their version, in the folder of the code or in the one above.
 const IN_CODE: [&str; 3] = ["extras/env.py", "version.py", "__init__.py"];
-const ABOVE: [&str; 2] = ["VERSION", "pyproject.toml"];
+const ABOVE: [&str; 3] = ["VERSION", "version.txt", "pyproject.toml"];
 
 /// A framework's source.
 #[derive(Debug)]

@@ -65,6 +65,7 @@ pub(super) fn start(word: Option<&str>, next: Option<&str>, is_script: bool) -> 
         ("torchrun", _) => return Some(Start::Launcher { name: "torchrun", words: 1 }),
         ("deepspeed", _) => return Some(Start::Launcher { name: "deepspeed", words: 1 }),
         ("accelerate", Some("launch")) => return Some(Start::Launcher { name: "accelerate launch", words: 2 }),
+        ("ray", Some("job")) => return Some(Start::Wrapper { name: "ray job submit", words: 2 }),
         ("accelerate-launch", _) => return Some(Start::Launcher { name: "accelerate launch", words: 1 }),
         _ => {}
     }

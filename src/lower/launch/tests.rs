@@ -77,6 +77,10 @@ fn launch_lines() {
         ("swift rlhf --rlhf_type dpo", "swift:rlhf: rlhf_type=dpo"),
         ("axolotl train c.yml", "axolotl:train: c.yml; c.yml"),
         ("oumi train -c c.yaml", "oumi:train: c=c.yaml; c.yaml"),
+        (
+            "ray job submit --address=x -- python3 -m a.b --c 1",
+            "ray job submit(submit address=x) > python() > -m a.b: c=1",
+        ),
         ("srun --jobid $J -N1 torchrun t.py", "srun(jobid=? N1=) > torchrun() > t.py: "),
         ("uv run --with trl python t.py", "uv(with=trl) > python() > t.py: "),
         ("uv run t.py", "uv() > t.py: "),

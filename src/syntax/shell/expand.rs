@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::Rc;
 
-use super::command::{Assigned, Assignment, Command, Item};
+use super::command::{Assigned, Assignment, Command, Item, Redirect, Target};
 use super::entries::Field;
 use super::grammar::{Block, Event};
 use super::lexer::{Part, Word};
@@ -52,6 +52,7 @@ const MAX_FRAMES: usize = 64;
 /// Walks the events of a script.
 pub(super) struct Expander<'a> {
     pub text: &'a str,
+    bodies: &'a [Word<'a>],
     variables: BTreeMap<&'a str, Variable<'a>>,
     /// What assignments replaced, to undo them when a branch ends.
     log: Vec<(&'a str, Option<Variable<'a>>)>,
@@ -69,9 +70,10 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub fn new(text: &'a str, events: &[Event<'a>]) -> Self {
+    pub fn new(text: &'a str, events: &[Event<'a>], bodies: &'a [Word<'a>]) -> Self {
         let mut expander = Self {
             text,
+            bodies,
             variables: BTreeMap::new(),
             log: Vec::new(),
             frames: Vec::new(),
@@ -250,12 +252,39 @@ impl<'a> Expander<'a> {
             "source" | "." if !rest.iter().all(|word| is_harmless(&self.text[word.range.clone()])) => {
                 self.sourced_anything();
             }
-            _ => {
-                for name in read_names(command, self.text) {
-                    self.set(name, Value::Unknown);
+            first => {
+                let names = read_names(command, self.text);
+                let whole = if first == "read" { self.read_whole(command, &words) } else { None };
+                for name in names {
+                    let value = whole.clone().filter(|(read, _)| *read == name).map(|(_, value)| value);
+                    self.set(name, value.unwrap_or(Value::Unknown));
                 }
             }
         }
+    }
+
+    /// `read -r -d '' NAME <<EOF`: the variable gets the whole here-document, without the blanks around it.
+    fn read_whole(&mut self, command: &Command<'a>, words: &[&Word<'a>]) -> Option<(&'a str, Value<'a>)> {
+        let [_, options @ .., name] = words else { return None };
+        let options: Option<Vec<Cow<'_, str>>> = options.iter().map(|word| word.literal()).collect();
+        // Up to a byte that no text has; backslashes are kept.
+        let options: Vec<Cow<'_, str>> = options?;
+        let is_whole = match &options[..] {
+            [raw, end, empty] => raw == "-r" && end == "-d" && empty.is_empty(),
+            [both, empty] => both == "-rd" && empty.is_empty(),
+            _ => false,
+        };
+        let body = command.items.iter().find_map(|item| match item {
+            Item::Redirect(Redirect { target: Target::HereDocument(body), .. }) => self.bodies.get(*body),
+            _ => None,
+        });
+        let body = body.filter(|_| is_whole && !command.guarded)?;
+        let mut chunks = match self.joined(&body.parts) {
+            Value::Text(chunks) => chunks.to_vec(),
+            Value::Array(_) | Value::Unknown => return None,
+        };
+        trim(&mut chunks);
+        Some((&self.text[name.range.clone()], Value::Text(chunks.into())))
     }
 
     fn forget(&mut self, name: &'a str, guarded: bool) {
@@ -426,6 +455,33 @@ impl<'a> Builder<'a> {
     fn finish(mut self) -> Vec<Field<'a>> {
         self.done.extend(self.open);
         self.done
+    }
+}
+
+/// Takes away the blanks around a text.
+fn trim(chunks: &mut [Chunk<'_>]) {
+    let is_blank = |letter: char| matches!(letter, ' ' | '\t' | '\n');
+    for chunk in chunks.iter_mut() {
+        let kept = chunk.text.trim_start_matches(is_blank).len();
+        let cut = chunk.text.len() - kept;
+        match &mut chunk.text {
+            Cow::Borrowed(text) => *text = &text[cut..],
+            Cow::Owned(text) => *text = text.split_off(cut),
+        }
+        chunk.at = chunk.at.map(|at| at + cut);
+        if kept > 0 {
+            break;
+        }
+    }
+    for chunk in chunks.iter_mut().rev() {
+        let kept = chunk.text.trim_end_matches(is_blank).len();
+        match &mut chunk.text {
+            Cow::Borrowed(text) => *text = &text[..kept],
+            Cow::Owned(text) => text.truncate(kept),
+        }
+        if kept > 0 {
+            break;
+        }
     }
 }
 

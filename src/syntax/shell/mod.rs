@@ -69,7 +69,7 @@ fn document(text: &Embedded<'_>, format: Format, parser: &grammar::Parser<'_>) -
         embedded: text,
         text: text.text(),
         bodies: &parser.bodies,
-        expander: expand::Expander::new(text.text(), &parser.events),
+        expander: expand::Expander::new(text.text(), &parser.events, &parser.bodies),
     };
     let entries = reader.read(&parser.events);
     let error = |(range, message): &(Range<usize>, &'static str)| SyntaxError {

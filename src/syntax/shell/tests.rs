@@ -109,6 +109,11 @@ fn variables() {
         ("A=1; f() { A=3; }; f; run $A", "f\nrun ?"),
         ("A=1; f() { local A=3; run $A; }; f; run $A", "local A=[3]\nrun [3]\nf\nrun [1]"),
         ("A=1; read A; run $A", "read [A]\nrun ?"),
+        (
+            "read -r -d '' A <<E\nx --a 1 \\\n --b\n\nE\nrun $A",
+            "read [-r] [-d] [] [A] <<=[x --a 1  --b\\n\\n]\nrun [x] [--a] [1] [--b]",
+        ),
+        ("read -r A <<E\nx\nE\nrun $A", "read [-r] [A] <<=[x\\n]\nrun ?"),
         ("A=1; source x.env; run $A ${B:-c}", "source [x.env]\nrun ? ?"),
         ("A=1; source activate env; run $A", "source [activate] [env]\nrun [1]"),
         ("A=1; unset A; run ${A:-d}", "unset [A]\nrun [d]"),
