@@ -97,8 +97,19 @@ impl Interpreter<'_> {
             |value: &Value| Traced { value: value.clone(), span: args.list.first().map_or(site.span, |arg| arg.span) };
         let mut changed = items.to_vec();
         let result = match (name, args.positional(0)) {
-            ("append" | "add", Some(value)) => {
+            ("append", Some(value)) => {
                 changed.push(item(value));
+                Value::NONE
+            }
+            // Of a set: what it holds already does not make it longer.
+            ("add", Some(value))
+                if items.is_empty() || is_constant(value) && items.iter().all(|one| is_constant(&one.value)) =>
+            {
+                let is_same =
+                    |one: &Traced| matches!((&one.value, value), (Value::Const(one), Value::Const(new)) if one == new);
+                if !items.iter().any(is_same) {
+                    changed.push(item(value));
+                }
                 Value::NONE
             }
             ("extend" | "update", Some(Value::List(more))) => {
@@ -117,7 +128,7 @@ impl Interpreter<'_> {
                 None => self.fresh_named(&site.label),
             },
             ("copy", _) => return Value::List(items.to_vec().into()),
-            ("extend" | "update" | "remove" | "insert" | "pop" | "sort" | "reverse" | "clear", _) => {
+            ("add" | "extend" | "update" | "remove" | "insert" | "pop" | "sort" | "reverse" | "clear", _) => {
                 let unknown = self.fresh_named(&site.label);
                 self.change_list(items, &unknown, site.receiver.as_deref());
                 return self.fresh_named(&site.label);
@@ -433,4 +444,8 @@ fn add_keywords(dict: &mut Dict, args: &Args) {
             put(dict, key, argument.value.clone(), Some(argument.span), argument.when.clone());
         }
     }
+}
+
+fn is_constant(value: &Value) -> bool {
+    matches!(value, Value::Const(_))
 }

@@ -65,6 +65,9 @@ pub struct Consumer {
     /// Keys that do nothing, and when.
     #[serde(default)]
     pub pointless: Vec<Pointless>,
+    /// Whether keys stand below keys: the fields of the classes hold classes.
+    #[serde(default)]
+    pub nested: bool,
     /// Whether options of the launcher may stand among the keys.
     #[serde(default)]
     launches: bool,
@@ -116,6 +119,9 @@ pub enum Reading {
     Words,
     /// As `TrlParser` makes them: a string becomes a number where the field is one.
     Trl,
+    /// As `OmegaConf` merges them into dataclasses: they are converted to the type of the field, or refused, and `None` is refused where
+    /// the type does not name it.
+    Structured,
     /// There are no files: a parser of the program's own reads the words of its command line, whose options have one spelling each.
     Argparse,
 }
@@ -152,9 +158,9 @@ impl Consumer {
         Self::all().iter().find(|consumer| consumer.modules.iter().any(|known| known == module))
     }
 
-    /// The one whose file has these keys, where no other one's may.
-    pub fn of_keys(keys: &[&str]) -> Option<&'static Self> {
-        let mut found = Self::all().iter().filter(|consumer| consumer.marks.iter().any(|marks| marks.fit(keys)));
+    /// The one whose file has keys like these, where no other one's may; a key below another has its name before it: `model.path`.
+    pub fn of_keys(has: &dyn Fn(&str) -> bool) -> Option<&'static Self> {
+        let mut found = Self::all().iter().filter(|consumer| consumer.marks.iter().any(|marks| marks.fit(has)));
         found.next().filter(|_| found.next().is_none())
     }
 
@@ -196,8 +202,8 @@ impl Consumer {
 }
 
 impl Marks {
-    fn fit(&self, keys: &[&str]) -> bool {
-        let has = |mark: &String| keys.contains(&mark.as_str());
+    fn fit(&self, has: &dyn Fn(&str) -> bool) -> bool {
+        let has = |mark: &String| has(mark);
         self.all.iter().all(has)
             && self.one.iter().any(has)
             && !self.none.iter().any(has)
@@ -242,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_file_is_known_by_its_keys_or_by_none() {
-        let of = |keys: &[&str]| Consumer::of_keys(keys).map(|consumer| consumer.name.as_str());
+        let of = |keys: &[&str]| Consumer::of_keys(&|key| keys.contains(&key)).map(|consumer| consumer.name.as_str());
         assert_eq!(
             of(&["model_name_or_path", "stage", "finetuning_type", "output_dir"]),
             Some("llamafactory-cli train")

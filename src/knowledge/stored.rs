@@ -141,6 +141,9 @@ pub struct Parameter {
     /// frameworks, whose fields a user fills from a file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
+    /// What each of them is in a program, where that is another word: the values of an enumeration whose names are given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
 }
 
 /// A `raise` in a constructor or `__post_init__`, or in a function that it calls with the same values.

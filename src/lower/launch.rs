@@ -368,7 +368,7 @@ impl Peeled {
                     self.push(words, "python", at, at + 1..next);
                     return match launcher {
                         Some(name) => self.launcher(words, name, next + 1, next + 2),
-                        None => Some((Program::Module(module), next + 2)),
+                        None => Some(module_or_tool(words, module, next + 2)),
                     };
                 }
                 Some("-c" | "-V" | "--version" | "-") => return None,
@@ -407,7 +407,7 @@ impl Peeled {
         let word = words.word(next)?;
         self.push(words, name, at, from..next);
         if is_module {
-            return Some((Program::Module(word), next + 1));
+            return Some(module_or_tool(words, word, next + 1));
         }
         let program = match words
             .text(next)
@@ -430,6 +430,16 @@ fn script(words: &Words<'_>, at: usize) -> Option<(Program, usize)> {
     let path = words.word(at)?;
     let known_end = path.text.clone().unwrap_or_else(|| known_end(words.written(at)).to_owned());
     Some((Program::Script { path, known_end }, at + 1))
+}
+
+/// `-m package.train`, `-m oumi train`.
+fn module_or_tool(words: &Words<'_>, module: Word, next: usize) -> (Program, usize) {
+    let tool = module.text.clone().filter(|name| programs::is_tool(name));
+    let command = words.word(next).filter(|word| word.text.as_deref().is_some_and(|text| !shell::is_flag(text)));
+    match (tool, command) {
+        (Some(tool), Some(command)) => (Program::Command { tool, command }, next + 1),
+        _ => (Program::Module(module), next),
+    }
 }
 
 /// The end of a path behind its last variable or substitution.

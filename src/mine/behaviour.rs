@@ -59,6 +59,12 @@ pub(super) fn describe(library: &Library<'_>, surface: &Surface, definitions: &m
                     }
                 }
                 validate(library, &host, name, definition);
+                if let Some((module, Binding::Class(class))) = library.definition(name) {
+                    for method in super::host::validating(class, surface) {
+                        let Some(trace) = host.run(module, &super::host::validator(short, method)) else { continue };
+                        complain(definition, &trace);
+                    }
+                }
             }
             CallableKind::Function if surface.unpacks(name) => {
                 let Some(trace) = host.run(module, &super::unpacking::stand_in(short)) else { return };

@@ -7,14 +7,31 @@ use super::library::{Library, Target};
 use super::scope::Binding;
 
 /// The values; none where any other value may be meant, too.
-pub(super) fn choices(library: &Library<'_>, module: &str, annotation: &Expr, value: Option<&Expr>) -> Vec<String> {
-    let listed = value.and_then(in_metadata).unwrap_or_default();
-    if !listed.is_empty() {
-        return listed;
+pub(super) fn choices(
+    library: &Library<'_>,
+    module: &str,
+    annotation: &Expr,
+    value: Option<&Expr>,
+    by_name: bool,
+) -> Found {
+    let mut found = Found { words: value.and_then(in_metadata).unwrap_or_default(), values: Vec::new(), by_name };
+    if found.words.is_empty() && !collect(library, module, annotation, &mut found) {
+        found.words.clear();
     }
-    let mut found = Vec::new();
-    let is_closed = collect(library, module, annotation, &mut found);
-    if is_closed { found } else { Vec::new() }
+    if found.values.len() != found.words.len() {
+        found.values.clear();
+    }
+    found
+}
+
+/// The only values of a field.
+pub(super) struct Found {
+    /// The words that a user writes.
+    pub words: Vec<String>,
+    /// What they are in the program, where that is something else.
+    pub values: Vec<String>,
+    /// Whether the names of an enumeration count.
+    by_name: bool,
 }
 
 /// `metadata={"choices": ["a", "b"]}`.
@@ -29,7 +46,7 @@ fn in_metadata(value: &Expr) -> Option<Vec<String>> {
 }
 
 /// Adds the values of an annotation; false where others may be meant.
-fn collect(library: &Library<'_>, module: &str, annotation: &Expr, found: &mut Vec<String>) -> bool {
+fn collect(library: &Library<'_>, module: &str, annotation: &Expr, found: &mut Found) -> bool {
     match annotation {
         Expr::NoneLiteral(_) => true,
         Expr::BinOp(either) if either.op == ast::Operator::BitOr => {
@@ -44,7 +61,7 @@ fn collect(library: &Library<'_>, module: &str, annotation: &Expr, found: &mut V
                     Expr::Tuple(words) => words.elts.as_slice(),
                     one => std::slice::from_ref(one),
                 };
-                words.iter().all(|one| word(one).map(|one| found.push(one.to_owned())).is_some())
+                words.iter().all(|one| word(one).map(|one| found.words.push(one.to_owned())).is_some())
             }
             _ => false,
         },
@@ -57,22 +74,26 @@ fn collect(library: &Library<'_>, module: &str, annotation: &Expr, found: &mut V
 }
 
 /// Adds the values of an enumeration of words.
-fn enumeration(library: &Library<'_>, full: &str, found: &mut Vec<String>) -> bool {
+fn enumeration(library: &Library<'_>, full: &str, found: &mut Found) -> bool {
     let Some((_, Binding::Class(class))) = library.definition(full) else { return false };
     let is_enumeration = class.bases().iter().any(|base| matches!(last_name(base), "Enum" | "StrEnum"));
-    let before = found.len();
+    let before = found.words.len();
     for statement in &class.body {
         match statement {
-            Stmt::Assign(assign) => match word(&assign.value) {
-                Some(value) => found.push(value.to_owned()),
-                None => return false,
+            Stmt::Assign(assign) => match (word(&assign.value), &assign.targets[..]) {
+                (value, [Expr::Name(name)]) if found.by_name => {
+                    found.words.push(name.id.to_string());
+                    found.values.extend(value.map(str::to_owned));
+                }
+                (Some(value), _) => found.words.push(value.to_owned()),
+                (None, _) => return false,
             },
             // `auto()`, methods that make values up.
             Stmt::FunctionDef(method) if method.name.as_str() == "_missing_" => return false,
             _ => {}
         }
     }
-    is_enumeration && found.len() > before
+    is_enumeration && found.words.len() > before
 }
 
 fn word(expression: &Expr) -> Option<&str> {
@@ -102,7 +123,7 @@ mod tests {
                     B = 'b'\n@dataclass\nclass C:\n    one: E | None = None\n    two: str = field(default='x', metadata={'choices': ['x', 'y']})\n    \
                     three: Kind = None\n    four: 'str' = 'z'\n    five: E | str = 'z'\n";
         let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
-        let found = definitions(&Library::new(&modules), &|_, _| true);
+        let found = definitions(&Library::new(&modules), &crate::mine::surface::Surface::default(), &|_, _| true);
         let choices = |name: &str| found["p.C"].parameters[name].choices.clone();
         assert_eq!((choices("one"), choices("two")), (vec!["a".into(), "b".into()], vec!["x".into(), "y".into()]));
         assert!(["three", "four", "five"].iter().all(|name| choices(name).is_empty()));

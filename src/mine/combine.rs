@@ -154,7 +154,11 @@ mod tests {
         let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
         let library = Library::new(&modules);
         let release = Release { version: version.to_owned(), ..Release::default() };
-        Mined { release, exports: library.exports(None), definitions: definitions(&library, &|_, _| true) }
+        Mined {
+            release,
+            exports: library.exports(None),
+            definitions: definitions(&library, &crate::mine::surface::Surface::default(), &|_, _| true),
+        }
     }
 
     #[test]

@@ -8,7 +8,12 @@ use ruff_text_size::Ranged;
 use super::library::{Library, Target, is_public, is_public_path};
 use super::program::Program;
 use super::scope::Binding;
+<<<<<<< HEAD
 use crate::knowledge::{CallableKind, Forward, Guard, Method, Parameter, Read, Returns};
+=======
+use super::surface::Surface;
+use crate::knowledge::{CallableKind, Forward, Guard, Parameter, Read, Returns};
+>>>>>>> 125aee3 (Judge configurations of oumi key by key: nested classes, values as OmegaConf merges them, checks of every part)
 use crate::syntax::python::PythonModule;
 
 /// Longer expressions are stored as `...`.
@@ -25,6 +30,8 @@ pub(super) struct Definition {
     pub any_positional: bool,
     /// Whether the constructor is that of the bases.
     pub inherits: bool,
+    /// Classes that its fields hold, by full name.
+    pub holds: Vec<String>,
     pub guards: Vec<Guard>,
     pub before: Vec<Guard>,
     pub warnings: Vec<Guard>,
@@ -44,6 +51,7 @@ impl Definition {
             any_keyword: false,
             any_positional: false,
             inherits: false,
+            holds: Vec::new(),
             guards: Vec::new(),
             before: Vec::new(),
             warnings: Vec::new(),
@@ -57,7 +65,11 @@ impl Definition {
 
 /// The callables that users can reach, by full name: public ones of public modules, what a public module re-exports, and
 /// the classes of the package that these derive from. `wanted` narrows the first two by full name and public name.
-pub(super) fn definitions(library: &Library<'_>, wanted: &dyn Fn(&str, &str) -> bool) -> BTreeMap<String, Definition> {
+pub(super) fn definitions(
+    library: &Library<'_>,
+    surface: &Surface,
+    wanted: &dyn Fn(&str, &str) -> bool,
+) -> BTreeMap<String, Definition> {
     let mut queue: BTreeSet<String> = BTreeSet::new();
     for (module, scope) in library.scopes().filter(|(module, _)| is_public_path(module)) {
         for name in scope.bindings.keys().filter(|name| is_public(name)) {
@@ -70,7 +82,8 @@ pub(super) fn definitions(library: &Library<'_>, wanted: &dyn Fn(&str, &str) -> 
     }
     let mut found = BTreeMap::new();
     while let Some(full) = queue.pop_first() {
-        let Some(definition) = define(library, &full) else { continue };
+        let Some(definition) = define(library, surface, &full) else { continue };
+        queue.extend(definition.holds.iter().filter(|held| !found.contains_key(*held)).cloned());
         let own =
             definition.bases.iter().filter(|base| library.definition(base).is_some() && !found.contains_key(*base));
         queue.extend(own.cloned());
@@ -113,12 +126,12 @@ fn forget_unusable_positions(definitions: &mut BTreeMap<String, Definition>) {
     }
 }
 
-fn define(library: &Library<'_>, full: &str) -> Option<Definition> {
+fn define(library: &Library<'_>, surface: &Surface, full: &str) -> Option<Definition> {
     let (module, binding) = library.definition(full)?;
     let python = &library.modules.get(module)?.python;
     match binding {
         Binding::Function(function) => Some(self::function(python, function)),
-        Binding::Class(class) => Some(self::class(library, module, python, class)),
+        Binding::Class(class) => Some(self::class(&At { library, surface, module, python }, class)),
         _ => None,
     }
 }
@@ -129,7 +142,8 @@ fn function(python: &PythonModule, function: &ast::StmtFunctionDef) -> Definitio
     definition
 }
 
-fn class(library: &Library<'_>, module: &str, python: &PythonModule, class: &ast::StmtClassDef) -> Definition {
+fn class(at: &At<'_>, class: &ast::StmtClassDef) -> Definition {
+    let At { library, module, python, .. } = *at;
     let bases: Vec<String> = class
         .bases()
         .iter()
@@ -152,7 +166,7 @@ fn class(library: &Library<'_>, module: &str, python: &PythonModule, class: &ast
     match constructor {
         Some(method) if passes_through(method) => definition.inherits = true,
         Some(method) => signature(python, method, true, &mut definition),
-        None if has_fields => fields(&Fields { library, module, python, model }, class, &mut definition),
+        None if has_fields => fields(at, model, class, &mut definition),
         None => definition.inherits = true,
     }
     definition
@@ -225,16 +239,16 @@ fn decorated(decorator: &Decorator, definition: &mut Definition) {
     }
 }
 
-/// Where the fields of a class stand.
-struct Fields<'a> {
+/// Where a class stands.
+struct At<'a> {
     library: &'a Library<'a>,
+    surface: &'a Surface,
     module: &'a str,
     python: &'a PythonModule,
-    /// Whether the class is a model of pydantic.
-    model: bool,
 }
 
-fn fields(at: &Fields<'_>, class: &ast::StmtClassDef, definition: &mut Definition) {
+/// The fields of a dataclass, or of a model of pydantic.
+fn fields(at: &At<'_>, model: bool, class: &ast::StmtClassDef, definition: &mut Definition) {
     let python = at.python;
     let decorator = class.decorator_list.iter().find(|decorator| last_name(callee(decorator)) == "dataclass");
     let mut keyword_only = decorator.is_some_and(|decorator| flag(&decorator.expression, "kw_only") == Some(true));
@@ -249,21 +263,31 @@ fn fields(at: &Fields<'_>, class: &ast::StmtClassDef, definition: &mut Definitio
             }
             _ => {}
         }
-        if at.model && name.id.as_str() == "model_config" {
+        if model && name.id.as_str() == "model_config" {
             continue;
         }
-        let Some(default) = field_default(at, assign.value.as_deref()) else { continue };
+        let Some(default) = field_default(python, model, assign.value.as_deref()) else { continue };
         let keyword_only = assign.value.as_deref().and_then(|value| flag(value, "kw_only")).unwrap_or(keyword_only);
-        let annotation = if at.model { unannotated(&assign.annotation) } else { &assign.annotation };
-        let choices = super::choices::choices(at.library, at.module, annotation, assign.value.as_deref());
-        let annotation = Some(source(python, annotation));
-        if !keyword_only && !at.model {
+        let annotation = if model { unannotated(&assign.annotation) } else { &assign.annotation };
+        let choices = super::choices::choices(
+            at.library,
+            at.module,
+            annotation,
+            assign.value.as_deref(),
+            at.surface.is_by_name(),
+        );
+        let annotation = Some(
+            super::held::annotation(at.library, at.module, at.surface, annotation, &mut definition.holds)
+                .unwrap_or_else(|| source(python, annotation)),
+        );
+        if !keyword_only && !model {
             definition.positional.push(name.id.to_string());
         }
-        let keyword_only = keyword_only && !at.model;
-        let field = Parameter { default, annotation, keyword_only, choices, ..Parameter::default() };
+        let keyword_only = keyword_only && !model;
+        let super::choices::Found { words: choices, values, .. } = choices;
+        let field = Parameter { default, annotation, keyword_only, choices, values, ..Parameter::default() };
         // A model takes a value by another name, too.
-        let alias = assign.value.as_deref().filter(|_| at.model).and_then(|value| text_given(value, "alias"));
+        let alias = assign.value.as_deref().filter(|_| model).and_then(|value| text_given(value, "alias"));
         definition.parameters.extend(alias.map(|alias| (alias, field.clone())));
         definition.parameters.insert(name.id.to_string(), field);
     }
@@ -277,19 +301,18 @@ fn fields(at: &Fields<'_>, class: &ast::StmtClassDef, definition: &mut Definitio
 
 /// The default of a field, `Some(None)` when it is required, `None` when the constructor does not take it.
 #[expect(clippy::option_option, reason = "not a field, a required field, a field with a default")]
-fn field_default(at: &Fields<'_>, value: Option<&Expr>) -> Option<Option<String>> {
-    let python = at.python;
+fn field_default(python: &PythonModule, model: bool, value: Option<&Expr>) -> Option<Option<String>> {
     let Some(value) = value else { return Some(None) };
     let Expr::Call(call) = value else { return Some(Some(source(python, value))) };
     match last_name(&call.func) {
         "field" | "HfArg" => {}
-        "Field" if at.model => {
+        "Field" if model => {
             let given = call.arguments.args.first().filter(|first| !first.is_ellipsis_literal_expr());
             if let Some(given) = given {
                 return Some(Some(source(python, given)));
             }
         }
-        "PrivateAttr" if at.model => return None,
+        "PrivateAttr" if model => return None,
         _ => return Some(Some(source(python, value))),
     }
     if flag(value, "init") == Some(false) {
@@ -387,7 +410,7 @@ mod tests {
     fn show(text: &str) -> Vec<String> {
         let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
         let library = Library::new(&modules);
-        let shown = definitions(&library, &|_, _| true).into_iter().map(|(name, definition)| {
+        let shown = definitions(&library, &Surface::default(), &|_, _| true).into_iter().map(|(name, definition)| {
             let mut parts: Vec<String> = definition.positional.clone();
             parts.extend(definition.any_positional.then(|| "*".to_owned()));
             for (name, parameter) in &definition.parameters {

@@ -72,7 +72,7 @@ mod tests {
         );
         let modules = Modules::parse([("p/__init__.py".to_owned(), text)]);
         let library = Library::new(&modules);
-        let mut found = definitions(&library, &|_, _| true);
+        let mut found = definitions(&library, &crate::mine::surface::Surface::default(), &|_, _| true);
         describe(&library, &Surface::default(), &mut found);
         found["p.T"].forwards.iter().map(|one| (one.parameter.clone(), one.value.clone())).collect()
     }

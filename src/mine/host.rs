@@ -42,7 +42,7 @@ impl LibraryHost {
     pub fn new(library: &Library<'_>, surface: &Surface) -> Self {
         let files = library.scopes().filter_map(|(name, scope)| {
             let python = &library.modules.get(name)?.python;
-            let more = assumptions(python, scope, &|function| surface.unpacks(&format!("{name}.{function}")));
+            let more = assumptions(python, scope, surface, &|function| surface.unpacks(&format!("{name}.{function}")));
             let mut text = format!("{}\n{more}", without_lazy_names(python));
             if surface.is_configured() {
                 super::program::write_checks(python, &mut text);
@@ -128,7 +128,7 @@ fn without_lazy_names(python: &PythonModule) -> String {
 }
 
 /// Python that is read after a module's own text.
-fn assumptions(python: &PythonModule, scope: &Scope<'_>, unpacks: &dyn Fn(&str) -> bool) -> String {
+fn assumptions(python: &PythonModule, scope: &Scope<'_>, surface: &Surface, unpacks: &dyn Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for (name, binding) in &scope.bindings {
         match binding {
@@ -138,6 +138,9 @@ fn assumptions(python: &PythonModule, scope: &Scope<'_>, unpacks: &dyn Fn(&str) 
             Binding::Function(function) if unpacks(name) => write_unpacked(python, function, &mut text),
             Binding::Class(class) => {
                 write_validators(python, class, &mut text);
+                for method in validating(class, surface) {
+                    _ = write!(text, "def {}(self):\n    {name}.{method}(self)\n", validator(name, method));
+                }
                 let Some(method) = post_init(class) else { continue };
                 _ = write!(text, "def {}(self):\n    {name}.__post_init__(self)\n", stand_in(name));
                 own_checks(method).for_each(|check| _ = writeln!(text, "    {name}.{check}(self)"));
@@ -166,6 +169,20 @@ fn own_checks(method: &ast::StmtFunctionDef) -> impl Iterator<Item = &str> {
 /// A method is evaluated through a function, so that its `self` is a parameter with attributes that are not known.
 fn stand_in(class: &str) -> String {
     format!("stand_in_for_{class}")
+}
+
+/// The methods of a class that check an object after it was made.
+pub(super) fn validating<'c>(class: &'c ast::StmtClassDef, surface: &Surface) -> impl Iterator<Item = &'c str> {
+    let methods = class.body.iter().filter_map(|statement| match statement {
+        Stmt::FunctionDef(method) => Some(method.name.as_str()),
+        _ => None,
+    });
+    methods.filter(|method| surface.validates(method))
+}
+
+/// The name of the function that stands for such a method.
+pub(super) fn validator(class: &str, method: &str) -> String {
+    format!("{}_{}", stand_in(class), method.trim_matches('_'))
 }
 
 /// `is_peft_available`: whether a library is installed.

@@ -12,6 +12,7 @@
 //! - [`program`]: modules that are programs, and what their own parser takes;
 //! - [`choices`]: the only values that a field takes;
 //! - [`alias`]: fields that a dataclass still takes under a former name;
+//! - [`held`]: classes that the fields of a class hold;
 //! - [`behaviour`]: when a constructor raises or warns, what it reads, what a function returns;
 //! - [`overrides`]: methods that a class of another package calls;
 //! - [`unpacking`]: functions that check what a parser filled;
@@ -30,6 +31,7 @@ mod combine;
 mod condition;
 mod definition;
 mod forward;
+mod held;
 mod host;
 mod imports;
 mod library;
@@ -138,7 +140,7 @@ fn describe(
     let wanted = |full: &str, short: &str| {
         surface.keeps(full) && (options.only.is_empty() || options.only.iter().any(|one| one == short))
     };
-    let mut definitions = definition::definitions(&library, &wanted);
+    let mut definitions = definition::definitions(&library, surface, &wanted);
     if surface.is_configured() {
         definitions.extend(definition::programs(&library, &wanted));
     } else {

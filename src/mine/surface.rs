@@ -29,6 +29,15 @@ pub(super) struct Surface {
     /// Whether nothing but what is kept is known of the package: of a framework only what a user configures counts.
     #[serde(default)]
     configured: bool,
+    /// Whether classes that a field holds are mined with the class, and named in full in its annotation.
+    #[serde(default)]
+    nested: bool,
+    /// Whether of an enumeration the names count, as `OmegaConf` reads them, and not the values.
+    #[serde(default)]
+    by_name: bool,
+    /// Methods that check an object after it was made. Here an empty list is nothing.
+    #[serde(default)]
+    validating: Vec<String>,
     /// Functions that take apart what a parser filled and check it: `model_args, data_args = parse(args)`. Here an empty list is
     /// nothing.
     #[serde(default)]
@@ -58,6 +67,21 @@ impl Surface {
     /// Whether only what a user configures is known of the package.
     pub fn is_configured(&self) -> bool {
         self.configured
+    }
+
+    /// Whether classes that a field holds are mined, too.
+    pub fn is_nested(&self) -> bool {
+        self.nested
+    }
+
+    /// Whether of an enumeration the names count.
+    pub fn is_by_name(&self) -> bool {
+        self.by_name
+    }
+
+    /// Whether a method checks an object after it was made.
+    pub fn validates(&self, method: &str) -> bool {
+        self.validating.iter().any(|one| one == method)
     }
 
     /// Whether a function checks what a parser filled.

@@ -68,7 +68,8 @@ impl Rule for DuplicateKey {
         for reader in readers(analysis, context) {
             let Some((_, document)) = analysis.written.document_named(&reader.configuration.path) else { continue };
             let entries = document.root.entries();
-            let is_strict = reader.reading() == Some(Reading::Omegaconf) && !reader.versions.is_assumed();
+            let is_strict = matches!(reader.reading(), Some(Reading::Omegaconf | Reading::Structured))
+                && !reader.versions.is_assumed();
             for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.is_merge()) {
                 let is_first = |other: &&Entry| other.name() == entry.name();
                 let Some(first) = entries[..at].iter().find(is_first).filter(|_| entry.name().is_some()) else {

@@ -62,16 +62,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The classes that are filled.
-    fn classes(&self, release: usize) -> &'a [String] {
+    pub(super) fn classes(&self, release: usize) -> &'a [String] {
         self.configuration.consumer.classes(self.versions.package, release)
     }
 
-    fn at(&self, release: usize) -> Releases<'a> {
+    pub(super) fn at(&self, release: usize) -> Releases<'a> {
         Releases::new(self.context.knowledge, &self.configuration.environment, self.versions.package, release)
     }
 
     /// The field that a key fills, and whether the program's own package declares it.
     pub(super) fn field(&self, key: &str, release: usize) -> Takes<'a> {
+        if self.configuration.consumer.nested {
+            return self.walk(key, release);
+        }
         let at = self.at(release);
         let takes = self.classes(release).iter().map(|class| at.takes(class, key));
         takes.fold(Takes::Nothing, |known, next| match (known, next) {
@@ -104,6 +107,9 @@ impl<'a> Reader<'a> {
     /// What is wrong with a key, if anything; `lacking` are releases without it.
     pub(super) fn fate(&self, key: &Key) -> Option<Fate> {
         let consumer = self.configuration.consumer;
+        if consumer.nested {
+            return self.nested_fate(key);
+        }
         if consumer.is_apart(&key.name) || self.field(&key.name, self.release) != Takes::Nothing {
             return None;
         }
@@ -141,6 +147,10 @@ impl<'a> Reader<'a> {
     /// The releases in which the program's own package declares a key.
     pub(super) fn having(&self, key: &str) -> ReleaseSet {
         let package = self.versions.package;
+        if self.configuration.consumer.nested {
+            let is_there = |release: &usize| !matches!(self.walk(key, *release), Takes::Nothing | Takes::Unknown);
+            return package.all().iter().filter(is_there).collect();
+        }
         let declares = |release: &usize| {
             self.classes(*release).iter().any(|class| {
                 let own = package.name();
@@ -170,28 +180,34 @@ impl<'a> Reader<'a> {
         let releases: ReleaseSet =
             if self.versions.is_assumed() { self.versions.package.all() } else { self.versions.near() };
         let mut found: Vec<(&Guard, Vec<&Key>)> = Vec::new();
-        for (guard, stage) in self.guards(self.release) {
-            let certain = self.holds(&guard.when, self.release, stage);
-            if !certain || found.iter().any(|(known, _)| known.message == guard.message) {
+        for (guard, stage, prefix) in self.guards(self.release) {
+            let certain = self.holds_below(&guard.when, self.release, stage, &prefix);
+            let keys = self.named(&guard.when, &prefix);
+            let is_known = |(known, known_keys): &(&Guard, Vec<&Key>)| {
+                let is_same = known_keys.iter().zip(&keys).all(|(one, other)| one.span == other.span);
+                known.message == guard.message && (prefix.is_empty() || is_same)
+            };
+            if !certain || found.iter().any(is_known) {
                 continue;
             }
             // Where nothing is declared it must be so in every release that has such a check at all, and in the newest one.
             let is_everywhere = |release: usize| {
                 release == self.release
-                    || self
-                        .guards(release)
-                        .any(|(one, stage)| one.message == guard.message && self.holds(&one.when, release, stage))
+                    || self.guards(release).any(|(one, stage, prefix)| {
+                        one.message == guard.message && self.holds_below(&one.when, release, stage, &prefix)
+                    })
             };
             if self.versions.is_assumed() && !recent(&releases).all(is_everywhere) {
                 continue;
             }
-            found.push((guard, self.named(&guard.when)));
+            found.push((guard, keys));
         }
         found
     }
 
-    /// The checks of a release, and what each sees.
-    fn guards(&self, release: usize) -> impl Iterator<Item = (&'a Guard, Stage)> {
+    /// The checks of a release, what each sees, and what stands before the keys that it names.
+    fn guards(&self, release: usize) -> impl Iterator<Item = (&'a Guard, Stage, String)> {
+        let below = if self.configuration.consumer.nested { self.checks_below(release) } else { Vec::new() };
         let at = self.at(release);
         let classes = self.classes(release).iter();
         // What a class takes over from another package is checked there.
@@ -206,22 +222,29 @@ impl<'a> Reader<'a> {
         });
         let package = self.versions.package;
         let whole = self.configuration.consumer.checks.iter();
-        own.chain(whole.flat_map(move |check| package.guards(check, release)).map(|guard| (guard, Stage::Checked)))
+        let top =
+            own.chain(whole.flat_map(move |check| package.guards(check, release)).map(|guard| (guard, Stage::Checked)));
+        top.map(|(guard, stage)| (guard, stage, String::new())).chain(below)
     }
 
     /// Whether a condition over the keys surely holds.
     pub(super) fn holds(&self, condition: &str, release: usize, stage: Stage) -> bool {
+        self.holds_below(condition, release, stage, "")
+    }
+
+    /// The same of a condition over the keys below others.
+    fn holds_below(&self, condition: &str, release: usize, stage: Stage, prefix: &str) -> bool {
         let at = self.at(release);
         let host = ReleaseHost::new(at, &[]).for_filled_fields();
         let Some(reading) = self.configuration.consumer.reading(self.versions.package, release) else { return false };
         let mut bindings: Vec<(String, Value)> = Vec::new();
         let mut text = condition.to_owned();
         for path in super::guards::paths(condition) {
-            let Some(name) = self.key_in(path, release) else { continue };
+            let Some(name) = self.key_in(path, release, prefix) else { continue };
             // To the evaluator a key with dots is a name like any other.
             let plain = name.replace('.', "__");
             text = super::guards::with_path(&text, name, &plain);
-            bindings.push((plain, self.value(name, release, reading, stage, &host)));
+            bindings.push((plain, self.value(&format!("{prefix}{name}"), release, reading, stage, &host)));
         }
         let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (&**name, value.clone())).collect();
         let cond = self.fix_releases(&eval::condition(&text, &bindings, &host), release);
@@ -230,9 +253,12 @@ impl<'a> Reader<'a> {
 
     /// The key that a dotted name begins with: `reward.remote_url` of `reward.remote_url.split`. A name without dots is one, but for
     /// `transformers.__version__`.
-    fn key_in<'p>(&self, path: &'p str, release: usize) -> Option<&'p str> {
+    fn key_in<'p>(&self, path: &'p str, release: usize, prefix: &str) -> Option<&'p str> {
         let ends = path.rmatch_indices('.').map(|(at, _)| at);
-        let is_field = |name: &&str| matches!(self.field(name, release), Takes::Parameter(_));
+        let is_field = |name: &&str| {
+            let name = format!("{prefix}{name}");
+            matches!(self.field(&name, release), Takes::Parameter(_)) || self.configuration.get(&name).is_some()
+        };
         let dotted = std::iter::once(path.len()).chain(ends).map(|end| &path[..end]);
         let first = path.split('.').next().unwrap_or(path);
         let is_package = self.context.knowledge.package(first).is_some();
@@ -260,7 +286,7 @@ impl<'a> Reader<'a> {
         match given {
             // A validator that runs before the types are looked at sees what the file has.
             Some(key) if stage == Stage::Given => read(key, &[], Reading::SafeYaml).unwrap_or(Value::Unknown),
-            Some(key) => read(key, &kind_of(parameter), reading).unwrap_or(Value::Unknown),
+            Some(key) => meant(parameter, read(key, &kind_of(parameter), reading).unwrap_or(Value::Unknown)),
             None if self.configuration.is_open => Value::Unknown,
             // What another package leaves open is often filled when the object is made.
             None if stage == Stage::Checked
@@ -270,30 +296,33 @@ impl<'a> Reader<'a> {
                 Value::Unknown
             }
             None if stage == Stage::Inherited && self.having(name).contains(release) => Value::Unknown,
-            None => parameter.default.as_deref().map_or(Value::Unknown, |default| eval::expression(default, host)),
+            None => parameter.default.as_deref().map_or(Value::Unknown, |default| default_of(parameter, default, host)),
         }
     }
 
     /// Keys that must be given and are not.
-    pub(super) fn missing(&self) -> Vec<&'a str> {
+    pub(super) fn missing(&self) -> Vec<String> {
         let configuration = self.configuration;
         if configuration.is_open || configuration.consumer.restores || self.versions.is_assumed() {
             return Vec::new();
+        }
+        if configuration.consumer.nested {
+            return self.missing_below();
         }
         let at = self.at(self.release);
         let signatures = self.classes(self.release).iter().filter_map(|class| at.signature(class));
         let required = signatures.flat_map(|signature| {
             signature.parameters.into_iter().filter(|(_, parameter)| parameter.default.is_none()).map(|(name, _)| name)
         });
-        required.filter(|name| configuration.get(name).is_none()).collect()
+        required.filter(|name| configuration.get(name).is_none()).map(str::to_owned).collect()
     }
 
     /// The keys that a condition names and the configuration sets.
-    fn named(&self, condition: &str) -> Vec<&'a Key> {
+    fn named(&self, condition: &str, prefix: &str) -> Vec<&'a Key> {
         let mut keys: Vec<&Key> = Vec::new();
         let paths = super::guards::paths(condition).into_iter();
-        for name in paths.filter_map(|path| self.key_in(path, self.release)) {
-            keys.extend(self.configuration.get(name));
+        for name in paths.filter_map(|path| self.key_in(path, self.release, prefix)) {
+            keys.extend(self.configuration.get(&format!("{prefix}{name}")));
         }
         keys.sort_by_key(|key| key.span);
         keys.dedup_by_key(|key| key.span);
@@ -308,11 +337,15 @@ impl<'a> Reader<'a> {
             return None;
         }
         let kinds = kind_of(parameter);
-        let reason = read(key, &kinds, self.reading()?).err()?;
+        let misplaced = || self.misplaced(key, parameter).filter(|_| self.reading() == Some(Reading::Structured));
+        let reason = read(key, &kinds, self.reading()?).err().or_else(misplaced)?;
         // In other releases it may be of another kind.
         let is_assumed = self.versions.is_assumed();
         let refused = |release: usize| match self.field(&key.name, release) {
-            Takes::Parameter(parameter) => read(key, &kind_of(parameter), self.reading()?).err().map(|_| ()),
+            Takes::Parameter(parameter) => {
+                let reason = read(key, &kind_of(parameter), self.reading()?).err();
+                reason.or_else(misplaced).map(|_| ())
+            }
             _ => None,
         };
         let is_there = |release: &usize| matches!(self.field(&key.name, *release), Takes::Parameter(_));
@@ -359,6 +392,24 @@ impl<'a> Reader<'a> {
     pub(super) fn title(&self) -> String {
         let version = &self.versions.package.brief()[self.release].version;
         format!("{} {version}", self.configuration.consumer.title)
+    }
+}
+
+/// What a word of an enumeration is in the program.
+fn meant(parameter: &Parameter, value: Value) -> Value {
+    let Value::Const(Const::Str(word)) = &value else { return value };
+    let at = parameter.choices.iter().position(|one| **one == **word);
+    let value_of = at.and_then(|at| parameter.values.get(at));
+    value_of.map_or(value, |text| Value::Const(Const::Str(text.as_str().into())))
+}
+
+/// The value of a default: `TrainerType.HF` is a member of an enumeration.
+fn default_of(parameter: &Parameter, default: &str, host: &ReleaseHost<'_>) -> Value {
+    let member = default.rsplit_once('.').map(|(_, member)| member);
+    let at = member.and_then(|member| parameter.choices.iter().position(|one| one == member));
+    match at.and_then(|at| parameter.values.get(at)) {
+        Some(text) => Value::Const(Const::Str(text.as_str().into())),
+        None => eval::expression(default, host),
     }
 }
 

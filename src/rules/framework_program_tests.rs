@@ -118,3 +118,112 @@ fn options_are_read_as_the_parser_of_the_program_reads_them() {
         assert_eq!(found(legal), NOTHING, "{legal}");
     }
 }
+
+const OUMI: &str = "\
+model:
+  model_name: Qwen/Qwen2.5-0.5B-Instruct
+  torch_dtype_str: bfloat16
+data:
+  train:
+    datasets:
+      - dataset_name: mlabonne/orpo-dpo-mix-40k
+        split: train
+training:
+  trainer_type: TRL_DPO
+  use_peft: true
+  learning_rate: 5e-5
+  trainer_kwargs:
+    beta: 0.1
+peft:
+  lora_r: 8
+";
+
+#[test]
+fn oumi_has_no_reference_and_takes_an_adapter() {
+    for version in ["0.1.3", "0.4.0", "0.9"] {
+        let pin = format!("oumi=={version}\n");
+        assert_eq!(found(&[("requirements.txt", &pin), ("a.yaml", OUMI)]), NOTHING, "{version}");
+    }
+}
+
+#[test]
+fn keys_of_oumi_are_looked_up_where_they_stand() {
+    let pin = ("requirements.txt", "oumi==0.9\n");
+    let bad = OUMI.replace("trainer_type", "trainer_typ").replace("use_peft", "use_pefft");
+    let bad = bad.replace("split: train", "splt: train");
+    assert_eq!(
+        found(&[pin, ("a.yaml", &bad), ("run.sh", "oumi train -c a.yaml --training.max_stepps 10\n")]),
+        [
+            "unknown-config-key: oumi 0.9 knows no `--training.max_stepps`",
+            "unknown-config-key: oumi 0.9 knows no `data.train.datasets.0.splt`",
+            "unknown-config-key: oumi 0.9 knows no `training.trainer_typ`",
+            "unknown-config-key: oumi 0.9 knows no `training.use_pefft`",
+        ]
+    );
+    assert_eq!(fixed(&[pin, ("a.yaml", &bad), ("run.sh", "oumi train -c a.yaml\n")], "a.yaml"), OUMI);
+    let newer = format!("{OUMI}deepspeed:\n  enable_deepspeed: true\n");
+    let old = ("requirements.txt", "oumi==0.1.14\n");
+    assert_eq!(
+        found(&[old, ("a.yaml", &newer)]),
+        ["unknown-config-key: oumi 0.1.14 has no `deepspeed` yet"],
+        "what stands below is not reported, too"
+    );
+    assert_eq!(found(&[pin, ("a.yaml", &newer)]), NOTHING);
+    // Nobody is known to read it.
+    let other = OUMI.replace("model_name:", "name:");
+    assert_eq!(found(&[pin, ("a.yaml", &format!("{other}nonsense: 1\n"))]), NOTHING);
+}
+
+#[test]
+fn values_of_oumi_are_merged_as_omegaconf_does() {
+    let pin = ("requirements.txt", "oumi==0.9\n");
+    let found = |old: &str, new: &str| found(&[pin, ("a.yaml", &OUMI.replace(old, new))]);
+    for (old, new, expected) in [
+        (
+            "TRL_DPO",
+            "trl_dpo",
+            "invalid-config-value: oumi 0.9 cannot read `training.trainer_type`: `trl_dpo` is none of its values",
+        ),
+        (
+            "lora_r: 8",
+            "lora_r: 8.0",
+            "invalid-config-value: oumi 0.9 cannot read `peft.lora_r`: `8.0` is no whole number",
+        ),
+        (
+            "use_peft: true",
+            "use_peft: null",
+            "invalid-config-value: oumi 0.9 cannot read `training.use_peft`: it may not be `null`",
+        ),
+        ("peft:\n  lora_r: 8", "peft: 8", "invalid-config-value: oumi 0.9 cannot read `peft`: it is a mapping"),
+        (
+            "use_peft: true",
+            "gradient_accumulation_steps: 0",
+            "refused-configuration: oumi 0.9 refuses `training.gradient_accumulation_steps` like this",
+        ),
+        (
+            "torch_dtype_str: bfloat16",
+            "compile: true",
+            "refused-configuration: oumi 0.9 refuses `model.compile` like this",
+        ),
+        (
+            "split: train",
+            "sample_count: -1",
+            "refused-configuration: oumi 0.9 refuses `data.train.datasets.0.sample_count` like this",
+        ),
+        ("  model_name: Qwen/Qwen2.5-0.5B-Instruct\n", "", "refused-configuration: oumi 0.9 needs `model.model_name`"),
+    ] {
+        let run = ("run.sh", "oumi train -c a.yaml\n");
+        let with_run = lint(&[pin, ("a.yaml", &OUMI.replace(old, new)), run]).1;
+        let shown: Vec<String> = with_run.iter().map(|one| format!("{}: {}", one.rule, one.message)).collect();
+        assert_eq!(shown, [expected], "{new}");
+    }
+    for (old, new) in [
+        ("TRL_DPO", "TrainerType.TRL_DPO"),
+        ("lora_r: 8", "lora_r: '8'"),
+        ("use_peft: true", "use_peft: 'on'"),
+        ("beta: 0.1", "anything: [1, {a: null}]"),
+        ("split: train", "transform_num_workers: 2"),
+    ] {
+        assert_eq!(found(old, new), NOTHING, "{new}");
+    }
+}

@@ -50,6 +50,7 @@ mod misfit_settings;
 #[cfg(test)]
 mod misfit_tests;
 mod moved_argument;
+mod nested;
 mod no_train_dataset;
 mod no_working_release;
 mod option;

@@ -14,12 +14,12 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports keys and flags that the release of a training framework which reads them does not have: misspelt ones, those that have
-    /// another name there, and those that older or newer releases have. It knows LLaMA-Factory, axolotl, ms-swift, OpenRLHF, and the
+    /// another name there, and those that older or newer releases have. It knows LLaMA-Factory, axolotl, ms-swift, OpenRLHF, oumi, and the
     /// command line of TRL.
     ///
     /// ## Why it matters
     ///
-    /// LLaMA-Factory, ms-swift, OpenRLHF and TRL refuse to start, one key at a time. axolotl drops what it does not know without a word, and
+    /// LLaMA-Factory, ms-swift, OpenRLHF, oumi and TRL refuse to start, one key at a time. axolotl drops what it does not know without a word, and
     /// trains without it.
     ///
     /// Which program reads a file is told by the command that names it, or by keys that only one program has. The same key means
@@ -144,7 +144,8 @@ fn report(analysis: &Analysis, reader: &Reader<'_>, fate: &Fate, keys: &[&Key]) 
         Fate::Renamed(new) | Fate::Never(Some(new)) => {
             let is_renamed = matches!(fate, Fate::Renamed(_));
             finding.help = Some(if is_renamed { format!("write `{new}`") } else { format!("did you mean `{new}`?") });
-            let is_there = reader.configuration.get(new).is_some();
+            let beside = if consumer.nested { key_beside(&first.name, new) } else { new.clone() };
+            let is_there = reader.configuration.get(&beside).is_some();
             if let Some(edit) = written.rename_at(first.span, new).filter(|_| !is_there) {
                 let is_safe = is_renamed && consumer.unknown.is_some() && !reader.versions.is_assumed();
                 let applicability = if is_safe { Applicability::Safe } else { Applicability::Unsafe };
@@ -159,4 +160,12 @@ fn report(analysis: &Analysis, reader: &Reader<'_>, fate: &Fate, keys: &[&Key]) 
         Fate::NotYet | Fate::Never(None) | Fate::Moved(_) => {}
     }
     Some(finding)
+}
+
+/// The key of a name beside a key: `training.beta` beside `training.bta`.
+fn key_beside(key: &str, name: &str) -> String {
+    match key.rsplit_once('.') {
+        Some((parent, _)) => format!("{parent}.{name}"),
+        None => name.to_owned(),
+    }
 }

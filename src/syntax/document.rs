@@ -207,6 +207,14 @@ impl Node {
         }
     }
 
+    /// What an alias stands for; of anything else itself.
+    pub fn target(&self) -> &Self {
+        match &self.kind {
+            NodeKind::Alias(target) => target.target(),
+            _ => self,
+        }
+    }
+
     /// The scalar, looking through aliases.
     pub fn scalar(&self) -> Option<&Scalar> {
         match &self.kind {

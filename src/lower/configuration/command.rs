@@ -31,6 +31,10 @@ pub(super) fn started(launch: &Launch) -> Option<Started> {
         match (&flag.key, &flag.value.kind) {
             (Some(key), _) => {
                 let name = if consumer.is_command_line() { key.name.clone() } else { key.name.replace('-', "_") };
+                // What has no dot is for the program itself.
+                if consumer.nested && !name.contains('.') {
+                    continue;
+                }
                 flags.push(Key { name, value: flag.value.clone(), span: flag.span, on_command_line: true });
             }
             (None, NodeKind::Scalar(Scalar::Str(word))) if !consumer.is_command_line() => {
@@ -45,7 +49,8 @@ pub(super) fn started(launch: &Launch) -> Option<Started> {
 /// `learning_rate=1e-5`.
 fn assigned(word: &str, span: Span) -> Option<Key> {
     let (name, value) = word.split_once('=')?;
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+    let is_name = !name.is_empty() && name.bytes().all(is_part);
     is_name.then(|| {
         let kind = NodeKind::Scalar(Scalar::Str(value.to_owned()));
         Key { name: name.to_owned(), value: Node { span, kind, anchor: None }, span, on_command_line: true }

@@ -15,7 +15,7 @@ use super::launch::Launch;
 use crate::knowledge::Consumer;
 use crate::model::Environment;
 use crate::source::Span;
-use crate::syntax::Node;
+use crate::syntax::{Node, NodeKind};
 
 use command::{Started, started};
 pub use value::{Kind, as_float, kind_of, read};
@@ -80,7 +80,7 @@ pub(super) fn collect(written: &Written, environments: &Environments<'_>) -> Vec
             };
             named.push(&file.path);
             path.clone_from(&file.path);
-            keys.extend(keys_of(file));
+            keys.extend(keys_of(file, consumer.nested));
         }
         keys.extend(flags);
         let environment = environments.of_configuration(&path, &consumer.package);
@@ -88,9 +88,10 @@ pub(super) fn collect(written: &Written, environments: &Environments<'_>) -> Vec
         found.push(Configuration { consumer, path, keys, is_open, environment, launch: Some(launch.span), variables });
     }
     for file in written.files.iter().filter(|file| !named.contains(&&file.path)) {
-        let keys: Vec<Key> = keys_of(file).collect();
-        let spelled: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-        if let Some(consumer) = Consumer::of_keys(&spelled) {
+        let root = &file.document.root;
+        let has = |path: &str| path.split('.').try_fold(root, |node, name| node.target().get(name)).is_some();
+        if let Some(consumer) = Consumer::of_keys(&has) {
+            let keys = keys_of(file, consumer.nested);
             let environment = environments.of_configuration(&file.path, &consumer.package);
             found.push(Configuration {
                 consumer,
@@ -111,15 +112,46 @@ fn variables(launch: &Launch) -> Vec<String> {
     launch.environment.iter().filter_map(|entry| entry.name().map(str::to_owned)).collect()
 }
 
-/// The keys of a file, what merge keys bring in included.
-fn keys_of(file: &ArgumentFile) -> impl Iterator<Item = Key> {
-    let mut entries = file.document.root.effective_entries();
+/// Keys of one file beyond this many are not looked at: aliases of aliases are more than anyone wrote.
+const MAX_KEYS: usize = 20_000;
+
+/// The keys of a file, what merge keys bring in included; `below`: those that stand below others, too.
+fn keys_of(file: &ArgumentFile, below: bool) -> Vec<Key> {
+    let mut keys = Vec::new();
+    add_keys(&file.document.root, "", below, &mut keys);
+    keys
+}
+
+fn add_keys(map: &Node, prefix: &str, below: bool, keys: &mut Vec<Key>) {
+    let mut entries = map.effective_entries();
     entries.sort_by_key(|entry| entry.span);
-    let key = |entry: &crate::syntax::Entry| {
-        let (name, value) = (entry.name()?.to_owned(), entry.value.clone());
-        Some(Key { name, value, span: entry.span, on_command_line: false })
-    };
-    entries.into_iter().filter_map(key)
+    for entry in entries {
+        let Some(name) = entry.name().filter(|_| keys.len() < MAX_KEYS) else { continue };
+        let name = format!("{prefix}{name}");
+        let key = Key { name, value: entry.value.clone(), span: entry.span, on_command_line: false };
+        let path = key.name.clone();
+        keys.push(key);
+        if below {
+            add_below(&entry.value, &path, keys);
+        }
+    }
+}
+
+/// The keys below a key; those of the items of a list have the number of the item before them.
+fn add_below(value: &Node, path: &str, keys: &mut Vec<Key>) {
+    let target = value.target();
+    match &target.kind {
+        NodeKind::Map(_) => add_keys(target, &format!("{path}."), true, keys),
+        NodeKind::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                let item = item.value.target();
+                if matches!(item.kind, NodeKind::Map(_)) {
+                    add_keys(item, &format!("{path}.{at}."), true, keys);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]

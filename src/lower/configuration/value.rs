@@ -116,7 +116,7 @@ fn quoted(word: &str) -> Option<String> {
 
 /// The value that ends up in a field, or why there is none.
 pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
-    let is_strict = matches!(reading, Reading::Pydantic | Reading::Argparse);
+    let is_strict = matches!(reading, Reading::Pydantic | Reading::Structured | Reading::Argparse);
     let reading = if key.on_command_line && !is_strict { Reading::Words } else { reading };
     if reading == Reading::Argparse {
         count(key, kinds)?;
@@ -131,7 +131,7 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
         },
         NodeKind::Map(_) if !kinds.is_empty() && !kinds.iter().any(|kind| matches!(kind, Kind::Dict | Kind::Other)) => {
             match reading {
-                Reading::Pydantic => Err("a mapping".to_owned()),
+                Reading::Pydantic | Reading::Structured => Err("a mapping".to_owned()),
                 _ => Ok(Value::Unknown),
             }
         }
@@ -170,12 +170,16 @@ fn dictionary(entries: &[Entry]) -> Dict {
 }
 
 fn list<'n>(items: impl Iterator<Item = &'n Node>, kinds: &[Kind], reading: Reading) -> Result<Value, String> {
-    let is_strict = matches!(reading, Reading::Pydantic | Reading::Words | Reading::Argparse);
+    let is_strict = !matches!(reading, Reading::SafeYaml | Reading::Omegaconf | Reading::Trl);
     let inner: &[Kind] = match kinds {
         [Kind::List(inner)] => std::slice::from_ref(inner),
         // All parts of a tuple are of the kind of the first one.
         [Kind::Tuple(parts)] if reading == Reading::Argparse => parts.get(..1).unwrap_or_default(),
         [Kind::Int | Kind::Float | Kind::Bool | Kind::Str | Kind::Choice(_)] if is_strict => {
+            return Err("a list".to_owned());
+        }
+        [Kind::Dict] if reading == Reading::Structured => return Err("a list".to_owned()),
+        several if reading == Reading::Structured && several.len() > 1 && several.iter().all(is_scalar) => {
             return Err("a list".to_owned());
         }
         _ => &[],
@@ -209,6 +213,15 @@ fn scalar_value(scalar: &Scalar, kinds: &[Kind], reading: Reading) -> Result<Val
             None => Ok(Value::Unknown),
         },
         Reading::Pydantic => best(kinds, |kind| from_value(scalar, kind)),
+        Reading::Structured => {
+            let is_one_of_several = kinds.len() > 1;
+            best(kinds, |kind| {
+                if is_one_of_several && !is_exactly(scalar, kind) {
+                    return Err(format!("`{}` is of another type", word_of(scalar).unwrap_or_default()));
+                }
+                from_merged(scalar, kind)
+            })
+        }
     }
 }
 
@@ -327,6 +340,64 @@ fn from_value(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
         (Kind::Float, _) => wrong("number"),
         (Kind::Str, _) => wrong("text"),
         (Kind::Choice(words), Scalar::Str(text)) if words.contains(text) => Ok(constant(scalar)),
+        (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
+        (Kind::List(_), _) => wrong("list"),
+        (Kind::Dict, _) => wrong("mapping"),
+        (Kind::Switch | Kind::Tuple(_) | Kind::Other, _) => Ok(Value::Unknown),
+    }
+}
+
+fn is_scalar(kind: &Kind) -> bool {
+    matches!(kind, Kind::Int | Kind::Float | Kind::Bool | Kind::Str)
+}
+
+/// Whether a value is of a type of its own accord, as it must be where a field takes several.
+fn is_exactly(scalar: &Scalar, kind: &Kind) -> bool {
+    match kind {
+        Kind::Bool => matches!(scalar, Scalar::Bool(_)),
+        Kind::Int => matches!(scalar, Scalar::Int(_)),
+        Kind::Float => matches!(scalar, Scalar::Int(_) | Scalar::Float(_)) || number_of(scalar).is_some(),
+        Kind::Str => matches!(scalar, Scalar::Str(_) | Scalar::Date(_)) && number_of(scalar).is_none(),
+        _ => true,
+    }
+}
+
+/// As `OmegaConf` converts a value that is merged into a field.
+fn from_merged(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
+    let shown = word_of(scalar).unwrap_or_default();
+    let wrong = |what: &str| Err(format!("`{shown}` is no {what}"));
+    let number = number_of(scalar);
+    match (kind, scalar) {
+        (Kind::Bool, Scalar::Bool(_)) => Ok(constant(scalar)),
+        (Kind::Bool, Scalar::Int(number)) => Ok(Value::bool(*number != 0)),
+        (Kind::Bool, Scalar::Str(text)) => match text.to_ascii_lowercase().as_str() {
+            "yes" | "y" | "on" | "true" => Ok(Value::bool(true)),
+            "no" | "n" | "off" | "false" => Ok(Value::bool(false)),
+            word => integer(word).map_or_else(|| wrong("truth value"), |number| Ok(Value::bool(number != 0))),
+        },
+        (Kind::Bool, _) => wrong("truth value"),
+        (Kind::Int, Scalar::Int(_)) => Ok(constant(scalar)),
+        (Kind::Int, Scalar::Str(text)) if number.is_none() => {
+            integer(text).map_or_else(|| wrong("whole number"), |value| Ok(Value::Const(Const::Int(value))))
+        }
+        (Kind::Int, _) => wrong("whole number"),
+        (Kind::Float, Scalar::Int(_) | Scalar::Float(_)) => Ok(constant(scalar)),
+        (Kind::Float, Scalar::Str(text)) => {
+            float(text).map_or_else(|| wrong("number"), |value| Ok(Value::Const(Const::float(value))))
+        }
+        (Kind::Float, _) => wrong("number"),
+        (Kind::Str, Scalar::Str(_)) => Ok(number.map_or_else(|| constant(scalar), |_| Value::Unknown)),
+        (Kind::Str, Scalar::Date(_)) => Ok(Value::Unknown),
+        (Kind::Str, _) => Ok(Value::Const(Const::Str(shown.into()))),
+        (Kind::Choice(words), Scalar::Str(text)) => {
+            // The name of the enumeration may stand before that of the member.
+            let name = text.rsplit('.').next().unwrap_or(text);
+            if words.iter().any(|word| word == name) {
+                Ok(Value::Const(Const::Str(name.into())))
+            } else {
+                Err(format!("`{shown}` is none of its values"))
+            }
+        }
         (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
         (Kind::List(_), _) => wrong("list"),
         (Kind::Dict, _) => wrong("mapping"),

@@ -65,6 +65,7 @@ pub(super) fn start(word: Option<&str>, next: Option<&str>, is_script: bool) -> 
         ("torchrun", _) => return Some(Start::Launcher { name: "torchrun", words: 1 }),
         ("deepspeed", _) => return Some(Start::Launcher { name: "deepspeed", words: 1 }),
         ("accelerate", Some("launch")) => return Some(Start::Launcher { name: "accelerate launch", words: 2 }),
+        ("oumi", Some("distributed")) => return Some(Start::Wrapper { name: "oumi distributed", words: 2 }),
         ("ray", Some("job")) => return Some(Start::Wrapper { name: "ray job submit", words: 2 }),
         ("accelerate-launch", _) => return Some(Start::Launcher { name: "accelerate launch", words: 1 }),
         _ => {}
@@ -134,6 +135,11 @@ pub(super) fn takes_program_name(flag: &str) -> bool {
     const FLAGS: [&str; 10] =
         ["--with", "--with-editable", "--python", "-p", "--extra", "--group", "-n", "--name", "-J", "--job-name"];
     FLAGS.contains(&flag)
+}
+
+/// Whether a module is a framework's program, which a command follows: `python -m oumi train`.
+pub(super) fn is_tool(module: &str) -> bool {
+    TOOLS.contains(&module)
 }
 
 /// A program's name without its folder.

@@ -76,6 +76,10 @@ fn launch_lines() {
         ("llamafactory-cli train c.yaml lr=1", "llamafactory-cli:train: c.yaml lr=1; c.yaml"),
         ("swift rlhf --rlhf_type dpo", "swift:rlhf: rlhf_type=dpo"),
         ("axolotl train c.yml", "axolotl:train: c.yml; c.yml"),
+        (
+            "oumi distributed torchrun -m oumi train -c c.yaml --training.max_steps 5",
+            "oumi distributed() > torchrun(m=) > oumi:train: c=c.yaml training.max_steps=5; c.yaml",
+        ),
         ("oumi train -c c.yaml", "oumi:train: c=c.yaml; c.yaml"),
         (
             "ray job submit --address=x -- python3 -m a.b --c 1",

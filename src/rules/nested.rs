@@ -1,0 +1,186 @@
+//! Configurations whose keys stand below keys: the fields of the classes that are filled hold classes themselves.
+
+use super::framework::{Reader, Stage};
+use super::misfit::Fate;
+use crate::knowledge::{Package, Parameter, Takes};
+use crate::lower::configuration::Key;
+use crate::source::did_you_mean;
+use crate::syntax::{NodeKind, Scalar};
+
+/// Classes below more fields than this are not asked.
+const MAX_DEPTH: usize = 8;
+
+/// An object that is made of a part of a configuration.
+#[derive(Debug, Clone)]
+pub(super) struct Part<'a> {
+    /// What stands before its keys: `training.`.
+    pub(super) prefix: String,
+    /// Its class.
+    pub(super) class: &'a str,
+}
+
+impl<'a> Reader<'a> {
+    /// What a key that stands below others fills.
+    pub(super) fn walk(&self, path: &str, release: usize) -> Takes<'a> {
+        let at = self.at(release);
+        let mut classes: Vec<&str> = self.classes(release).iter().map(String::as_str).collect();
+        let names: Vec<&str> = path.split('.').filter(|name| !is_number(name)).collect();
+        for (depth, name) in names.iter().enumerate() {
+            let is_last = depth + 1 == names.len();
+            let takes = classes.iter().map(|class| at.takes(class, name)).fold(Takes::Nothing, better);
+            match takes {
+                Takes::Parameter(parameter) if !is_last => {
+                    classes = held(parameter, self.versions.package);
+                    if classes.is_empty() {
+                        return Takes::AnyKeyword;
+                    }
+                }
+                // What is not there is reported itself.
+                Takes::Nothing if !is_last => return Takes::Unknown,
+                found => return found,
+            }
+        }
+        Takes::Unknown
+    }
+
+    /// The fields beside a key.
+    fn names_beside(&self, key: &str) -> Vec<&'a str> {
+        let at = self.at(self.release);
+        let classes = match key.rsplit_once('.') {
+            None => self.classes(self.release).iter().map(String::as_str).collect(),
+            Some((parent, _)) => match self.walk(parent, self.release) {
+                Takes::Parameter(parameter) => held(parameter, self.versions.package),
+                _ => Vec::new(),
+            },
+        };
+        let signatures = classes.into_iter().filter_map(|class| at.signature(class));
+        signatures.flat_map(|signature| signature.parameters.into_keys()).collect()
+    }
+
+    /// What is wrong with a key that stands below others, if anything. A new name is that beside the key.
+    pub(super) fn nested_fate(&self, key: &Key) -> Option<Fate> {
+        if self.walk(&key.name, self.release) != Takes::Nothing {
+            return None;
+        }
+        let having = self.having(&key.name);
+        let (_, last) = key.name.rsplit_once('.').unwrap_or(("", &key.name));
+        let similar = || did_you_mean(last, self.names_beside(&key.name)).map(str::to_owned);
+        match having.iter().next() {
+            None => Some(Fate::Never(similar())),
+            Some(_) if self.versions.is_assumed() => None,
+            Some(oldest) if oldest < self.release => Some(Fate::Gone),
+            Some(_) => Some(Fate::NotYet),
+        }
+    }
+
+    /// The objects that a release makes: those of the classes that are filled, and of the fields that they hold.
+    pub(super) fn parts(&self, release: usize) -> Vec<Part<'a>> {
+        let classes = self.classes(release).iter();
+        let mut parts: Vec<Part<'a>> = classes.map(|class| Part { prefix: String::new(), class }).collect();
+        if !self.configuration.consumer.nested {
+            return parts;
+        }
+        let at = self.at(release);
+        let mut next = 0;
+        while next < parts.len() {
+            let part = parts[next].clone();
+            next += 1;
+            if part.prefix.matches('.').count() >= MAX_DEPTH {
+                continue;
+            }
+            let Some(signature) = at.signature(part.class) else { continue };
+            for (name, parameter) in signature.parameters {
+                // One of several classes is not known to be the one that is made.
+                let [class] = held(parameter, self.versions.package)[..] else { continue };
+                let path = format!("{}{name}", part.prefix);
+                parts.extend(self.made(&path, parameter).into_iter().map(|prefix| Part { prefix, class }));
+            }
+        }
+        parts
+    }
+
+    /// The prefixes of the objects that a field holds.
+    fn made(&self, path: &str, parameter: &Parameter) -> Vec<String> {
+        let given = self.configuration.get(path).map(|key| &key.value.target().kind);
+        let is_made = parameter.default.as_deref().is_some_and(|default| default.ends_with("()"));
+        match given {
+            Some(NodeKind::List(items)) => {
+                let is_map = |at: &usize| matches!(items[*at].value.target().kind, NodeKind::Map(_));
+                (0..items.len()).filter(is_map).map(|at| format!("{path}.{at}.")).collect()
+            }
+            Some(NodeKind::Map(_)) => vec![format!("{path}.")],
+            Some(_) => Vec::new(),
+            None if is_made && !is_list(parameter) => vec![format!("{path}.")],
+            None => Vec::new(),
+        }
+    }
+
+    /// Why a value of a tree of classes is none for its field, where the kinds of the field do not say it.
+    pub(super) fn misplaced(&self, key: &Key, parameter: &Parameter) -> Option<String> {
+        let annotation = parameter.annotation.as_deref()?;
+        let is_optional = ["None", "Optional[", "Any"].iter().any(|word| annotation.contains(word));
+        match key.value.scalar() {
+            Some(Scalar::Null) if !is_optional => Some("it may not be `null`".to_owned()),
+            Some(Scalar::Null) | None => None,
+            Some(_) => {
+                let is_whole = !annotation.contains(['[', '|']) || annotation.ends_with("| None");
+                let holds = !held(parameter, self.versions.package).is_empty();
+                (is_whole && holds).then(|| "it is a mapping".to_owned())
+            }
+        }
+    }
+
+    /// Keys that an object must get and does not.
+    pub(super) fn missing_below(&self) -> Vec<String> {
+        let at = self.at(self.release);
+        let lacking = |part: &Part<'a>| {
+            let signature = at.signature(part.class).into_iter();
+            let required = signature.flat_map(|signature| {
+                let is_required =
+                    |parameter: &Parameter| matches!(parameter.default.as_deref(), None | Some("MISSING"));
+                signature.parameters.into_iter().filter(move |(_, parameter)| is_required(parameter))
+            });
+            let names = required.map(|(name, _)| format!("{}{name}", part.prefix));
+            names.filter(|name| self.configuration.get(name).is_none()).collect::<Vec<_>>()
+        };
+        self.parts(self.release).iter().flat_map(lacking).collect()
+    }
+
+    /// The checks of the objects that a release makes, each with what stands before its keys.
+    pub(super) fn checks_below(&self, release: usize) -> Vec<(&'a crate::knowledge::Guard, Stage, String)> {
+        let at = self.at(release);
+        let below = self.parts(release).into_iter().filter(|part| !part.prefix.is_empty());
+        let checks = below.flat_map(|part| {
+            let guards = at.resolve(part.class).into_iter().flat_map(|(package, definition)| {
+                let release = at.of(package.name()).unwrap_or_default();
+                package.guards(definition, release)
+            });
+            guards.map(|guard| (guard, Stage::Made, part.prefix.clone())).collect::<Vec<_>>()
+        });
+        checks.collect()
+    }
+}
+
+/// The classes that a field holds, by the full names in its annotation.
+pub(super) fn held<'a>(parameter: &'a Parameter, package: &Package) -> Vec<&'a str> {
+    let annotation = parameter.annotation.as_deref().unwrap_or_default();
+    let words = annotation.split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '.'));
+    words.filter(|word| word.contains('.') && package.callable(word).is_some()).collect()
+}
+
+fn is_list(parameter: &Parameter) -> bool {
+    parameter.annotation.as_deref().is_some_and(|annotation| annotation.contains("ist["))
+}
+
+fn is_number(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Of two classes that may be filled, what is known of a name.
+fn better<'a>(known: Takes<'a>, next: Takes<'a>) -> Takes<'a> {
+    match (known, next) {
+        (Takes::Parameter(_), _) | (_, Takes::Nothing) => known,
+        (_, Takes::Parameter(_)) | (Takes::Nothing, _) => next,
+        (other, _) => other,
+    }
+}
