@@ -193,6 +193,7 @@ struct JsonSummary {
     fixed: usize,
     fixable: usize,
     unsafely_fixable: usize,
+    in_baseline: usize,
 }
 
 /// What the mirror structs need to know.
@@ -227,6 +228,7 @@ impl<'a> Mirror<'a> {
                 fixed: summary.fixed,
                 fixable: summary.fixable,
                 unsafely_fixable: summary.unsafely_fixable,
+                in_baseline: summary.in_baseline,
             },
         }
     }
@@ -383,5 +385,6 @@ mod tests {
         assert_eq!(finding["start"], json!({"line": 2, "column": 5, "offset": 17}));
         assert_eq!(finding["end"], json!({"line": 2, "column": 8, "offset": 20}));
         assert_eq!(written["summary"]["fixable"], 1);
+        assert_eq!(written["summary"]["in_baseline"], 3);
     }
 }

@@ -25,6 +25,8 @@ pub struct Summary {
     pub fixable: usize,
     /// Findings that only `--fix --unsafe-fixes` mends.
     pub unsafely_fixable: usize,
+    /// Findings that are left out because the baseline knows them.
+    pub in_baseline: usize,
 }
 
 impl Summary {
@@ -39,6 +41,7 @@ impl Summary {
             fixed: report.fixed,
             fixable: with(Some(Applicability::Safe)),
             unsafely_fixable: with(Some(Applicability::Unsafe)),
+            in_baseline: report.known,
         }
     }
 }
@@ -54,7 +57,7 @@ pub fn write_summary(out: &mut dyn Write, report: &Report) -> io::Result<()> {
         0 => String::new(),
         some => format!("Fixed {}. ", counted(some, "finding", "findings")),
     };
-    let known = match report.known {
+    let known = match summary.in_baseline {
         0 => String::new(),
         some => format!(" ({} in the baseline)", counted(some, "more finding is", "more findings are")),
     };
