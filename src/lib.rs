@@ -13,5 +13,6 @@ pub mod output;
 pub mod rules;
 #[cfg(feature = "runner")]
 pub mod runner;
+pub mod server;
 pub mod source;
 pub mod syntax;

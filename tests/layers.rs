@@ -5,8 +5,20 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom to the top. A module may use those before it. `mine` stands beside `model` and above: it uses syntax,
 /// knowledge and eval.
-const LAYERS: &[&str] =
-    &["source", "syntax", "diagnostic", "knowledge", "eval", "model", "lower", "rules", "engine", "output", "cli"];
+const LAYERS: &[&str] = &[
+    "source",
+    "syntax",
+    "diagnostic",
+    "knowledge",
+    "eval",
+    "model",
+    "lower",
+    "rules",
+    "engine",
+    "server",
+    "output",
+    "cli",
+];
 
 /// What `mine` may use.
 const UNDER_MINE: &[&str] = &["source", "syntax", "diagnostic", "knowledge", "eval"];
@@ -77,6 +89,8 @@ fn is_allowed(from: &str, to: &str) -> bool {
     match (from, to) {
         _ if from == to => true,
         ("mine", to) => UNDER_MINE.contains(&to),
+        // A server answers in a form of its own, and only the command starts it.
+        (from, "server") => from == "cli",
         // Training gets what was read, and reads nothing of the user's configuration itself.
         ("runner", to) => UNDER_RUNNER.contains(&to),
         // Mining comes before a check, and training after it; neither is a part of it.
@@ -106,6 +120,10 @@ fn imports_point_downward() {
         ("cli", "runner", true),
         ("runner", "lower", false),
         ("engine", "runner", false),
+        ("cli", "server", true),
+        ("server", "engine", true),
+        ("server", "output", false),
+        ("output", "server", false),
     ] {
         assert_eq!(is_allowed(from, to), allowed, "{from} -> {to}");
     }

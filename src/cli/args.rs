@@ -53,6 +53,8 @@ pub(super) enum Command {
         #[arg(value_name = "NAME[@RELEASE]")]
         what: String,
     },
+    /// Serve an editor: the Language Server Protocol over standard input and output
+    Server,
     /// Write a first dpo-lint.toml into the working directory
     Init,
     /// Print completions for a shell

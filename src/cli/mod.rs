@@ -10,6 +10,7 @@ mod migrate;
 mod pages;
 mod plan;
 mod progress;
+mod serve;
 mod show;
 mod terminal;
 mod verify;
@@ -67,7 +68,10 @@ pub fn main() -> ExitCode {
     driver::install_panic_hook();
     let cli = Cli::parse();
     // This thread works too, instead of waiting for one more. It fails where threads run already, and then nothing is lost.
-    let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
+    // A server's first thread waits for messages: work that is given to it would wait, too.
+    if !matches!(cli.command, Some(Command::Server)) {
+        let _ = rayon::ThreadPoolBuilder::new().use_current_thread().build_global();
+    }
     let mut terminal = Terminal::new(cli.global.color);
     let result = catch_unwind(AssertUnwindSafe(|| run(cli, &mut terminal)));
     let exit = match result {
@@ -100,6 +104,7 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
         Some(Command::Verify(verify)) => verify::run(&verify, &cli.global, terminal),
         Some(Command::Learn(learn)) => learn::run(&learn, terminal),
         Some(Command::Schema { what }) => pages::schema(&what, terminal),
+        Some(Command::Server) => serve::run(),
         Some(Command::Init) => init::run(terminal),
         Some(Command::Completions { shell }) => pages::completions(shell, terminal),
         Some(Command::Man) => pages::manual(terminal),

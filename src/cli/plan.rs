@@ -12,9 +12,10 @@ use crate::diagnostic::Problem;
 use crate::engine::baseline::{Baseline, BaselineError, Scope, Update};
 use crate::engine::collect::{self, Options, Project};
 use crate::engine::config;
-use crate::engine::driver::{self, Job, Report};
+use crate::engine::driver::Report;
 use crate::engine::migrate::{self, Goal, Migrated};
 use crate::engine::outlook::{self, Outlook};
+use crate::engine::planned::{Planned, With};
 use crate::engine::settings::{Overrides, Settings};
 use crate::knowledge::Knowledge;
 #[cfg(feature = "runner")]
@@ -42,28 +43,6 @@ pub(super) struct Updated {
     pub baselines: Vec<Baseline>,
 }
 
-/// One project, ready to be checked.
-pub(super) struct Planned {
-    pub settings: Settings,
-    /// The configuration file.
-    pub config: Option<PathBuf>,
-    /// What is known of it already.
-    baseline: Option<Baseline>,
-    project: Project,
-    /// Paths as they are shown, sorted.
-    files: Vec<PathBuf>,
-    commented: Vec<PathBuf>,
-    excluded: Vec<PathBuf>,
-    looked_at: usize,
-}
-
-impl Planned {
-    /// The top folder.
-    pub fn root(&self) -> &Path {
-        &self.project.root
-    }
-}
-
 impl Plan {
     /// Reads the command line, the configuration and the trees.
     pub fn new(
@@ -89,7 +68,7 @@ impl Plan {
             plan.add(project, settings, config.clone(), args, progress);
             if let (true, Some(planned)) = (global.verbose, plan.projects.last()) {
                 let config = config.map_or("none".to_owned(), |config| config.display().to_string());
-                let (root, looked_at, read) = (planned.project.root.display(), planned.looked_at, planned.files.len());
+                let (root, looked_at, read) = (planned.project.root.display(), planned.looked_at, planned.relevant());
                 terminal
                     .note_line(&format!("project {root}, configuration {config}, {looked_at} files, {read} relevant"));
             }
@@ -116,19 +95,9 @@ impl Plan {
         progress: &Progress,
     ) {
         let options = Options { force_exclude: args.force_exclude, respect_gitignore: !args.no_respect_gitignore };
-        let found = project.files(&settings, options, progress.seen());
-        self.problems.extend(found.problems);
-        let shown = |path: &PathBuf| shown(&self.folder, &project, path);
-        self.projects.push(Planned {
-            files: found.relevant.iter().map(shown).collect(),
-            commented: found.commented.iter().map(shown).collect(),
-            excluded: found.excluded,
-            looked_at: found.looked_at,
-            project,
-            settings,
-            config,
-            baseline: None,
-        });
+        let (planned, problems) = Planned::new(project, settings, config, &self.folder, options, progress.seen());
+        self.problems.extend(problems);
+        self.projects.push(planned);
     }
 
     /// Puts standard input in the place of the one argument; nothing if that is excluded.
@@ -141,13 +110,8 @@ impl Plan {
         if planned.excluded.contains(path) || Format::of(path).is_none() {
             return Ok(());
         }
-        let path = shown(&self.folder, &planned.project, path);
         // The text decides, not what is on disk under its name.
-        for list in [&mut planned.files, &mut planned.commented] {
-            if let Err(at) = list.binary_search(&path) {
-                list.insert(at, path.clone());
-            }
-        }
+        let path = planned.add(&path.clone(), &self.folder);
         self.stdin = Some((path, content));
         Ok(())
     }
@@ -155,11 +119,7 @@ impl Plan {
     /// Files hold comments now that held none when the tree was read.
     pub fn has_comments_in(&mut self, files: impl IntoIterator<Item = PathBuf>) {
         for path in files {
-            for planned in &mut self.projects {
-                if planned.files.contains(&path) && !planned.commented.contains(&path) {
-                    planned.commented.push(path.clone());
-                }
-            }
+            self.projects.iter_mut().for_each(|planned| planned.has_comments_in(&path));
         }
     }
 
@@ -205,8 +165,8 @@ impl Plan {
                 None if update == Update::Record => Baseline::read_or_new(path)?,
                 None => Baseline::read(path)?,
             };
-            let report = self.check_one(planned, file_system, sources);
-            let scope = self.scope(planned, sources);
+            let report = planned.check_all(self.with(file_system, sources));
+            let scope = planned.scope(&self.folder, sources);
             files.insert(path, baseline.updated(&report, &scope, update));
             problems.extend(report.problems);
         }
@@ -235,22 +195,13 @@ impl Plan {
     ) -> Report {
         let mut report = Report { problems: self.problems.clone(), ..Report::default() };
         for planned in &self.projects {
-            let mut of_project = self.check_one(planned, file_system, sources);
+            let mut of_project = planned.check_all(self.with(file_system, sources));
             if let Some(baseline) = &planned.baseline {
-                then(baseline, &mut of_project, &self.scope(planned, sources));
+                then(baseline, &mut of_project, &planned.scope(&self.folder, sources));
             }
             report.append(of_project, sources);
         }
         report
-    }
-
-    fn scope<'a>(&'a self, planned: &'a Planned, sources: &'a Sources) -> Scope<'a> {
-        Scope { sources, folder: &self.folder, settings: &planned.settings, project: &planned.project }
-    }
-
-    fn check_one(&self, planned: &Planned, file_system: &dyn FileSystem, sources: &Sources) -> Report {
-        let report = self.with_job(planned, file_system, sources, driver::check);
-        Report { looked_at: planned.looked_at, ..report }
     }
 
     /// Reads every project and says what an install of it comes to.
@@ -258,7 +209,7 @@ impl Plan {
         let mut report = Report { problems: self.problems.clone(), ..Report::default() };
         let mut outlooks = Vec::new();
         for planned in &self.projects {
-            let (read, seen) = self.with_job(planned, file_system, sources, outlook::survey);
+            let (read, seen) = planned.with_job(self.with(file_system, sources), outlook::survey);
             report.append(Report { looked_at: planned.looked_at, ..read }, sources);
             outlooks.extend(seen);
         }
@@ -276,8 +227,8 @@ impl Plan {
         let mut report = Report { problems: self.problems.clone(), ..Report::default() };
         let mut all = Vec::new();
         for planned in &self.projects {
-            let (read, seen) =
-                self.with_job(planned, file_system, sources, |job| driver::check_and(job, |analysis| look(analysis)));
+            let (read, seen) = planned
+                .with_job(self.with(file_system, sources), |job| driver::check_and(job, |analysis| look(analysis)));
             report.append(Report { looked_at: planned.looked_at, ..read }, sources);
             all.extend(seen);
         }
@@ -287,37 +238,15 @@ impl Plan {
     /// Takes every project to other releases, in memory.
     pub fn migrate(&self, goals: &[Goal], file_system: &dyn FileSystem) -> Vec<Migrated> {
         let sources = Sources::default();
-        let migrated = |planned| self.with_job(planned, file_system, &sources, |job| migrate::migrate(job, goals));
+        let migrated =
+            |planned: &Planned| planned.with_job(self.with(file_system, &sources), |job| migrate::migrate(job, goals));
         self.projects.iter().map(migrated).collect()
     }
 
-    fn with_job<T>(
-        &self,
-        planned: &Planned,
-        file_system: &dyn FileSystem,
-        sources: &Sources,
-        work: impl FnOnce(&Job<'_>) -> T,
-    ) -> T {
-        let is_excluded = |path: &Path| planned.excluded.iter().any(|excluded| path.starts_with(excluded));
-        let is_given = |path: &Path| planned.project.is_given(path) && !is_excluded(path);
-        work(&Job {
-            file_system,
-            sources,
-            knowledge: self.knowledge(),
-            settings: &planned.settings,
-            files: &planned.files,
-            commented: &planned.commented,
-            folder: &self.folder,
-            is_given: &is_given,
-        })
+    /// What every project is checked with.
+    fn with<'a>(&'a self, file_system: &'a dyn FileSystem, sources: &'a Sources) -> With<'a> {
+        With { folder: &self.folder, file_system, sources, knowledge: self.knowledge(), is_stopped: &|| false }
     }
-}
-
-/// A path as the layers below see it: relative to the working directory, unless the project reaches beyond that: its paths
-/// must have parents.
-fn shown(folder: &Path, project: &Project, path: &Path) -> PathBuf {
-    let relative = path.strip_prefix(folder).ok().filter(|_| project.root.starts_with(folder));
-    relative.unwrap_or(path).to_path_buf()
 }
 
 fn is_stdin(args: &ProjectArgs) -> bool {

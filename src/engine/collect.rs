@@ -333,6 +333,13 @@ pub fn absolute(folder: &Path, path: &Path) -> PathBuf {
     clean
 }
 
+/// A path as the layers below see it: relative to the working directory, unless the project reaches beyond that: its paths
+/// must have parents.
+pub fn shown(folder: &Path, project: &Project, path: &Path) -> PathBuf {
+    let relative = path.strip_prefix(folder).ok().filter(|_| project.root.starts_with(folder));
+    relative.unwrap_or(path).to_path_buf()
+}
+
 /// System errors begin with a capital and end with a code in brackets; neither fits into a sentence.
 fn lower_first(error: &std::io::Error) -> String {
     match error.kind() {

@@ -32,6 +32,8 @@ pub struct Job<'a> {
     pub folder: &'a Path,
     /// Whether the user asked about a file (absolute path).
     pub is_given: &'a dyn Fn(&Path) -> bool,
+    /// Whether nobody waits for the report any more: it may end early then, and is worth nothing.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// What came of it.
@@ -131,9 +133,12 @@ fn findings(
     let judged = rules::judged(analysis, context);
     let about_call = |call: &&LibraryCall| {
         let calls = rules::Call::about_each(call, context);
-        each(&|rule| rules::check_calls(rule, analysis, &calls))
+        if (job.is_stopped)() { Vec::new() } else { each(&|rule| rules::check_calls(rule, analysis, &calls)) }
     };
-    let about_files = || each(&|rule| rules::check_files(rule, analysis, context));
+    let check_files = |rule: &dyn rules::Rule| {
+        if (job.is_stopped)() { Vec::new() } else { rules::check_files(rule, analysis, context) }
+    };
+    let about_files = || each(&check_files);
     let about_calls = || lower::in_parallel(&judged, about_call);
     let (files, calls) =
         if judged.len() < 2 { (about_files(), about_calls()) } else { rayon::join(about_files, about_calls) };
@@ -181,6 +186,7 @@ pub fn analyse(job: &Job<'_>) -> Analysis {
         targets: &job.settings.targets,
         python: job.settings.python.as_deref(),
         choice: &job.settings.choice,
+        is_stopped: job.is_stopped,
     })
 }
 

@@ -13,6 +13,7 @@ pub mod matrix;
 pub mod migrate;
 mod needles;
 pub mod outlook;
+pub mod planned;
 pub mod repair;
 pub mod schema;
 pub mod settings;

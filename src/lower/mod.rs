@@ -11,6 +11,7 @@ pub mod launch;
 mod reach;
 mod releases;
 mod script;
+mod timeline;
 mod training;
 mod variants;
 mod written;
@@ -25,6 +26,7 @@ pub use host::ReleaseHost;
 pub use install::Install;
 pub use releases::Releases;
 pub(crate) use script::in_parallel;
+pub use timeline::{Doing, Timeline, timelines};
 pub use training::{Held, Options, Told, TrainingRun};
 
 use crate::diagnostic::Problem;
@@ -59,6 +61,8 @@ pub struct Request<'a> {
     pub python: Option<&'a Path>,
     /// Which releases an installer is taken to choose.
     pub choice: &'a Choice,
+    /// Whether nobody waits for the analysis any more: what is not evaluated by then never is.
+    pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
 
 /// What was found.

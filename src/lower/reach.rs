@@ -277,6 +277,7 @@ mod tests {
             targets: &[],
             python: None,
             choice: &crate::model::Choice::default(),
+            is_stopped: &|| false,
         };
         let host = ProjectHost::new(&request);
         let modules: Vec<_> = paths.iter().filter_map(|path| host.module_at(path)).collect();

@@ -63,6 +63,9 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
     let (paths, modules): (Vec<&PathBuf>, Vec<_>) = named.unzip();
     let reaching = Reach::new(host, request.knowledge).files(&modules);
     let evaluate = |module: &Arc<PythonModule>| {
+        if (request.is_stopped)() {
+            return Arc::default();
+        }
         let alone = Alone(host);
         let host: &dyn Host = if reaching.contains(&module.file()) { host } else { &alone };
         let mut trace = eval::run_script(module, host);

@@ -32,6 +32,7 @@ pub(crate) fn lint_by(files: &[(&str, &str)], runs: &dyn Fn(&dyn Rule) -> bool) 
         targets: &[],
         python: None,
         choice: &Choice::default(),
+        is_stopped: &|| false,
     };
     let analysis = analyse(&request);
     let context = Context::new(knowledge, &sources);

@@ -19,6 +19,7 @@ mod lines;
 pub mod makefile;
 pub mod notebook;
 pub mod python;
+pub mod python_call;
 pub mod python_edit;
 pub mod requirements;
 pub mod shell;

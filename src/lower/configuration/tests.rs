@@ -24,6 +24,7 @@ fn found(files: &[(&str, &str)]) -> Vec<String> {
         targets: &[],
         python: None,
         choice: &Choice::default(),
+        is_stopped: &|| false,
     };
     let analysis = analyse(&request);
     let shown = analysis.configurations.iter().map(|one| {

@@ -86,6 +86,7 @@ pub fn environment_of_targets(targets: &[String], package: &str, knowledge: &Kno
         targets,
         python: None,
         choice: &choice,
+        is_stopped: &|| false,
     };
     Environments::collect(&request).of_configuration(Path::new("config.yaml"), package)
 }

@@ -42,6 +42,7 @@ impl Project<'_> {
             targets: &targets,
             python: self.python.map(Path::new),
             choice: &Choice::default(),
+            is_stopped: &|| false,
         };
         let environments = Environments::collect(&request);
         let problems = environments.problems_for(&[Path::new(script)]);

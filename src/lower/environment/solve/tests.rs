@@ -50,6 +50,7 @@ fn environment(packages: &[(&str, &[&str])], requirements: &str, choice: &Choice
         targets: &[],
         python: None,
         choice,
+        is_stopped: &|| false,
     };
     Environments::collect(&request).of("train.py".as_ref())
 }

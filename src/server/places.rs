@@ -1,0 +1,304 @@
+//! What is known about a place in a text: hover and completion.
+//!
+//! The text is the one in the editor, however broken; which releases count is known from the last check.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::inform::{self, Choice};
+use super::position::{Encoding, Lines};
+use super::protocol::{CompletionItem, Hover, Markup, Position, TextEdit};
+use super::readers::{self, Reader};
+use super::worker::Checked;
+use crate::engine::catalogue;
+use crate::knowledge::{Knowledge, Parameter};
+use crate::lower::{Releases, timelines};
+use crate::model::Environment;
+use crate::rules::RuleMeta;
+use crate::source::{SourceFile, Sources};
+use crate::syntax::python::PythonModule;
+use crate::syntax::python_call::{Part, call_at, full_name};
+use crate::syntax::{self, Format};
+
+const FIELD: u8 = 5;
+const VALUE: u8 = 12;
+const DEPRECATED: u8 = 1;
+
+/// A text in the editor and the last check of its project.
+pub(super) struct Place<'a> {
+    pub path: &'a Path,
+    /// The path as the check knows it.
+    pub shown: &'a Path,
+    pub text: &'a str,
+    pub encoding: Encoding,
+    pub checked: &'a Checked,
+    /// Who reads the file, as the last check that could tell knows it.
+    pub reader: Option<&'a Reader>,
+}
+
+impl<'a> Place<'a> {
+    /// What each release does with the argument or key at a place.
+    pub fn hover(&self, position: Position) -> Option<Hover> {
+        let lines = Lines::new(self.text, self.encoding);
+        let offset = lines.offset(position);
+        let (text, range) = match Format::of(self.path)? {
+            Format::Python => self.python_argument(offset),
+            format if readers::is_argument_file(self.path) => self.key(format, offset),
+            _ => None,
+        }?;
+        Some(Hover { contents: Markup::markdown(text), range: lines.range(range) })
+    }
+
+    /// What may be written at a place.
+    pub fn completion(&self, position: Position) -> Vec<CompletionItem> {
+        let lines = Lines::new(self.text, self.encoding);
+        let offset = lines.offset(position);
+        let found = match Format::of(self.path) {
+            Some(Format::Python) => self.complete_python(offset),
+            Some(Format::Yaml) => self.complete_yaml(offset),
+            _ => None,
+        };
+        let Some((range, items)) = found else { return Vec::new() };
+        let range = lines.range(range);
+        let item = |item: Item| CompletionItem {
+            label: item.label,
+            kind: if item.is_value { VALUE } else { FIELD },
+            detail: item.detail,
+            documentation: item.documentation,
+            tags: if item.is_deprecated { vec![DEPRECATED] } else { Vec::new() },
+            text_edit: TextEdit { range, new_text: item.text },
+        };
+        items.into_iter().map(item).collect()
+    }
+
+    fn knowledge(&self) -> &'a Knowledge {
+        self.checked.known.get()
+    }
+
+    /// The releases that a script gets; where it was not seen yet, those of another one of the project.
+    fn environment(&self) -> Option<&'a Environment> {
+        let all = &self.checked.report.environments;
+        let own = all.iter().find(|(path, _)| path == self.shown);
+        own.or_else(|| all.first()).map(|(_, environment)| environment)
+    }
+
+    fn module(&self) -> (Arc<SourceFile>, PythonModule) {
+        let source = Sources::default().add(self.path.to_path_buf(), self.text);
+        let module = PythonModule::parse(&source);
+        (source, module)
+    }
+
+    fn python_argument(&self, offset: usize) -> Option<(String, std::ops::Range<usize>)> {
+        let (_, module) = self.module();
+        let place = call_at(&module, offset)?;
+        let Part::Name { range, is_named: true } = place.part else { return None };
+        let callee = full_name(&module, &place.callee)?;
+        let argument = &self.text[range.clone()];
+        let none = Environment::default();
+        let environment = self.environment().unwrap_or(&none);
+        let timelines = timelines(&callee, argument, environment, self.knowledge());
+        Some((inform::argument(&callee, argument, &timelines, environment, self.knowledge())?, range))
+    }
+
+    fn key(&self, format: Format, offset: usize) -> Option<(String, std::ops::Range<usize>)> {
+        let source = Sources::default().add(self.path.to_path_buf(), self.text);
+        let document = syntax::parse(format, &source);
+        let keys = document.root.entries().iter().filter_map(|entry| entry.key.as_ref());
+        let key = keys.into_iter().find(|key| key.span.range().contains(&offset) || key.span.end as usize == offset)?;
+        let reader = self.reader?;
+        let (class, timelines) = reader.timelines(&key.name, self.knowledge())?;
+        let text = inform::argument(&class, &key.name, &timelines, reader.environment(), self.knowledge())?;
+        let title = reader.title(self.knowledge());
+        Some((format!("{text}\nread by {title}"), key.span.range()))
+    }
+
+    fn complete_python(&self, offset: usize) -> Option<(std::ops::Range<usize>, Vec<Item>)> {
+        let (_, module) = self.module();
+        let place = call_at(&module, offset)?;
+        let callee = full_name(&module, &place.callee)?;
+        let none = Environment::default();
+        let environment = self.environment().unwrap_or(&none);
+        let knowledge = self.knowledge();
+        let package = knowledge.package(callee.split('.').next()?)?;
+        let release = environment.in_effect(package)?;
+        let at = Releases::new(knowledge, environment, package, release);
+        let relocated = || at.relocated(&callee).map(|(module, name)| format!("{module}.{name}"));
+        let name = if at.resolve(&callee).is_some() { callee.clone() } else { relocated()? };
+        let version = format!("{} {}", package.name(), package.brief()[release].version);
+        match place.part {
+            Part::Name { range, is_named } => {
+                let end = if is_named { "" } else { "=" };
+                let parameters = at.signature(&name)?.parameters.into_iter();
+                let fresh = parameters.filter(|(name, _)| !place.given.iter().any(|given| given == name));
+                let item = |(name, parameter)| Item::name(name, &format!("{name}{end}"), Some(parameter), &version);
+                Some((range, fresh.map(item).collect()))
+            }
+            Part::Value { name: argument, range, quote } => {
+                let parameter = at.parameter(&name, &argument)?;
+                let choices = inform::choices(&name, &argument, parameter, environment, knowledge).into_iter();
+                let text = |choice: Choice| match quote {
+                    Some(_) => choice.word().map(str::to_owned),
+                    None => Some(choice.in_python()),
+                };
+                Some((range, choices.filter_map(text).map(|text| Item::value(text, &version)).collect()))
+            }
+        }
+    }
+
+    fn complete_yaml(&self, offset: usize) -> Option<(std::ops::Range<usize>, Vec<Item>)> {
+        let reader = self.reader?;
+        let keys = reader.keys(self.knowledge());
+        let title = reader.title(self.knowledge());
+        match yaml_part(self.text, offset)? {
+            Part::Name { range, is_named } => {
+                let end = if is_named { "" } else { ": " };
+                let here = &self.text[range.clone()];
+                let given: Vec<&str> = top_keys(self.text).filter(|key| *key != here).collect();
+                let fresh = keys.into_iter().filter(|key| !given.contains(&key.name.as_str()));
+                let item =
+                    |key: readers::Key<'_>| Item::name(&key.name, &format!("{}{end}", key.name), key.parameter, &title);
+                Some((range, fresh.map(item).collect()))
+            }
+            Part::Value { name, range, quote } => {
+                let (class, _) = reader.timelines(&name, self.knowledge())?;
+                let parameter = keys.iter().find(|key| key.name == name)?.parameter?;
+                let choices = inform::choices(&class, &name, parameter, reader.environment(), self.knowledge());
+                let blank = if self.text[..range.start].ends_with(':') { " " } else { "" };
+                let text = |choice: Choice| match quote {
+                    Some(_) => choice.word().map(str::to_owned),
+                    None => Some(format!("{blank}{}", choice.in_yaml())),
+                };
+                let items = choices.into_iter().filter_map(text).map(|text| Item::value(text, &title));
+                Some((range, items.collect()))
+            }
+        }
+    }
+}
+
+/// The page of the rule of each finding at a place.
+pub(super) fn pages<'a>(rules: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<&str> = rules.collect();
+    names.sort_unstable();
+    names.dedup();
+    names.into_iter().filter_map(catalogue::find).map(page).collect()
+}
+
+fn page(meta: &RuleMeta) -> String {
+    // What follows the language in a fence is for the tests of the examples.
+    let line = |line: &str| {
+        let line = line.strip_prefix(' ').unwrap_or(line);
+        let end = if line.starts_with("```") { line.find(',') } else { None };
+        format!("{}\n", &line[..end.unwrap_or(line.len())])
+    };
+    let page: String = meta.page.trim_matches('\n').lines().map(line).collect();
+    format!("# {} ({})\n\n{}.\n\n{page}", meta.name, meta.code, meta.summary)
+}
+
+/// Something that may be written.
+struct Item {
+    label: String,
+    text: String,
+    detail: Option<String>,
+    documentation: Option<String>,
+    is_value: bool,
+    is_deprecated: bool,
+}
+
+impl Item {
+    fn name(name: &str, text: &str, parameter: Option<&Parameter>, reader: &str) -> Self {
+        let alias = parameter.and_then(|parameter| parameter.alias_of.as_deref());
+        let kind =
+            parameter.and_then(|parameter| parameter.annotation.clone()).filter(|annotation| annotation != "...");
+        let default = parameter.map(|parameter| match &parameter.default {
+            Some(default) => format!(" = {default}"),
+            None => " (required)".to_owned(),
+        });
+        let detail = kind.unwrap_or_default() + default.as_deref().unwrap_or_default();
+        let documentation =
+            alias.map_or_else(|| reader.to_owned(), |alias| format!("{reader}: a deprecated name of `{alias}`"));
+        Self {
+            label: name.to_owned(),
+            text: text.to_owned(),
+            detail: Some(detail.trim_start().to_owned()).filter(|detail| !detail.is_empty()),
+            documentation: Some(documentation),
+            is_value: false,
+            is_deprecated: alias.is_some() || parameter.is_some_and(|parameter| parameter.deprecated),
+        }
+    }
+
+    fn value(text: String, reader: &str) -> Self {
+        let label = text.trim_start().to_owned();
+        let documentation = Some(reader.to_owned());
+        Self { label, text, detail: None, documentation, is_value: true, is_deprecated: false }
+    }
+}
+
+/// The keys at the top of a YAML text, however broken it is.
+fn top_keys(text: &str) -> impl Iterator<Item = &str> {
+    text.lines()
+        .filter(|line| line.starts_with(is_key_letter))
+        .filter_map(|line| Some(line.split_once(':')?.0.trim_end()))
+}
+
+fn is_key_letter(letter: char) -> bool {
+    letter.is_alphanumeric() || matches!(letter, '_' | '-')
+}
+
+/// What of a key or value at the top of a YAML text a place is in.
+fn yaml_part(text: &str, offset: usize) -> Option<Part> {
+    let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
+    let end = text[offset..].find(['\r', '\n']).map_or(text.len(), |at| offset + at);
+    let (line, at) = (&text[start..end], offset - start);
+    let key_end = line.find(|letter| !is_key_letter(letter)).unwrap_or(line.len());
+    if at <= key_end {
+        let is_named = line[key_end..].trim_start().starts_with(':');
+        let is_key = is_named || line[key_end..].trim().is_empty();
+        return is_key.then_some(Part::Name { range: start..start + key_end, is_named });
+    }
+    let colon = key_end + line[key_end..].find(':').filter(|at| line[key_end..key_end + at].trim().is_empty())?;
+    if key_end == 0 || at <= colon {
+        return None;
+    }
+    let rest = &line[colon + 1..];
+    let value = rest.trim_start();
+    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
+    let first = colon + 1 + (rest.len() - value.len()).min(at - colon - 1) + usize::from(quote.is_some());
+    let word = line[first.min(line.len())..].find([' ', '#', '"', '\'']).map_or(line.len(), |length| first + length);
+    let name = line[..key_end].to_owned();
+    (first <= at && at <= word).then_some(Part::Value { name, range: start + first..start + word, quote })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `|` marks the place.
+    fn at(text: &str) -> String {
+        let offset = text.find('|').expect("a place");
+        let text = text.replacen('|', "", 1);
+        match yaml_part(&text, offset) {
+            None => "-".to_owned(),
+            Some(Part::Name { range, is_named }) => format!("key `{}` {is_named}", &text[range]),
+            Some(Part::Value { name, range, .. }) => format!("{name}: `{}`", &text[range]),
+        }
+    }
+
+    #[test]
+    fn a_place_in_yaml_is_told_by_its_line() {
+        for (text, expected) in [
+            ("|", "key `` false"),
+            ("a: 1\nbe|\nc: 2\n", "key `be` false"),
+            ("be|ta: 1", "key `beta` true"),
+            ("kind:|", "kind: ``"),
+            ("kind: |", "kind: ``"),
+            ("kind: si|g  # why", "kind: `sig`"),
+            ("kind: \"si|g\"", "kind: `sig`"),
+            ("kind: a b|", "-"),
+            ("  nested|: 1", "-"),
+            ("- a|", "-"),
+            ("# remark|", "-"),
+        ] {
+            assert_eq!(at(text), expected, "{text}");
+        }
+    }
+}

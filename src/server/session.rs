@@ -1,0 +1,634 @@
+//! What the server knows of the editor and of the projects in it, and what it does with each message.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::Ended;
+use super::actions;
+use super::client::{Client, FIX_ALL};
+use super::diagnostics::{self, Mirror};
+use super::documents::Documents;
+use super::places::{self, Place};
+use super::protocol::{
+    ActionParams, CancelParams, ChangeParams, ConfigurationParams, Diagnostic, DocumentParams, FoldersParams, Hover,
+    Markup, OpenParams, PlaceParams, PublishParams, Range, WatchedFilesParams,
+};
+use super::readers::Reader;
+use super::uri;
+use super::worker::{Checked, Outcome, Task, Wanted};
+use crate::engine::collect::{self, Project};
+use crate::engine::config::DiscoverError;
+use crate::engine::driver;
+
+/// Who types pauses for longer than this.
+const PAUSE: Duration = Duration::from_millis(150);
+
+/// Files that count, for the editor to watch.
+const WATCHED: &str = "**/*.{py,pyi,ipynb,yaml,yml,json,jsonc,toml,txt,in,cfg,ini,sh,bash,slurm,sbatch,mk,lock}";
+const WATCHED_NAMES: &str = "**/{Dockerfile*,Containerfile*,Makefile,GNUmakefile,Pipfile,.python-version,.gitignore}";
+
+pub(super) struct Session {
+    client: Client,
+    /// The working directory.
+    folder: PathBuf,
+    out: Sender<Message>,
+    tasks: Sender<Task>,
+    documents: Documents,
+    /// By root.
+    projects: BTreeMap<PathBuf, State>,
+    /// What the worker does now.
+    running: Option<Running>,
+    /// When the next due project is checked.
+    due: Option<Instant>,
+    /// Questions about projects that are due or being checked.
+    waiting: Vec<Request>,
+    /// Files to be fixed, with the questions that ask for it.
+    fixes: Vec<(PathBuf, Request)>,
+    is_shut_down: bool,
+    requests: i32,
+}
+
+/// A project.
+struct State {
+    project: Project,
+    is_due: bool,
+    /// Whether files may have come or gone.
+    is_stale: bool,
+    /// The last check that was not overtaken.
+    checked: Option<Box<Checked>>,
+    /// Who reads which file (path as it is shown): a file with a syntax error keeps its reader.
+    readers: BTreeMap<PathBuf, Reader>,
+    /// What the editor shows, by absolute path.
+    shown: BTreeMap<PathBuf, (Option<i64>, Vec<Diagnostic>)>,
+    problems: BTreeSet<String>,
+}
+
+struct Running {
+    root: PathBuf,
+    stop: Arc<AtomicBool>,
+    /// The question that a fix answers.
+    fix: Option<(PathBuf, Request)>,
+}
+
+/// Why there is no answer.
+type Refusal = (ErrorCode, String);
+
+impl Session {
+    pub fn new(client: Client, folder: PathBuf, out: Sender<Message>, tasks: Sender<Task>) -> Self {
+        Self {
+            client,
+            folder,
+            out,
+            tasks,
+            documents: Documents::default(),
+            projects: BTreeMap::new(),
+            running: None,
+            due: None,
+            waiting: Vec::new(),
+            fixes: Vec::new(),
+            is_shut_down: false,
+            requests: 0,
+        }
+    }
+
+    pub fn ended(&self) -> Ended {
+        if self.is_shut_down { Ended::Orderly } else { Ended::Abruptly }
+    }
+
+    /// How long until something is to be started; `None`: only a message or the end of what runs changes anything.
+    pub fn due_in(&self) -> Option<Duration> {
+        let due = self.due.filter(|_| self.running.is_none())?;
+        Some(due.saturating_duration_since(Instant::now()))
+    }
+
+    /// Handles a message. A panic in it is a mistake of ours, and the next message may fare better.
+    pub fn message(&mut self, message: Message) {
+        let id = match &message {
+            Message::Request(request) => Some(request.id.clone()),
+            Message::Notification(_) | Message::Response(_) => None,
+        };
+        let handled = catch_unwind(AssertUnwindSafe(|| match message {
+            Message::Request(request) => self.request(request),
+            Message::Notification(notification) => self.notification(notification),
+            Message::Response(_) => {}
+        }));
+        if handled.is_err() {
+            let said = driver::take_last_panic();
+            let bug = driver::bug("an answer", said.as_deref().unwrap_or("panic"));
+            self.log(1, &bug);
+            if let Some(id) = id {
+                self.send(Response::new_err(id, ErrorCode::InternalError as i32, bug));
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        if self.is_shut_down {
+            return self.refuse(request.id, (ErrorCode::InvalidRequest, "the server is shut down".to_owned()));
+        }
+        match request.method.as_str() {
+            "shutdown" => {
+                self.is_shut_down = true;
+                self.stop_running(|_| true);
+                self.send(Response::new_ok(request.id, Value::Null));
+            }
+            "textDocument/hover" | "textDocument/codeAction" | "textDocument/completion" | "codeAction/resolve" => {
+                self.ask(request);
+            }
+            method => {
+                let unknown = format!("no method `{method}`");
+                self.refuse(request.id, (ErrorCode::MethodNotFound, unknown));
+            }
+        }
+    }
+
+    fn notification(&mut self, notification: Notification) {
+        let Notification { method, params } = notification;
+        match method.as_str() {
+            "initialized" => self.initialized(),
+            "textDocument/didOpen" => {
+                let path = read::<OpenParams>(params).and_then(|params| self.documents.open(params.text_document));
+                self.settle_projects();
+                path.into_iter().for_each(|path| self.touch(&path, false, Duration::ZERO));
+            }
+            "textDocument/didChange" => {
+                let encoding = self.client.encoding;
+                let path = read::<ChangeParams>(params).and_then(|params| self.documents.change(params, encoding));
+                path.into_iter().for_each(|path| self.touch(&path, false, PAUSE));
+            }
+            "textDocument/didSave" => {
+                let path = read::<DocumentParams>(params).and_then(|params| uri::path_of(&params.text_document.uri));
+                path.into_iter().for_each(|path| self.touch(&path, true, Duration::ZERO));
+            }
+            "textDocument/didClose" => {
+                let path =
+                    read::<DocumentParams>(params).and_then(|params| self.documents.close(&params.text_document.uri));
+                path.into_iter().for_each(|path| self.touch(&path, true, Duration::ZERO));
+                self.settle_projects();
+            }
+            "workspace/didChangeWatchedFiles" => {
+                let changes = read::<WatchedFilesParams>(params).map(|params| params.changes).unwrap_or_default();
+                for path in changes.iter().filter_map(|change| uri::path_of(&change.uri)) {
+                    // Of an open file the editor's text counts.
+                    if self.documents.get(&path).is_none() {
+                        self.touch(&path, true, PAUSE);
+                    }
+                }
+            }
+            "workspace/didChangeWorkspaceFolders" => self.change_folders(params),
+            "workspace/didChangeConfiguration" => {
+                if let Some(ConfigurationParams { settings }) = read(params)
+                    && !settings.is_null()
+                {
+                    self.client.set_options(&settings);
+                }
+                self.say_mistakes();
+                self.touch_all();
+            }
+            "$/cancelRequest" => self.cancel(params),
+            "$/setTrace" => self.client.is_tracing = params.get("value").is_some_and(|value| value != "off"),
+            _ => {}
+        }
+    }
+
+    fn initialized(&mut self) {
+        if self.client.watches_files {
+            let watchers = [WATCHED, WATCHED_NAMES].map(|pattern| json!({ "globPattern": pattern }));
+            let registration = json!({ "registrations": [{
+                "id": "files",
+                "method": "workspace/didChangeWatchedFiles",
+                "registerOptions": { "watchers": watchers },
+            }] });
+            self.requests += 1;
+            self.send(Request::new(
+                RequestId::from(self.requests),
+                "client/registerCapability".to_owned(),
+                registration,
+            ));
+        }
+        self.say_mistakes();
+        self.settle_projects();
+    }
+
+    fn say_mistakes(&self) {
+        self.client.mistakes.iter().for_each(|mistake| self.log(2, mistake));
+    }
+
+    fn change_folders(&mut self, params: Value) {
+        let Some(FoldersParams { event }) = read(params) else { return };
+        let removed: Vec<PathBuf> = event.removed.iter().filter_map(|folder| uri::path_of(&folder.uri)).collect();
+        self.client.folders.retain(|folder| !removed.contains(folder));
+        self.client.folders.extend(event.added.iter().filter_map(|folder| uri::path_of(&folder.uri)));
+        self.settle_projects();
+    }
+
+    fn cancel(&mut self, params: Value) {
+        let Some(CancelParams { id }) = read(params) else { return };
+        let is_it = |request: &Request| request.id == id;
+        let of_running = self.running.as_ref().and_then(|running| running.fix.as_ref());
+        if of_running.is_some_and(|(_, request)| is_it(request)) {
+            return self.stop_running(|_| true);
+        }
+        let (waiting, fixes) = (self.waiting.len(), self.fixes.len());
+        self.waiting.retain(|request| !is_it(request));
+        self.fixes.retain(|(_, request)| !is_it(request));
+        if self.waiting.len() + self.fixes.len() < waiting + fixes {
+            self.refuse(id, (ErrorCode::RequestCanceled, "cancelled".to_owned()));
+        }
+    }
+
+    /// Finds the projects of the open folders, and of open files outside of them. What is gone shows nothing any more.
+    fn settle_projects(&mut self) {
+        let folders = &self.client.folders;
+        let is_outside = |path: &Path| !folders.iter().any(|folder| path.starts_with(folder)) && path.is_file();
+        let outside = self.documents.iter().map(|(path, _)| path.to_path_buf()).filter(|path| is_outside(path));
+        let arguments: Vec<PathBuf> = folders.iter().filter(|folder| folder.is_dir()).cloned().chain(outside).collect();
+        let found = if arguments.is_empty() { Vec::new() } else { collect::projects(&self.folder, &arguments).0 };
+        let mut before = std::mem::take(&mut self.projects);
+        for project in found {
+            let state = match before.remove(&project.root) {
+                Some(state) if state.project == project => state,
+                Some(state) => State { project, is_due: true, is_stale: true, ..state },
+                None => State::new(project),
+            };
+            if state.is_due {
+                self.due.get_or_insert_with(Instant::now);
+            }
+            self.projects.insert(state.project.root.clone(), state);
+        }
+        for (root, state) in before {
+            self.stop_running(|running| running == root);
+            for path in state.shown.into_keys() {
+                self.publish(&path, Vec::new());
+            }
+        }
+    }
+
+    /// A file is another one now.
+    fn touch(&mut self, path: &Path, is_stale: bool, pause: Duration) {
+        let mut touched = Vec::new();
+        for (root, state) in self.projects.iter_mut().filter(|(root, _)| path.starts_with(root)) {
+            state.is_due = true;
+            state.is_stale |= is_stale;
+            touched.push(root.clone());
+        }
+        self.schedule(&touched, pause);
+    }
+
+    fn touch_all(&mut self) {
+        self.projects.values_mut().for_each(|state| (state.is_due, state.is_stale) = (true, true));
+        let all: Vec<PathBuf> = self.projects.keys().cloned().collect();
+        self.schedule(&all, Duration::ZERO);
+    }
+
+    fn schedule(&mut self, touched: &[PathBuf], pause: Duration) {
+        if !touched.is_empty() {
+            self.stop_running(|root| touched.iter().any(|one| one == root));
+            // Whoever types puts it off.
+            self.due = Some(Instant::now() + pause);
+        }
+    }
+
+    fn stop_running(&self, is_meant: impl Fn(&Path) -> bool) {
+        if let Some(running) = self.running.as_ref().filter(|running| is_meant(&running.root)) {
+            running.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Starts what is due next: checks before fixes, which are made of what was checked.
+    pub fn start(&mut self) {
+        if self.running.is_some() || self.is_shut_down {
+            return;
+        }
+        self.due = None;
+        let always_stale = !self.client.watches_files;
+        if let Some((root, state)) = self.projects.iter_mut().find(|(_, state)| state.is_due) {
+            state.is_due = false;
+            let is_stale = std::mem::take(&mut state.is_stale) || always_stale;
+            let (root, project) = (root.clone(), state.project.clone());
+            return self.send_task(root, project, is_stale, Wanted::Findings, None);
+        }
+        if let Some((path, request)) = self.fixes.pop() {
+            match self.projects.values().find(|state| path.starts_with(&state.project.root)) {
+                Some(state) => {
+                    let (root, project) = (state.project.root.clone(), state.project.clone());
+                    self.send_task(root, project, false, Wanted::Fixed(path.clone()), Some((path, request)));
+                }
+                None => self.refuse(request.id, (ErrorCode::RequestFailed, "the file is in no project".to_owned())),
+            }
+        }
+    }
+
+    fn send_task(
+        &mut self,
+        root: PathBuf,
+        project: Project,
+        is_stale: bool,
+        wanted: Wanted,
+        fix: Option<(PathBuf, Request)>,
+    ) {
+        let stop = Arc::new(AtomicBool::new(false));
+        let texts = self.documents.iter().map(|(path, document)| (path.to_path_buf(), Arc::clone(&document.text)));
+        let task = Task {
+            project,
+            is_stale,
+            texts: texts.collect(),
+            overrides: self.client.options.clone(),
+            stop: Arc::clone(&stop),
+            wanted,
+        };
+        self.running = Some(Running { root, stop, fix });
+        // Its end is seen where outcomes are received.
+        let _ = self.tasks.send(task);
+    }
+
+    /// Takes what came of the task that runs.
+    pub fn done(&mut self, outcome: Outcome) {
+        let Some(Running { root, fix, .. }) = self.running.take() else { return };
+        if let Some((path, request)) = fix {
+            self.fixed(&path, request, outcome);
+        } else {
+            match outcome {
+                Outcome::Checked(checked) => self.show(&root, checked),
+                Outcome::Misconfigured(error) => self.misconfigured(&root, &error),
+                Outcome::Overtaken => self.trace("a check was overtaken"),
+                Outcome::Failed(bug) => self.log(1, &bug),
+                Outcome::Fixed(_) => {}
+            }
+        }
+        if self.projects.values().any(|state| state.is_due) || !self.fixes.is_empty() {
+            self.due.get_or_insert_with(Instant::now);
+        }
+        for request in std::mem::take(&mut self.waiting) {
+            self.ask(request);
+        }
+    }
+
+    fn show(&mut self, root: &Path, checked: Box<Checked>) {
+        let Some(state) = self.projects.get_mut(root) else { return };
+        state.readers.extend(checked.readers.iter().map(|(path, reader)| (path.clone(), reader.clone())));
+        let problems: BTreeSet<String> =
+            checked.report.problems.iter().map(|problem| problem.message.clone()).collect();
+        let new: Vec<String> = problems.difference(&state.problems).cloned().collect();
+        state.problems = problems;
+        let mirror = mirror(&self.client, &self.documents, &self.folder, &checked);
+        let files = diagnostics::by_file(&checked, &mirror);
+        state.checked = Some(checked);
+        new.iter().for_each(|problem| self.log(2, problem));
+        self.show_files(root, files);
+    }
+
+    /// Nothing was checked, so nothing is known.
+    fn misconfigured(&mut self, root: &Path, error: &DiscoverError) {
+        let files = match error {
+            DiscoverError::Invalid(errors) => diagnostics::of_configuration(errors, &self.client),
+            DiscoverError::Io { .. } => BTreeMap::new(),
+        };
+        self.log(1, &format!("{}: {error}", root.display()));
+        if let Some(state) = self.projects.get_mut(root) {
+            state.checked = None;
+        }
+        self.show_files(root, files);
+    }
+
+    /// Shows the diagnostics of a project, and takes away those of files that have none any more. An open file is told always: its
+    /// reader wants to know that it was checked.
+    fn show_files(&mut self, root: &Path, mut files: BTreeMap<PathBuf, Vec<Diagnostic>>) {
+        let Some(state) = self.projects.get_mut(root) else { return };
+        let open = self.documents.iter().map(|(path, _)| path).filter(|path| path.starts_with(root));
+        let before = std::mem::take(&mut state.shown);
+        let paths = before.keys().map(PathBuf::as_path).chain(open).map(Path::to_path_buf);
+        for path in paths.collect::<Vec<_>>() {
+            files.entry(path).or_default();
+        }
+        let mut told = Vec::new();
+        for (path, found) in files {
+            let version = self.documents.get(&path).map(|document| document.version);
+            let now = (version, found.clone());
+            if version.is_some() || before.get(&path).is_none_or(|shown| shown.1 != now.1) {
+                told.push((path.clone(), found));
+            }
+            if version.is_some() || !now.1.is_empty() {
+                state.shown.insert(path, now);
+            }
+        }
+        for (path, found) in told {
+            self.publish(&path, found);
+        }
+    }
+
+    fn publish(&self, path: &Path, diagnostics: Vec<Diagnostic>) {
+        let version = self.documents.get(path).map(|document| document.version);
+        let params = PublishParams { uri: self.documents.uri(path), version, diagnostics };
+        self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
+    }
+
+    /// Answers a question, or lets it wait for the check of its project.
+    fn ask(&mut self, request: Request) {
+        let asked = request.params.pointer("/textDocument/uri").or_else(|| request.params.pointer("/data/uri"));
+        let path = asked.and_then(Value::as_str).and_then(uri::path_of);
+        let state = path.as_deref().and_then(|path| self.state(path));
+        let Some((path, state)) = path.as_deref().zip(state) else {
+            // Not a file of any project.
+            return self.send(Response::new_ok(request.id, Value::Null));
+        };
+        let is_running = self.running.as_ref().is_some_and(|one| one.root == state.project.root && one.fix.is_none());
+        let is_pending = state.is_due || is_running;
+        // Who types does not wait for what was typed to be checked.
+        let can_wait = request.method != "textDocument/completion" || state.checked.is_none();
+        if is_pending && can_wait {
+            return self.waiting.push(request);
+        }
+        let answer = match request.method.as_str() {
+            "textDocument/hover" => self.hover(path, state, request.params.clone()),
+            "textDocument/completion" => self.completion(path, state, request.params.clone()),
+            "textDocument/codeAction" => match self.actions(path, state, request.params.clone()) {
+                Ok(None) => return self.fix_later(path.to_path_buf(), request),
+                Ok(Some(actions)) => Ok(actions),
+                Err(refusal) => Err(refusal),
+            },
+            _ => return self.fix_later(path.to_path_buf(), request),
+        };
+        match answer {
+            Ok(answer) => self.send(Response::new_ok(request.id, answer)),
+            Err(refusal) => self.refuse(request.id, refusal),
+        }
+    }
+
+    /// The project of a file.
+    fn state(&self, path: &Path) -> Option<&State> {
+        self.projects.values().find(|state| path.starts_with(&state.project.root))
+    }
+
+    fn fix_later(&mut self, path: PathBuf, request: Request) {
+        self.fixes.push((path, request));
+        self.due.get_or_insert_with(Instant::now);
+    }
+
+    fn place<'a>(&'a self, path: &'a Path, shown: &'a Path, state: &'a State, text: &'a str) -> Option<Place<'a>> {
+        let checked = state.checked.as_deref()?;
+        let (encoding, reader) = (self.client.encoding, state.readers.get(shown));
+        Some(Place { path, shown, text, encoding, checked, reader })
+    }
+
+    /// The path of a file as its project's check knows it.
+    fn shown(&self, path: &Path, state: &State) -> PathBuf {
+        collect::shown(&self.folder, &state.project, path)
+    }
+
+    /// The text in the editor, or that which was checked.
+    fn text(&self, path: &Path, state: &State) -> Option<Arc<str>> {
+        let open = self.documents.get(path).map(|document| Arc::clone(&document.text));
+        let read = || state.checked.as_ref()?.sources.find(&self.shown(path, state)).map(|file| file.text().into());
+        open.or_else(read)
+    }
+
+    fn hover(&self, path: &Path, state: &State, params: Value) -> Result<Value, Refusal> {
+        let PlaceParams { position, .. } = parse(params)?;
+        let Some((text, checked)) = self.text(path, state).zip(state.checked.as_deref()) else {
+            return Ok(Value::Null);
+        };
+        let shown = self.shown(path, state);
+        let argument = self.place(path, &shown, state, &text).and_then(|place| place.hover(position));
+        let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
+        let is_here = |range: Range| range.start <= position && position <= range.end;
+        let here = checked.report.findings.iter().filter(|finding| {
+            mirror.path(finding.primary.span.file) == path && is_here(mirror.range(finding.primary.span))
+        });
+        let here: Vec<_> = here.collect();
+        let range = argument.as_ref().map(|hover| hover.range);
+        let range = range.or_else(|| here.first().map(|finding| mirror.range(finding.primary.span)));
+        let pages = places::pages(here.iter().map(|finding| finding.rule));
+        let parts: Vec<String> = argument.into_iter().map(|hover| hover.contents.value).chain(pages).collect();
+        match range {
+            Some(range) => to_value(Hover { contents: Markup::markdown(parts.join("\n\n---\n\n")), range }),
+            None => Ok(Value::Null),
+        }
+    }
+
+    fn completion(&self, path: &Path, state: &State, params: Value) -> Result<Value, Refusal> {
+        let PlaceParams { position, .. } = parse(params)?;
+        let Some(text) = self.text(path, state) else { return Ok(Value::Null) };
+        let shown = self.shown(path, state);
+        let items = self.place(path, &shown, state, &text).map(|place| place.completion(position)).unwrap_or_default();
+        Ok(json!({ "isIncomplete": false, "items": to_value(items)? }))
+    }
+
+    /// What can be offered now; `None`: only what must be worked out first was asked for.
+    fn actions(&self, path: &Path, state: &State, params: Value) -> Result<Option<Value>, Refusal> {
+        let ActionParams { range, context, .. } = parse(params)?;
+        let Some(checked) = state.checked.as_deref() else { return Ok(Some(json!([]))) };
+        let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
+        // A kind stands for all that begin with it.
+        let wants = |kind: &str| match &context.only {
+            None => true,
+            Some(only) => only
+                .iter()
+                .any(|one| kind == one || kind.strip_prefix(one.as_str()).is_some_and(|rest| rest.starts_with('.'))),
+        };
+        let mut found = Vec::new();
+        if wants("quickfix") {
+            found.extend(actions::quick_fixes(checked, &mirror, path, range));
+        }
+        if wants(FIX_ALL)
+            && let Some(action) = actions::fix_all(checked, &mirror, path)
+        {
+            if self.client.resolves_edits {
+                found.push(action);
+            } else if context.only.is_some() && found.is_empty() {
+                return Ok(None);
+            }
+        }
+        to_value(found).map(Some)
+    }
+
+    /// Answers the question for a fixed file.
+    fn fixed(&mut self, path: &Path, request: Request, outcome: Outcome) {
+        let text = match outcome {
+            Outcome::Fixed(text) => text,
+            Outcome::Failed(bug) => return self.refuse(request.id, (ErrorCode::InternalError, bug)),
+            Outcome::Overtaken => {
+                return self.refuse(request.id, (ErrorCode::ContentModified, "the text is another one now".to_owned()));
+            }
+            Outcome::Checked(_) | Outcome::Misconfigured(_) => None,
+        };
+        let is_resolve = request.method == "codeAction/resolve";
+        let edit = self.state(path).and_then(|state| {
+            let checked = state.checked.as_deref()?;
+            let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
+            let before = self.text(path, state)?;
+            let mut action = actions::fix_all(checked, &mirror, path)?;
+            action.edit = Some(actions::replacement(&mirror, path, &before, text.as_deref()?));
+            serde_json::to_value(action).ok()
+        });
+        let answer = match (edit, is_resolve) {
+            (Some(action), true) => action,
+            (Some(action), false) => json!([action]),
+            (None, true) => request.params,
+            (None, false) => json!([]),
+        };
+        self.send(Response::new_ok(request.id, answer));
+    }
+
+    fn refuse(&self, id: RequestId, (code, message): Refusal) {
+        self.send(Response::new_err(id, code as i32, message));
+    }
+
+    /// A line in the editor's log: 1 is an error, 2 a warning.
+    fn log(&self, kind: u8, message: &str) {
+        self.send(Notification::new("window/logMessage".to_owned(), json!({ "type": kind, "message": message })));
+    }
+
+    /// For those who want to know what the server does.
+    fn trace(&self, message: &str) {
+        if self.client.is_tracing {
+            self.send(Notification::new("$/logTrace".to_owned(), json!({ "message": message })));
+        }
+    }
+
+    /// That nobody reads any more is seen where messages are received.
+    fn send(&self, message: impl Into<Message>) {
+        let _ = self.out.send(message.into());
+    }
+}
+
+impl State {
+    fn new(project: Project) -> Self {
+        Self {
+            project,
+            is_due: true,
+            is_stale: true,
+            checked: None,
+            readers: BTreeMap::new(),
+            shown: BTreeMap::new(),
+            problems: BTreeSet::new(),
+        }
+    }
+}
+
+fn mirror<'a>(client: &'a Client, documents: &'a Documents, folder: &'a Path, checked: &'a Checked) -> Mirror<'a> {
+    Mirror { client, documents, folder, sources: &checked.sources }
+}
+
+/// What a notification says; nothing where it cannot be understood.
+fn read<T: DeserializeOwned>(params: Value) -> Option<T> {
+    serde_json::from_value(params).ok()
+}
+
+fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Refusal> {
+    serde_json::from_value(params).map_err(|error| (ErrorCode::InvalidParams, error.to_string()))
+}
+
+fn to_value(value: impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(value).map_err(|error| (ErrorCode::InternalError, error.to_string()))
+}
