@@ -130,6 +130,9 @@ pub(super) struct CheckArgs {
     /// Patterns of files and folders to leave out as well
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = pattern, help_heading = "Files")]
     pub extend_exclude: Vec<String>,
+    /// Check again whenever a file changes, until Ctrl-C
+    #[arg(long, conflicts_with_all = ["verify", "show_settings", "add_ignore", "write_baseline", "prune_baseline"], help_heading = "Output")]
+    pub watch: bool,
     /// Show the settings that hold, and check nothing
     #[arg(long, help_heading = "Configuration")]
     pub show_settings: bool,

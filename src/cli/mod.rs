@@ -15,6 +15,7 @@ mod show;
 mod terminal;
 mod verify;
 mod versions;
+mod watch;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
@@ -78,12 +79,8 @@ pub fn main() -> ExitCode {
         Ok(Ok(exit)) => exit,
         // `dpo-lint | head` is no failure of ours.
         Ok(Err(Failure::Write(error))) if error.kind() == std::io::ErrorKind::BrokenPipe => Exit::Clean,
-        Ok(Err(Failure::Config(error))) => {
-            terminal.error(&config_error::render(&error, &terminal));
-            Exit::Failure
-        }
         Ok(Err(failure)) => {
-            terminal.error_line(&failure.to_string());
+            say(&failure, &mut terminal);
             Exit::Failure
         }
         Err(_) => {
@@ -93,6 +90,17 @@ pub fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+/// Says what ended a run.
+fn say(failure: &Failure, terminal: &mut Terminal) {
+    match failure {
+        Failure::Config(error) => {
+            let text = config_error::render(error, terminal);
+            terminal.error(&text);
+        }
+        failure => terminal.error_line(&failure.to_string()),
+    }
 }
 
 fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
@@ -115,6 +123,9 @@ fn run(cli: Cli, terminal: &mut Terminal) -> Result<Exit, Failure> {
 
 /// A check; with `--verify` what it fixed is trained, unless it could not do its job.
 fn check_and_verify(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
+    if args.watch {
+        return watch::run(args, global, terminal);
+    }
     let checked = check::run(args, global, terminal)?;
     if !args.verify || checked == Exit::Failure {
         return Ok(checked);

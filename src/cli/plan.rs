@@ -10,7 +10,7 @@ use super::terminal::Terminal;
 use super::{Failure, learn};
 use crate::diagnostic::Problem;
 use crate::engine::baseline::{Baseline, BaselineError, Scope, Update};
-use crate::engine::collect::{self, Options, Project};
+use crate::engine::collect::{self, Options, Project, Stamps};
 use crate::engine::config;
 use crate::engine::driver::Report;
 use crate::engine::migrate::{self, Goal, Migrated};
@@ -57,8 +57,7 @@ impl Plan {
             collect::prepare();
             Knowledge::bundled().read_common();
         });
-        let folder = std::env::current_dir()
-            .map_err(|error| Failure::Message(format!("cannot tell the working directory: {error}")))?;
+        let folder = working_directory()?;
         let (projects, problems) = projects(args, &folder)?;
         let mut plan = Self { folder, projects: Vec::new(), problems, stdin: None, learnt: None };
         for project in projects {
@@ -94,8 +93,8 @@ impl Plan {
         args: &ProjectArgs,
         progress: &Progress,
     ) {
-        let options = Options { force_exclude: args.force_exclude, respect_gitignore: !args.no_respect_gitignore };
-        let (planned, problems) = Planned::new(project, settings, config, &self.folder, options, progress.seen());
+        let seen = progress.seen();
+        let (planned, problems) = Planned::new(project, settings, config, &self.folder, options(args), seen);
         self.problems.extend(problems);
         self.projects.push(planned);
     }
@@ -247,6 +246,48 @@ impl Plan {
     fn with<'a>(&'a self, file_system: &'a dyn FileSystem, sources: &'a Sources) -> With<'a> {
         With { folder: &self.folder, file_system, sources, knowledge: self.knowledge(), is_stopped: &|| false }
     }
+}
+
+/// A project and what is looked at in it.
+pub(super) struct Watched {
+    project: Project,
+    settings: Settings,
+    options: Options,
+    /// Files that may lie outside of the project: its configuration, its baseline.
+    others: Vec<PathBuf>,
+}
+
+impl Watched {
+    /// The projects of a command line. A configuration with mistakes is looked at like every other file.
+    pub fn all(args: &ProjectArgs, overrides: &Overrides) -> Result<Vec<Self>, Failure> {
+        if is_stdin(args) {
+            return Err(Failure::Message("--watch looks at files, and standard input is none".to_owned()));
+        }
+        let folder = working_directory()?;
+        let (projects, _) = projects(args, &folder)?;
+        let watched = |project: Project| {
+            let config = configuration(args, &folder, &project).ok().flatten();
+            let settings = Settings::new(&folder, config.as_ref(), overrides);
+            let named = args.config.as_ref().map(|path| collect::absolute(&folder, path));
+            let own = config.map(|config| config.path).or(named);
+            let others = own.into_iter().chain(settings.baseline.clone()).collect();
+            Self { project, settings, options: options(args), others }
+        };
+        Ok(projects.into_iter().map(watched).collect())
+    }
+
+    /// The present state of its files.
+    pub fn stamps(&self) -> Stamps {
+        self.project.stamps(&self.settings, self.options, &self.others)
+    }
+}
+
+fn working_directory() -> Result<PathBuf, Failure> {
+    std::env::current_dir().map_err(|error| Failure::Message(format!("cannot tell the working directory: {error}")))
+}
+
+fn options(args: &ProjectArgs) -> Options {
+    Options { force_exclude: args.force_exclude, respect_gitignore: !args.no_respect_gitignore }
 }
 
 fn is_stdin(args: &ProjectArgs) -> bool {

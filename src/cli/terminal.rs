@@ -23,6 +23,12 @@ impl Terminal {
         out.flush()
     }
 
+    /// Empties the screen and what is above it; does nothing where standard output is no screen.
+    pub fn clear(&mut self) -> io::Result<()> {
+        let text = clearing(io::stdout().is_terminal());
+        self.out(|out| out.write_all(text.as_bytes()))
+    }
+
     /// How text for standard output is to look.
     pub fn out_style(&self) -> Style {
         Style { colored: self.is_colored(io::stdout().is_terminal()), width: width() }
@@ -80,6 +86,11 @@ impl Terminal {
     }
 }
 
+/// What empties a screen.
+fn clearing(is_terminal: bool) -> &'static str {
+    if is_terminal { "\x1b[2J\x1b[3J\x1b[H" } else { "" }
+}
+
 /// Columns: what `COLUMNS` says, what the terminal says, or what is readable. The renderer wraps nothing at all below 40.
 fn width() -> usize {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
@@ -88,3 +99,14 @@ fn width() -> usize {
 }
 
 const DEFAULT_WIDTH: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_screen_is_emptied() {
+        assert_eq!(clearing(false), "");
+        assert!(clearing(true).ends_with("\x1b[H"), "the next text begins at the top");
+    }
+}

@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use ignore::{ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
 
@@ -158,6 +159,26 @@ impl Project {
     }
 }
 
+/// What tells one state of a project's files from another: when each was written, and how long it is.
+pub type Stamps = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
+
+impl Project {
+    /// The present state of every file of a known format, and of these others.
+    pub fn stamps(&self, settings: &Settings, options: Options, others: &[PathBuf]) -> Stamps {
+        let folders = self.given.iter().filter(|given| given.is_dir() && !given.starts_with(&self.root));
+        let trees = std::iter::once((&self.root, self.depth)).chain(folders.map(|folder| (folder, None)));
+        let walked = trees.flat_map(|(top, depth)| tree(top, depth, settings, options).build());
+        // What cannot be read now is looked at again the next time.
+        let walked = walked.filter_map(|entry| Some(entry.ok()?.into_path())).filter(|path| Format::of(path).is_some());
+        let named = self.given.iter().chain(others).filter(|path| path.is_file()).cloned();
+        let stamp = |path: PathBuf| {
+            let metadata = std::fs::metadata(&path).ok()?;
+            metadata.is_file().then(|| (path, (metadata.modified().ok(), metadata.len())))
+        };
+        walked.chain(named).filter_map(stamp).collect()
+    }
+}
+
 /// Those of the files that are not among the known ones.
 fn unseen(mut files: Vec<&PathBuf>, known: &[PathBuf]) -> Vec<PathBuf> {
     if !files.is_empty() {
@@ -170,16 +191,7 @@ fn unseen(mut files: Vec<&PathBuf>, known: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Reads one tree.
 fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options, seen: &AtomicUsize) -> Found {
-    let keep = {
-        let (settings, top) = (settings.clone(), top.to_path_buf());
-        move |entry: &ignore::DirEntry| {
-            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.path() == top || !settings.excludes(entry.path(), is_dir)
-        }
-    };
-    let mut walk = WalkBuilder::new(top);
-    // Hidden folders matter: `.github`, `.ci`. `.git` and its like are excluded by name.
-    walk.standard_filters(options.respect_gitignore).hidden(false).max_depth(depth).filter_entry(keep);
+    let walk = tree(top, depth, settings, options);
     let found = Mutex::new(Found::default());
     let mut builder = Builder { found: &found, seen };
     let few: Vec<_> = walk.build().take(FEW + 1).collect();
@@ -192,6 +204,21 @@ fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options,
         walk.build_parallel().visit(&mut builder);
     }
     found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// What of a tree is looked at.
+fn tree(top: &Path, depth: Option<usize>, settings: &Settings, options: Options) -> WalkBuilder {
+    let keep = {
+        let (settings, top) = (settings.clone(), top.to_path_buf());
+        move |entry: &ignore::DirEntry| {
+            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
+            entry.path() == top || !settings.excludes(entry.path(), is_dir)
+        }
+    };
+    let mut walk = WalkBuilder::new(top);
+    // Hidden folders matter: `.github`, `.ci`. `.git` and its like are excluded by name.
+    walk.standard_filters(options.respect_gitignore).hidden(false).max_depth(depth).filter_entry(keep);
+    walk
 }
 
 /// What one walk sees.

@@ -5,6 +5,7 @@
 //! waits for any more is never shown. Questions about findings wait for the check of their project.
 
 mod actions;
+mod answers;
 mod client;
 mod diagnostics;
 mod documents;

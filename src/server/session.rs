@@ -9,19 +9,16 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Ended;
-use super::actions;
-use super::client::{Client, FIX_ALL};
+use super::client::Client;
 use super::diagnostics::{self, Mirror};
 use super::documents::Documents;
-use super::places::{self, Place};
 use super::protocol::{
-    ActionParams, CancelParams, ChangeParams, ConfigurationParams, Diagnostic, DocumentParams, FoldersParams, Hover,
-    Markup, OpenParams, PlaceParams, PublishParams, Range, WatchedFilesParams,
+    CancelParams, ChangeParams, ConfigurationParams, Diagnostic, DocumentParams, FoldersParams, OpenParams,
+    PublishParams, WatchedFilesParams,
 };
 use super::readers::Reader;
 use super::uri;
@@ -38,50 +35,50 @@ const WATCHED: &str = "**/*.{py,pyi,ipynb,yaml,yml,json,jsonc,toml,txt,in,cfg,in
 const WATCHED_NAMES: &str = "**/{Dockerfile*,Containerfile*,Makefile,GNUmakefile,Pipfile,.python-version,.gitignore}";
 
 pub(super) struct Session {
-    client: Client,
+    pub client: Client,
     /// The working directory.
-    folder: PathBuf,
+    pub folder: PathBuf,
     out: Sender<Message>,
     tasks: Sender<Task>,
-    documents: Documents,
+    pub documents: Documents,
     /// By root.
-    projects: BTreeMap<PathBuf, State>,
+    pub projects: BTreeMap<PathBuf, State>,
     /// What the worker does now.
-    running: Option<Running>,
+    pub running: Option<Running>,
     /// When the next due project is checked.
-    due: Option<Instant>,
+    pub due: Option<Instant>,
     /// Questions about projects that are due or being checked.
-    waiting: Vec<Request>,
+    pub waiting: Vec<Request>,
     /// Files to be fixed, with the questions that ask for it.
-    fixes: Vec<(PathBuf, Request)>,
+    pub fixes: Vec<(PathBuf, Request)>,
     is_shut_down: bool,
     requests: i32,
 }
 
 /// A project.
-struct State {
-    project: Project,
-    is_due: bool,
+pub(super) struct State {
+    pub project: Project,
+    pub is_due: bool,
     /// Whether files may have come or gone.
     is_stale: bool,
     /// The last check that was not overtaken.
-    checked: Option<Box<Checked>>,
+    pub checked: Option<Box<Checked>>,
     /// Who reads which file (path as it is shown): a file with a syntax error keeps its reader.
-    readers: BTreeMap<PathBuf, Reader>,
+    pub readers: BTreeMap<PathBuf, Reader>,
     /// What the editor shows, by absolute path.
     shown: BTreeMap<PathBuf, (Option<i64>, Vec<Diagnostic>)>,
     problems: BTreeSet<String>,
 }
 
-struct Running {
-    root: PathBuf,
+pub(super) struct Running {
+    pub root: PathBuf,
     stop: Arc<AtomicBool>,
     /// The question that a fix answers.
-    fix: Option<(PathBuf, Request)>,
+    pub fix: Option<(PathBuf, Request)>,
 }
 
 /// Why there is no answer.
-type Refusal = (ErrorCode, String);
+pub(super) type Refusal = (ErrorCode, String);
 
 impl Session {
     pub fn new(client: Client, folder: PathBuf, out: Sender<Message>, tasks: Sender<Task>) -> Self {
@@ -159,21 +156,21 @@ impl Session {
             "textDocument/didOpen" => {
                 let path = read::<OpenParams>(params).and_then(|params| self.documents.open(params.text_document));
                 self.settle_projects();
-                path.into_iter().for_each(|path| self.touch(&path, false, Duration::ZERO));
+                self.touch(path.as_deref(), false, Duration::ZERO);
             }
             "textDocument/didChange" => {
                 let encoding = self.client.encoding;
                 let path = read::<ChangeParams>(params).and_then(|params| self.documents.change(params, encoding));
-                path.into_iter().for_each(|path| self.touch(&path, false, PAUSE));
+                self.touch(path.as_deref(), false, PAUSE);
             }
             "textDocument/didSave" => {
                 let path = read::<DocumentParams>(params).and_then(|params| uri::path_of(&params.text_document.uri));
-                path.into_iter().for_each(|path| self.touch(&path, true, Duration::ZERO));
+                self.touch(path.as_deref(), true, Duration::ZERO);
             }
             "textDocument/didClose" => {
                 let path =
                     read::<DocumentParams>(params).and_then(|params| self.documents.close(&params.text_document.uri));
-                path.into_iter().for_each(|path| self.touch(&path, true, Duration::ZERO));
+                self.touch(path.as_deref(), true, Duration::ZERO);
                 self.settle_projects();
             }
             "workspace/didChangeWatchedFiles" => {
@@ -181,7 +178,7 @@ impl Session {
                 for path in changes.iter().filter_map(|change| uri::path_of(&change.uri)) {
                     // Of an open file the editor's text counts.
                     if self.documents.get(&path).is_none() {
-                        self.touch(&path, true, PAUSE);
+                        self.touch(Some(&path), true, PAUSE);
                     }
                 }
             }
@@ -221,7 +218,9 @@ impl Session {
     }
 
     fn say_mistakes(&self) {
-        self.client.mistakes.iter().for_each(|mistake| self.log(2, mistake));
+        for mistake in &self.client.mistakes {
+            self.log(2, mistake);
+        }
     }
 
     fn change_folders(&mut self, params: Value) {
@@ -275,7 +274,8 @@ impl Session {
     }
 
     /// A file is another one now.
-    fn touch(&mut self, path: &Path, is_stale: bool, pause: Duration) {
+    fn touch(&mut self, path: Option<&Path>, is_stale: bool, pause: Duration) {
+        let Some(path) = path else { return };
         let mut touched = Vec::new();
         for (root, state) in self.projects.iter_mut().filter(|(root, _)| path.starts_with(root)) {
             state.is_due = true;
@@ -384,7 +384,9 @@ impl Session {
         let mirror = mirror(&self.client, &self.documents, &self.folder, &checked);
         let files = diagnostics::by_file(&checked, &mirror);
         state.checked = Some(checked);
-        new.iter().for_each(|problem| self.log(2, problem));
+        for problem in &new {
+            self.log(2, problem);
+        }
         self.show_files(root, files);
     }
 
@@ -433,154 +435,7 @@ impl Session {
         self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
     }
 
-    /// Answers a question, or lets it wait for the check of its project.
-    fn ask(&mut self, request: Request) {
-        let asked = request.params.pointer("/textDocument/uri").or_else(|| request.params.pointer("/data/uri"));
-        let path = asked.and_then(Value::as_str).and_then(uri::path_of);
-        let state = path.as_deref().and_then(|path| self.state(path));
-        let Some((path, state)) = path.as_deref().zip(state) else {
-            // Not a file of any project.
-            return self.send(Response::new_ok(request.id, Value::Null));
-        };
-        let is_running = self.running.as_ref().is_some_and(|one| one.root == state.project.root && one.fix.is_none());
-        let is_pending = state.is_due || is_running;
-        // Who types does not wait for what was typed to be checked.
-        let can_wait = request.method != "textDocument/completion" || state.checked.is_none();
-        if is_pending && can_wait {
-            return self.waiting.push(request);
-        }
-        let answer = match request.method.as_str() {
-            "textDocument/hover" => self.hover(path, state, request.params.clone()),
-            "textDocument/completion" => self.completion(path, state, request.params.clone()),
-            "textDocument/codeAction" => match self.actions(path, state, request.params.clone()) {
-                Ok(None) => return self.fix_later(path.to_path_buf(), request),
-                Ok(Some(actions)) => Ok(actions),
-                Err(refusal) => Err(refusal),
-            },
-            _ => return self.fix_later(path.to_path_buf(), request),
-        };
-        match answer {
-            Ok(answer) => self.send(Response::new_ok(request.id, answer)),
-            Err(refusal) => self.refuse(request.id, refusal),
-        }
-    }
-
-    /// The project of a file.
-    fn state(&self, path: &Path) -> Option<&State> {
-        self.projects.values().find(|state| path.starts_with(&state.project.root))
-    }
-
-    fn fix_later(&mut self, path: PathBuf, request: Request) {
-        self.fixes.push((path, request));
-        self.due.get_or_insert_with(Instant::now);
-    }
-
-    fn place<'a>(&'a self, path: &'a Path, shown: &'a Path, state: &'a State, text: &'a str) -> Option<Place<'a>> {
-        let checked = state.checked.as_deref()?;
-        let (encoding, reader) = (self.client.encoding, state.readers.get(shown));
-        Some(Place { path, shown, text, encoding, checked, reader })
-    }
-
-    /// The path of a file as its project's check knows it.
-    fn shown(&self, path: &Path, state: &State) -> PathBuf {
-        collect::shown(&self.folder, &state.project, path)
-    }
-
-    /// The text in the editor, or that which was checked.
-    fn text(&self, path: &Path, state: &State) -> Option<Arc<str>> {
-        let open = self.documents.get(path).map(|document| Arc::clone(&document.text));
-        let read = || state.checked.as_ref()?.sources.find(&self.shown(path, state)).map(|file| file.text().into());
-        open.or_else(read)
-    }
-
-    fn hover(&self, path: &Path, state: &State, params: Value) -> Result<Value, Refusal> {
-        let PlaceParams { position, .. } = parse(params)?;
-        let Some((text, checked)) = self.text(path, state).zip(state.checked.as_deref()) else {
-            return Ok(Value::Null);
-        };
-        let shown = self.shown(path, state);
-        let argument = self.place(path, &shown, state, &text).and_then(|place| place.hover(position));
-        let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
-        let is_here = |range: Range| range.start <= position && position <= range.end;
-        let here = checked.report.findings.iter().filter(|finding| {
-            mirror.path(finding.primary.span.file) == path && is_here(mirror.range(finding.primary.span))
-        });
-        let here: Vec<_> = here.collect();
-        let range = argument.as_ref().map(|hover| hover.range);
-        let range = range.or_else(|| here.first().map(|finding| mirror.range(finding.primary.span)));
-        let pages = places::pages(here.iter().map(|finding| finding.rule));
-        let parts: Vec<String> = argument.into_iter().map(|hover| hover.contents.value).chain(pages).collect();
-        match range {
-            Some(range) => to_value(Hover { contents: Markup::markdown(parts.join("\n\n---\n\n")), range }),
-            None => Ok(Value::Null),
-        }
-    }
-
-    fn completion(&self, path: &Path, state: &State, params: Value) -> Result<Value, Refusal> {
-        let PlaceParams { position, .. } = parse(params)?;
-        let Some(text) = self.text(path, state) else { return Ok(Value::Null) };
-        let shown = self.shown(path, state);
-        let items = self.place(path, &shown, state, &text).map(|place| place.completion(position)).unwrap_or_default();
-        Ok(json!({ "isIncomplete": false, "items": to_value(items)? }))
-    }
-
-    /// What can be offered now; `None`: only what must be worked out first was asked for.
-    fn actions(&self, path: &Path, state: &State, params: Value) -> Result<Option<Value>, Refusal> {
-        let ActionParams { range, context, .. } = parse(params)?;
-        let Some(checked) = state.checked.as_deref() else { return Ok(Some(json!([]))) };
-        let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
-        // A kind stands for all that begin with it.
-        let wants = |kind: &str| match &context.only {
-            None => true,
-            Some(only) => only
-                .iter()
-                .any(|one| kind == one || kind.strip_prefix(one.as_str()).is_some_and(|rest| rest.starts_with('.'))),
-        };
-        let mut found = Vec::new();
-        if wants("quickfix") {
-            found.extend(actions::quick_fixes(checked, &mirror, path, range));
-        }
-        if wants(FIX_ALL)
-            && let Some(action) = actions::fix_all(checked, &mirror, path)
-        {
-            if self.client.resolves_edits {
-                found.push(action);
-            } else if context.only.is_some() && found.is_empty() {
-                return Ok(None);
-            }
-        }
-        to_value(found).map(Some)
-    }
-
-    /// Answers the question for a fixed file.
-    fn fixed(&mut self, path: &Path, request: Request, outcome: Outcome) {
-        let text = match outcome {
-            Outcome::Fixed(text) => text,
-            Outcome::Failed(bug) => return self.refuse(request.id, (ErrorCode::InternalError, bug)),
-            Outcome::Overtaken => {
-                return self.refuse(request.id, (ErrorCode::ContentModified, "the text is another one now".to_owned()));
-            }
-            Outcome::Checked(_) | Outcome::Misconfigured(_) => None,
-        };
-        let is_resolve = request.method == "codeAction/resolve";
-        let edit = self.state(path).and_then(|state| {
-            let checked = state.checked.as_deref()?;
-            let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
-            let before = self.text(path, state)?;
-            let mut action = actions::fix_all(checked, &mirror, path)?;
-            action.edit = Some(actions::replacement(&mirror, path, &before, text.as_deref()?));
-            serde_json::to_value(action).ok()
-        });
-        let answer = match (edit, is_resolve) {
-            (Some(action), true) => action,
-            (Some(action), false) => json!([action]),
-            (None, true) => request.params,
-            (None, false) => json!([]),
-        };
-        self.send(Response::new_ok(request.id, answer));
-    }
-
-    fn refuse(&self, id: RequestId, (code, message): Refusal) {
+    pub fn refuse(&self, id: RequestId, (code, message): Refusal) {
         self.send(Response::new_err(id, code as i32, message));
     }
 
@@ -597,7 +452,7 @@ impl Session {
     }
 
     /// That nobody reads any more is seen where messages are received.
-    fn send(&self, message: impl Into<Message>) {
+    pub fn send(&self, message: impl Into<Message>) {
         let _ = self.out.send(message.into());
     }
 }
@@ -616,19 +471,16 @@ impl State {
     }
 }
 
-fn mirror<'a>(client: &'a Client, documents: &'a Documents, folder: &'a Path, checked: &'a Checked) -> Mirror<'a> {
+pub(super) fn mirror<'a>(
+    client: &'a Client,
+    documents: &'a Documents,
+    folder: &'a Path,
+    checked: &'a Checked,
+) -> Mirror<'a> {
     Mirror { client, documents, folder, sources: &checked.sources }
 }
 
 /// What a notification says; nothing where it cannot be understood.
 fn read<T: DeserializeOwned>(params: Value) -> Option<T> {
     serde_json::from_value(params).ok()
-}
-
-fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Refusal> {
-    serde_json::from_value(params).map_err(|error| (ErrorCode::InvalidParams, error.to_string()))
-}
-
-fn to_value(value: impl Serialize) -> Result<Value, Refusal> {
-    serde_json::to_value(value).map_err(|error| (ErrorCode::InternalError, error.to_string()))
 }

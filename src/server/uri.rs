@@ -39,16 +39,9 @@ fn decoded(text: &str) -> Vec<u8> {
     let mut at = 0;
     while at < bytes.len() {
         let escape = text.get(at + 1..at + 3).filter(|_| bytes[at] == b'%');
-        match escape.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                found.push(byte);
-                at += 3;
-            }
-            None => {
-                found.push(bytes[at]);
-                at += 1;
-            }
-        }
+        let escaped = escape.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        found.push(escaped.unwrap_or(bytes[at]));
+        at += if escaped.is_some() { 3 } else { 1 };
     }
     found
 }

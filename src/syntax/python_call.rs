@@ -218,13 +218,8 @@ impl<'a> Visitor<'a> for Imports {
             ast::Stmt::Import(import) => {
                 for alias in &import.names {
                     let full = alias.name.as_str();
-                    let (name, full) = match &alias.asname {
-                        Some(name) => (name.as_str(), full),
-                        None => {
-                            let top = full.split('.').next().unwrap_or(full);
-                            (top, top)
-                        }
-                    };
+                    let top = || full.split('.').next().map_or((full, full), |top| (top, top));
+                    let (name, full) = alias.asname.as_ref().map_or_else(top, |name| (name.as_str(), full));
                     self.names.insert(name.to_owned(), full.to_owned());
                 }
             }

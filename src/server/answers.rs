@@ -1,0 +1,176 @@
+//! Questions of the editor: about a place in a file, and what can be done there.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use lsp_server::{ErrorCode, Request, Response};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::actions;
+use super::client::FIX_ALL;
+use super::places::{self, Place};
+use super::protocol::{ActionParams, Hover, Markup, PlaceParams, Range};
+use super::session::{Refusal, Session, State, mirror};
+use super::uri;
+use super::worker::Outcome;
+use crate::engine::collect;
+
+impl Session {
+    /// Answers a question, or lets it wait for the check of its project.
+    pub fn ask(&mut self, request: Request) {
+        let asked = request.params.pointer("/textDocument/uri").or_else(|| request.params.pointer("/data/uri"));
+        let path = asked.and_then(Value::as_str).and_then(uri::path_of);
+        let state = path.as_deref().and_then(|path| self.state(path));
+        let Some((path, state)) = path.as_deref().zip(state) else {
+            // Not a file of any project.
+            return self.send(Response::new_ok(request.id, Value::Null));
+        };
+        let is_running = self.running.as_ref().is_some_and(|one| one.root == state.project.root && one.fix.is_none());
+        let is_pending = state.is_due || is_running;
+        // Who types does not wait for what was typed to be checked.
+        let can_wait = request.method != "textDocument/completion" || state.checked.is_none();
+        if is_pending && can_wait {
+            return self.waiting.push(request);
+        }
+        let answer = match request.method.as_str() {
+            "textDocument/hover" => self.hover(path, state, request.params.clone()),
+            "textDocument/completion" => self.completion(path, state, request.params.clone()),
+            "textDocument/codeAction" => match self.actions(path, state, request.params.clone()) {
+                Ok(None) => return self.fix_later(path.to_path_buf(), request),
+                Ok(Some(actions)) => Ok(actions),
+                Err(refusal) => Err(refusal),
+            },
+            _ => return self.fix_later(path.to_path_buf(), request),
+        };
+        match answer {
+            Ok(answer) => self.send(Response::new_ok(request.id, answer)),
+            Err(refusal) => self.refuse(request.id, refusal),
+        }
+    }
+
+    /// The project of a file.
+    fn state(&self, path: &Path) -> Option<&State> {
+        self.projects.values().find(|state| path.starts_with(&state.project.root))
+    }
+
+    fn fix_later(&mut self, path: PathBuf, request: Request) {
+        self.fixes.push((path, request));
+        self.due.get_or_insert_with(Instant::now);
+    }
+
+    fn place<'a>(&'a self, path: &'a Path, shown: &'a Path, state: &'a State, text: &'a str) -> Option<Place<'a>> {
+        let checked = state.checked.as_deref()?;
+        let (encoding, reader) = (self.client.encoding, state.readers.get(shown));
+        Some(Place { path, shown, text, encoding, checked, reader })
+    }
+
+    /// The path of a file as its project's check knows it.
+    fn shown(&self, path: &Path, state: &State) -> PathBuf {
+        collect::shown(&self.folder, &state.project, path)
+    }
+
+    /// The text in the editor, or that which was checked.
+    fn text(&self, path: &Path, state: &State) -> Option<Arc<str>> {
+        let open = self.documents.get(path).map(|document| Arc::clone(&document.text));
+        let read = || state.checked.as_ref()?.sources.find(&self.shown(path, state)).map(|file| file.text().into());
+        open.or_else(read)
+    }
+
+    fn hover(&self, path: &Path, state: &State, params: Value) -> Result<Value, Refusal> {
+        let PlaceParams { position, .. } = parse(params)?;
+        let Some((text, checked)) = self.text(path, state).zip(state.checked.as_deref()) else {
+            return Ok(Value::Null);
+        };
+        let shown = self.shown(path, state);
+        let argument = self.place(path, &shown, state, &text).and_then(|place| place.hover(position));
+        let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
+        let is_here = |range: Range| range.start <= position && position <= range.end;
+        let here = checked.report.findings.iter().filter(|finding| {
+            mirror.path(finding.primary.span.file) == path && is_here(mirror.range(finding.primary.span))
+        });
+        let here: Vec<_> = here.collect();
+        let range = argument.as_ref().map(|hover| hover.range);
+        let range = range.or_else(|| here.first().map(|finding| mirror.range(finding.primary.span)));
+        let pages = places::pages(here.iter().map(|finding| finding.rule));
+        let parts: Vec<String> = argument.into_iter().map(|hover| hover.contents.value).chain(pages).collect();
+        match range {
+            Some(range) => to_value(Hover { contents: Markup::markdown(parts.join("\n\n---\n\n")), range }),
+            None => Ok(Value::Null),
+        }
+    }
+
+    fn completion(&self, path: &Path, state: &State, params: Value) -> Result<Value, Refusal> {
+        let PlaceParams { position, .. } = parse(params)?;
+        let Some(text) = self.text(path, state) else { return Ok(Value::Null) };
+        let shown = self.shown(path, state);
+        let items = self.place(path, &shown, state, &text).map(|place| place.completion(position)).unwrap_or_default();
+        Ok(json!({ "isIncomplete": false, "items": to_value(items)? }))
+    }
+
+    /// What can be offered now; `None`: only what must be worked out first was asked for.
+    fn actions(&self, path: &Path, state: &State, params: Value) -> Result<Option<Value>, Refusal> {
+        let ActionParams { range, context, .. } = parse(params)?;
+        let Some(checked) = state.checked.as_deref() else { return Ok(Some(json!([]))) };
+        let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
+        // A kind stands for all that begin with it.
+        let wants = |kind: &str| match &context.only {
+            None => true,
+            Some(only) => only
+                .iter()
+                .any(|one| kind == one || kind.strip_prefix(one.as_str()).is_some_and(|rest| rest.starts_with('.'))),
+        };
+        let mut found = Vec::new();
+        if wants("quickfix") {
+            found.extend(actions::quick_fixes(checked, &mirror, path, range));
+        }
+        if wants(FIX_ALL)
+            && let Some(action) = actions::fix_all(checked, &mirror, path)
+        {
+            if self.client.resolves_edits {
+                found.push(action);
+            } else if context.only.is_some() && found.is_empty() {
+                return Ok(None);
+            }
+        }
+        to_value(found).map(Some)
+    }
+
+    /// Answers the question for a fixed file.
+    pub fn fixed(&mut self, path: &Path, request: Request, outcome: Outcome) {
+        let text = match outcome {
+            Outcome::Fixed(text) => text,
+            Outcome::Failed(bug) => return self.refuse(request.id, (ErrorCode::InternalError, bug)),
+            Outcome::Overtaken => {
+                return self.refuse(request.id, (ErrorCode::ContentModified, "the text is another one now".to_owned()));
+            }
+            Outcome::Checked(_) | Outcome::Misconfigured(_) => None,
+        };
+        let is_resolve = request.method == "codeAction/resolve";
+        let edit = self.state(path).and_then(|state| {
+            let checked = state.checked.as_deref()?;
+            let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
+            let before = self.text(path, state)?;
+            let mut action = actions::fix_all(checked, &mirror, path)?;
+            action.edit = Some(actions::replacement(&mirror, path, &before, text.as_deref()?));
+            serde_json::to_value(action).ok()
+        });
+        let answer = match (edit, is_resolve) {
+            (Some(action), true) => action,
+            (Some(action), false) => json!([action]),
+            (None, true) => request.params,
+            (None, false) => json!([]),
+        };
+        self.send(Response::new_ok(request.id, answer));
+    }
+}
+
+fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Refusal> {
+    serde_json::from_value(params).map_err(|error| (ErrorCode::InvalidParams, error.to_string()))
+}
+
+fn to_value(value: impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(value).map_err(|error| (ErrorCode::InternalError, error.to_string()))
+}
