@@ -78,11 +78,13 @@ impl ImportedModule {
     pub fn for_each_interval(&mut self, mut rewrite: impl FnMut(&mut String)) {
         rewrite(&mut self.releases);
         rewrite(&mut self.dynamic);
-        for facts in [&mut self.loads, &mut self.needs, &mut self.requires].into_iter().flat_map(BTreeMap::values_mut) {
-            facts.iter_mut().for_each(|fact| rewrite(&mut fact.releases));
+        let tables = [&mut self.loads, &mut self.needs, &mut self.requires];
+        for fact in tables.into_iter().flat_map(BTreeMap::values_mut).flatten().chain(&mut self.raises) {
+            rewrite(&mut fact.releases);
         }
-        self.raises.iter_mut().for_each(|fact| rewrite(&mut fact.releases));
-        self.names.values_mut().flatten().for_each(|fact| rewrite(&mut fact.releases));
+        for fact in self.names.values_mut().flatten() {
+            rewrite(&mut fact.releases);
+        }
     }
 
     /// The same as lines: the kind, the releases, the condition (of a name, the modules that are loaded), the thing. Names come

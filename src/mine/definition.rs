@@ -8,12 +8,8 @@ use ruff_text_size::Ranged;
 use super::library::{Library, Target, is_public, is_public_path};
 use super::program::Program;
 use super::scope::Binding;
-<<<<<<< HEAD
-use crate::knowledge::{CallableKind, Forward, Guard, Method, Parameter, Read, Returns};
-=======
 use super::surface::Surface;
-use crate::knowledge::{CallableKind, Forward, Guard, Parameter, Read, Returns};
->>>>>>> 125aee3 (Judge configurations of oumi key by key: nested classes, values as OmegaConf merges them, checks of every part)
+use crate::knowledge::{CallableKind, Forward, Guard, Method, Parameter, Read, Returns};
 use crate::syntax::python::PythonModule;
 
 /// Longer expressions are stored as `...`.

@@ -49,7 +49,7 @@ mod tests {
         let text = "class T:\n    def log(self, logs, *, at=1, **kwargs): ...\n    def own(self, x): ...\n";
         let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
         let library = Library::new(&modules);
-        let mut found = definitions(&library, &|_, _| true);
+        let mut found = definitions(&library, &Surface::default(), &|_, _| true);
         describe(&library, &Surface::of("trl"), &mut found);
         let log = Method {
             positional: vec!["logs".to_owned()],
