@@ -56,6 +56,7 @@ mod no_working_release;
 mod option;
 mod outcome;
 mod override_signature;
+pub mod page;
 mod peft_adapter_not_trainable;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
