@@ -102,7 +102,7 @@ pub fn check_and<T>(job: &Job<'_>, look: impl FnOnce(&Analysis) -> T) -> (Report
     let Some(analysis) = guarded(&mut report.problems, "reading the project", || analyse(job)) else {
         return (report, None);
     };
-    let context = rules::Context::new(job.knowledge, job.sources);
+    let context = rules::Context::new(&request(job));
     let found = findings(job, &analysis, &context, &mut report.problems);
     let settled = found.into_iter().filter_map(|finding| settle(finding, job)).collect();
     report.findings = rules::without_consequences(settled);
@@ -178,7 +178,12 @@ pub fn sole_file(fix: &Fix, sources: &Sources) -> Option<PathBuf> {
 
 /// What the lowering layer finds in a project.
 pub fn analyse(job: &Job<'_>) -> Analysis {
-    lower::analyse(&Request {
+    lower::analyse(&request(job))
+}
+
+/// What a job asks the lowering layer and the rules to look at.
+pub fn request<'a>(job: &Job<'a>) -> Request<'a> {
+    Request {
         file_system: job.file_system,
         sources: job.sources,
         knowledge: job.knowledge,
@@ -187,7 +192,7 @@ pub fn analyse(job: &Job<'_>) -> Analysis {
         python: job.settings.python.as_deref(),
         choice: &job.settings.choice,
         is_stopped: job.is_stopped,
-    })
+    }
 }
 
 /// The finding as it is reported: in a file that was asked about, with the severity that the user wants.

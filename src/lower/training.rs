@@ -64,17 +64,17 @@ impl<'a> TrainingRun<'a> {
         let is_meant = |call: &&LibraryCall| {
             call.trains && call.call().object.callee.rsplit('.').next() == Some(trainer) && !call.call().uncalled
         };
-        let runs = analysis.calls.iter().filter(is_meant).flat_map(|call| {
-            let package = knowledge.package(call.call().object.callee.split('.').next().unwrap_or_default());
-            let release = package.and_then(|package| Some((package, call.environment.in_effect(package)?)));
-            let run = move |variant| {
-                let (package, release) = release?;
-                let releases = Releases::new(knowledge, &call.environment, package, release);
-                Some(Self { call, variant, releases, release })
-            };
-            call.variants.iter().filter_map(run)
-        });
-        runs.filter(Self::is_reached).collect()
+        let runs = analysis.calls.iter().filter(is_meant);
+        runs.flat_map(|call| call.variants.iter().filter_map(|variant| Self::of(call, variant, knowledge))).collect()
+    }
+
+    /// A call that builds a trainer, started in one way; `None` where it is not reached then, or no release is in effect.
+    pub fn of(call: &'a LibraryCall, variant: &'a Variant, knowledge: &'a Knowledge) -> Option<Self> {
+        let package = knowledge.package(call.call().object.callee.split('.').next().unwrap_or_default())?;
+        let release = call.environment.in_effect(package)?;
+        let releases = Releases::new(knowledge, &call.environment, package, release);
+        let run = Self { call, variant, releases, release };
+        run.is_reached().then_some(run)
     }
 
     /// Whether the trainer is built at all when the script is started in this way.

@@ -134,6 +134,11 @@ impl Written {
         self.launches.iter().map(|(source, launch)| (&**source, launch))
     }
 
+    /// Every argument file and configuration that was read, with its path.
+    pub fn documents(&self) -> impl Iterator<Item = (&std::path::Path, &crate::syntax::Document)> {
+        self.files.iter().map(|file| (&*file.path, &*file.document))
+    }
+
     /// The command at a place.
     pub fn launch_at(&self, place: Span) -> Option<&Launch> {
         self.launches.iter().map(|(_, launch)| launch).find(|launch| launch.span == place)

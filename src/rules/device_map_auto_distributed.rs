@@ -2,12 +2,12 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
-use super::device_map::{placed, processes, word, zero3};
+use super::device_map::{self, placed, word};
 use super::framework::label;
+use super::launched::{processes, zero3};
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use crate::diagnostic::{Applicability, Diagnostic};
 use crate::lower::Analysis;
-use crate::syntax::python_edit;
 
 /// Words that spread a model over devices.
 const SPREADING: [&str; 4] = ["auto", "balanced", "balanced_low_0", "sequential"];
@@ -89,26 +89,11 @@ fn check(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
     let word = word(argument).filter(|word| SPREADING.contains(word))?;
     let started = call.run.variants.iter().filter(|variant| zero3(analysis, call.run, variant).is_none());
     let (place, count) = started.into_iter().find_map(|variant| processes(analysis, variant))?;
-    let mut finding = Diagnostic {
-        rule: DeviceMapAutoDistributed::META.name,
-        code: DeviceMapAutoDistributed::META.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message: format!("each of {count} processes spreads the model over all devices"),
-        primary: label(argument.span, format!("`{word}` is for one process")),
-        related: vec![label(place, "this starts several")],
-        notes: Vec::new(),
-        help: Some("leave the argument out, or give each process its own device".to_owned()),
-        versions: Vec::new(),
-        fixes: Vec::new(),
-        follows: None,
-    };
-    let module = analysis.modules.get(&argument.span.file)?;
-    let edits = python_edit::remove_argument(module, argument.span).ok();
-    finding.fixes.extend(edits.map(|edits| Fix {
-        title: "remove `device_map`".to_owned(),
-        applicability: Applicability::Unsafe,
-        edits,
-    }));
+    let message = format!("each of {count} processes spreads the model over all devices");
+    let outcome = format!("`{word}` is for one process");
+    let meta = &DeviceMapAutoDistributed::META;
+    let mut finding = device_map::finding(analysis, meta, argument, message, outcome, Applicability::Unsafe)?;
+    finding.related = vec![label(place, "this starts several")];
+    finding.help = Some("leave the argument out, or give each process its own device".to_owned());
     Some(finding)
 }

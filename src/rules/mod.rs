@@ -40,7 +40,9 @@ mod import_moved;
 mod incompatible_pins;
 mod invalid_choice;
 mod invalid_config_value;
+mod key_beside_deepspeed_file;
 mod later;
+mod launched;
 mod lora_on_lm_head;
 mod lower_bound_too_low;
 mod memory;
@@ -49,6 +51,9 @@ mod misfit;
 mod misfit_settings;
 #[cfg(test)]
 mod misfit_tests;
+mod missing_file;
+#[cfg(test)]
+mod missing_file_tests;
 mod moved_argument;
 mod nested;
 mod no_train_dataset;
@@ -63,6 +68,7 @@ mod peft_model_with_peft_config;
 mod pins_disagree;
 #[cfg(test)]
 mod places_tests;
+mod precision_mismatch;
 mod python_too_old;
 #[cfg(test)]
 mod quiet_tests;
@@ -102,13 +108,14 @@ pub use ask::Call;
 pub use migration::{Drift, changed_references, drifts, reordered};
 pub use report::{join, without_consequences};
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Knowledge;
-use crate::lower::{Analysis, Script};
+use crate::lower::{Analysis, Request, Script};
 use crate::model::LibraryCall;
-use crate::source::Sources;
+use crate::source::{FileSystem, Sources};
 
 /// What is said about a rule before it runs.
 #[derive(Debug)]
@@ -195,9 +202,11 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &no_working_release::NoWorkingRelease,
         &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
+        &precision_mismatch::PrecisionMismatch,
         &zero3_with_device_map::Zero3WithDeviceMap,
         &device_map_auto_distributed::DeviceMapAutoDistributed,
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
+        &key_beside_deepspeed_file::KeyBesideDeepspeedFile,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
         &refused_configuration::RefusedConfiguration,
@@ -207,6 +216,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &argparse_type_bool::ArgparseTypeBool,
         &duplicate_key::DuplicateKey,
         &broken_line_continuation::BrokenLineContinuation,
+        &missing_file::MissingFile,
         &dataset_not_registered::DatasetNotRegistered,
         &invalid_config_value::InvalidConfigValue,
     ]
@@ -218,14 +228,19 @@ pub struct Context<'a> {
     pub knowledge: &'a Knowledge,
     /// The files, of which rules rewrite declarations.
     pub sources: &'a Sources,
+    /// The disk, for files that a project names and that are not among those which were read.
+    pub disk: &'a dyn FileSystem,
+    /// Every file of the project that may matter, sorted.
+    pub files: &'a [PathBuf],
     /// Sets of releases that cannot be imported, found once for all rules about them.
     failures: OnceLock<Vec<failures::Failure>>,
 }
 
 impl<'a> Context<'a> {
-    /// A context in which nothing was asked yet.
-    pub fn new(knowledge: &'a Knowledge, sources: &'a Sources) -> Self {
-        Self { knowledge, sources, failures: OnceLock::new() }
+    /// A context in which nothing was asked yet, for what is found in the files of a request.
+    pub fn new(request: &Request<'a>) -> Self {
+        let Request { knowledge, sources, file_system, files, .. } = *request;
+        Self { knowledge, sources, disk: file_system, files, failures: OnceLock::new() }
     }
 }
 

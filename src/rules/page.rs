@@ -3,8 +3,8 @@
 //! A fence's info string says in which file an example stands (`python`: a script, `json`: the settings of an adapter, `yaml`: a
 //! configuration, `sh`: a launch script, `requirements`, `pyproject`: declarations beside a script that imports a trainer) and what
 //! it is: `text,requirements`, `text,pyproject`, `text,script`, `json,list` (the data sets of LLaMA-Factory),
-//! `json,deepspeed` and what is `beside`, such as a launch script, hold for the examples after it; `python,bad` must be found by
-//! the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
+//! `json,deepspeed` and what is `beside`, such as a launch script (`json,beside:configs/ds.json` in a place of its own), hold for the
+//! examples after it; `python,bad` must be found by the rule, `python,good` must not; `python,fixed` is what the safe fix makes of the last bad example, `python,unsafe-fixed`
 //! what the unsafe one does.
 
 use std::collections::BTreeMap;
@@ -48,7 +48,9 @@ pub fn examples(page: &str) -> Vec<Example<'_>> {
             "script" => _ = beside.insert("train.py", text),
             "list" => _ = beside.insert("data/dataset_info.json", text),
             "deepspeed" => _ = beside.insert("ds.json", text),
-            "beside" => _ = beside.insert(path, text),
+            kind if kind.starts_with("beside") => {
+                _ = beside.insert(kind.strip_prefix("beside:").unwrap_or(path), text);
+            }
             kind => examples.push(Example { kind, files: project(path, text, &beside) }),
         }
     }

@@ -35,7 +35,7 @@ pub(crate) fn lint_by(files: &[(&str, &str)], runs: &dyn Fn(&dyn Rule) -> bool) 
         is_stopped: &|| false,
     };
     let analysis = analyse(&request);
-    let context = Context::new(knowledge, &sources);
+    let context = Context::new(&request);
     let calls = calls(&analysis, &context);
     let check = |rule: &&'static dyn Rule| {
         let found = [check_files(*rule, &analysis, &context), check_calls(*rule, &analysis, &calls)];

@@ -2,12 +2,12 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
-use super::device_map::{parses_before, placed, word, zero3};
+use super::device_map::{self, parses_before, placed, word};
 use super::framework::label;
+use super::launched::zero3;
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use crate::diagnostic::{Applicability, Diagnostic};
 use crate::lower::Analysis;
-use crate::syntax::python_edit;
 
 declare_rule! {
     /// ## What it does
@@ -87,28 +87,14 @@ fn check(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
     let stages: Vec<_> =
         call.run.variants.iter().map(|variant| (variant, zero3(analysis, call.run, variant))).collect();
     let (variant, stage) = stages.iter().find_map(|(variant, stage)| Some((variant, (*stage)?)))?;
-    let mut finding = Diagnostic {
-        rule: Zero3WithDeviceMap::META.name,
-        code: Zero3WithDeviceMap::META.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message: format!("DeepSpeed stage 3 does not go with `device_map=\"{word}\"`"),
-        primary: label(argument.span, "ValueError: not compatible with ZeRO-3"),
-        related: vec![label(stage, "this is stage 3")],
-        notes: Vec::new(),
-        help: Some("leave the argument out: DeepSpeed places the model".to_owned()),
-        versions: Vec::new(),
-        fixes: Vec::new(),
-        follows: None,
-    };
-    finding.related.extend(variant.origin.map(|origin| label(origin, "this starts the script")));
-    let module = analysis.modules.get(&argument.span.file)?;
     let is_always = stages.iter().all(|(_, stage)| stage.is_some());
-    let edits = python_edit::remove_argument(module, argument.span).ok();
-    finding.fixes.extend(edits.map(|edits| Fix {
-        title: "remove `device_map`".to_owned(),
-        applicability: if is_always { Applicability::Safe } else { Applicability::Unsafe },
-        edits,
-    }));
+    let applicability = if is_always { Applicability::Safe } else { Applicability::Unsafe };
+    let message = format!("DeepSpeed stage 3 does not go with `device_map=\"{word}\"`");
+    let outcome = "ValueError: not compatible with ZeRO-3".to_owned();
+    let meta = &Zero3WithDeviceMap::META;
+    let mut finding = device_map::finding(analysis, meta, argument, message, outcome, applicability)?;
+    finding.related = vec![label(stage, "this is stage 3")];
+    finding.related.extend(variant.origin.map(|origin| label(origin, "this starts the script")));
+    finding.help = Some("leave the argument out: DeepSpeed places the model".to_owned());
     Some(finding)
 }

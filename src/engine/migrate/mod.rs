@@ -100,7 +100,7 @@ fn is_due(finding: &Diagnostic, job: &Job<'_>) -> bool {
 
 /// Positional arguments whose parameters stand in another order with the wanted releases, as findings with fixes.
 fn reordered(job: &Job<'_>, analysis: &Analysis, goals: &[Goal]) -> Vec<Diagnostic> {
-    let context = rules::Context::new(job.knowledge, job.sources);
+    let context = rules::Context::new(&driver::request(job));
     let calls = rules::calls(analysis, &context);
     let target = |package: &str| goals.iter().find(|goal| goal.package() == package).and_then(Goal::release);
     let found = rules::reordered(analysis, &calls, &target);

@@ -7,7 +7,7 @@ use pep440_rs::VersionSpecifiers;
 
 use super::Goal;
 use crate::diagnostic::Diagnostic;
-use crate::engine::driver::Job;
+use crate::engine::driver::{self, Job};
 use crate::lower::Analysis;
 use crate::model::Environment;
 use crate::rules::{self, Drift};
@@ -20,7 +20,7 @@ pub(super) fn drift(
     analysis: &Analysis,
     before: &BTreeMap<PathBuf, Environment>,
 ) -> (Vec<Drift>, Vec<Diagnostic>) {
-    let context = rules::Context::new(job.knowledge, job.sources);
+    let context = rules::Context::new(&driver::request(job));
     let calls = rules::calls(analysis, &context);
     let is_given = |span: Span| (job.is_given)(&job.folder.join(job.sources.get(span.file).path()));
     let mut found = rules::drifts(analysis, &calls, &context, before);

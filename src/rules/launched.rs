@@ -1,0 +1,159 @@
+//! What rules about launches ask: how a script is started, with which configuration of accelerate and of `DeepSpeed`.
+
+use std::path::Path;
+
+use crate::eval::Const;
+use crate::knowledge::Knowledge;
+use crate::lower::launch::{Launch, Launcher};
+use crate::lower::{Analysis, Options, Told, TrainingRun};
+use crate::model::{LibraryCall, Variant};
+use crate::source::Span;
+use crate::syntax::{Document, Entry, Node, Scalar};
+
+/// A trainer whose script a launch line starts.
+pub(super) struct Started<'a> {
+    pub(super) run: TrainingRun<'a>,
+    pub(super) launch: &'a Launch,
+    analysis: &'a Analysis,
+    /// The file of the launch line.
+    from: &'a Path,
+    /// What the trainer is configured with.
+    config: Option<Options<'a>>,
+}
+
+/// The ways in which launch lines start the script around a trainer.
+pub(super) fn started<'a>(
+    analysis: &'a Analysis,
+    call: &'a LibraryCall,
+    knowledge: &'a Knowledge,
+) -> impl Iterator<Item = Started<'a>> {
+    call.variants.iter().filter_map(move |variant| {
+        let launch = launch(analysis, variant)?;
+        let from = analysis.written.path_at(launch.span)?;
+        let run = TrainingRun::of(call, variant, knowledge)?;
+        let config = run.arguments().argument("args").and_then(|held| run.options(&held.value));
+        Some(Started { run, launch, analysis, from, config })
+    })
+}
+
+impl<'a> Started<'a> {
+    /// What a field of the trainer's configuration is, and where that is said; `None` where it is not known.
+    pub(super) fn field(&self, name: &str) -> Option<(Const, Option<Span>)> {
+        let held = self.config.as_ref()?.get(name)?;
+        // A launch line that is not known whole may set what is not seen.
+        let is_known = held.origin.is_some() || !self.run.variant.is_open;
+        match held.value {
+            Told::Const(value) if is_known => Some((value, held.origin)),
+            _ => None,
+        }
+    }
+
+    /// Whether a field is known to be true or false.
+    pub(super) fn truth(&self, name: &str) -> Option<bool> {
+        match self.field(name)?.0 {
+            Const::Bool(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    /// The configuration of `accelerate launch`.
+    pub(super) fn accelerate(&self) -> Option<&'a Document> {
+        launcher_config(self.analysis, self.launch, self.from)
+    }
+
+    /// An option of `accelerate launch`, from its command line or else its configuration, and where it is set.
+    pub(super) fn accelerate_option(&self, name: &str) -> Option<(&'a str, Span)> {
+        if let Some(entry) = flag_entry(self.launch.launcher("accelerate launch")?, name) {
+            return Some((entry.value.as_str()?, entry.span));
+        }
+        let entry = self.accelerate()?.root.entry(name)?;
+        Some((entry.value.as_str()?, entry.span))
+    }
+
+    /// The `DeepSpeed` file that accelerate is given, and where it is named.
+    pub(super) fn accelerate_deepspeed(&self) -> Option<(&'a Document, Span)> {
+        let entry = deepspeed_file(&self.accelerate()?.root)?;
+        let from = self.analysis.written.path_at(entry.span)?;
+        Some((self.analysis.written.document_from(entry.value.as_str()?, from)?, entry.span))
+    }
+}
+
+/// The entry of a configuration of accelerate that names a `DeepSpeed` file, where `DeepSpeed` is used.
+pub(super) fn deepspeed_file(root: &Node) -> Option<&Entry> {
+    let is_deepspeed = root.get("distributed_type")?.as_str() == Some("DEEPSPEED");
+    let entry = root.get("deepspeed_config").filter(|_| is_deepspeed)?.entry("deepspeed_config_file")?;
+    entry.value.as_str().is_some_and(|file| file != "none").then_some(entry)
+}
+
+/// Where a launch says that `DeepSpeed` cuts the parameters into pieces (ZeRO-3).
+pub(super) fn zero3(analysis: &Analysis, call: &LibraryCall, variant: &Variant) -> Option<Span> {
+    let launch = launch(analysis, variant);
+    let from = analysis.written.path_at(variant.origin?)?;
+    let named = variant.settings.iter().rev().find(|setting| &*call.flag(setting.flag).name == "deepspeed");
+    let named = named.and_then(|setting| match &setting.value {
+        Some(Const::Str(file)) => analysis.written.document_from(file, from),
+        _ => None,
+    });
+    let accelerate = || launcher_config(analysis, launch?, from);
+    named.and_then(stage3).or_else(|| accelerate().and_then(|document| accelerate_stage3(analysis, document)))
+}
+
+/// The configuration of `accelerate launch`.
+fn launcher_config<'a>(analysis: &'a Analysis, launch: &Launch, from: &Path) -> Option<&'a Document> {
+    let flag = flag(launch.launcher("accelerate launch")?, "config_file")?;
+    analysis.written.document_from(flag.0.as_str(), from)
+}
+
+fn stage3(document: &Document) -> Option<Span> {
+    let entry = document.root.get("zero_optimization")?.entry("stage")?;
+    matches!(entry.value.scalar(), Some(Scalar::Int(3))).then_some(entry.span)
+}
+
+fn accelerate_stage3(analysis: &Analysis, document: &Document) -> Option<Span> {
+    let is_deepspeed = document.root.get("distributed_type")?.as_str() == Some("DEEPSPEED");
+    let config = document.root.get("deepspeed_config").filter(|_| is_deepspeed)?;
+    let stage = config.entry("zero_stage").filter(|entry| matches!(entry.value.scalar(), Some(Scalar::Int(3))));
+    let file = || {
+        let file = deepspeed_file(&document.root)?.value.as_str()?;
+        let from = analysis.written.path_at(document.root.entries().first()?.span)?;
+        stage3(analysis.written.document_from(file, from)?)
+    };
+    stage.map(|entry| entry.span).or_else(file)
+}
+
+/// Where a launch says that it starts several processes, and how many.
+pub(super) fn processes(analysis: &Analysis, variant: &Variant) -> Option<(Span, i64)> {
+    let launch = launch(analysis, variant)?;
+    let from = analysis.written.path_at(variant.origin?)?;
+    let of = |launcher: &str, name: &str| {
+        let (word, span) = flag(launch.launcher(launcher)?, name)?;
+        Some((span, word.parse::<i64>().ok()?))
+    };
+    let config = || {
+        let entry = launcher_config(analysis, launch, from)?.root.entry("num_processes")?;
+        match entry.value.scalar() {
+            Some(Scalar::Int(count)) => Some((entry.span, *count)),
+            _ => None,
+        }
+    };
+    let found = of("torchrun", "nproc_per_node")
+        .or_else(|| of("accelerate launch", "num_processes"))
+        .or_else(|| of("deepspeed", "num_gpus"))
+        .or_else(config);
+    found.filter(|(_, count)| *count > 1)
+}
+
+fn flag(launcher: &Launcher, name: &str) -> Option<(String, Span)> {
+    let entry = flag_entry(launcher, name)?;
+    Some((entry.value.as_str()?.to_owned(), entry.span))
+}
+
+/// The last flag of a launcher that is called so, dashes and underscores alike.
+fn flag_entry<'l>(launcher: &'l Launcher, name: &str) -> Option<&'l Entry> {
+    let is_it = |entry: &&Entry| entry.name().is_some_and(|known| known.replace('-', "_") == name);
+    launcher.flags.iter().rev().find(is_it)
+}
+
+fn launch<'a>(analysis: &'a Analysis, variant: &Variant) -> Option<&'a Launch> {
+    analysis.written.launch_at(variant.origin?)
+}
