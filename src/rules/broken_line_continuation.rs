@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
+use super::report::plain;
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::lower::Analysis;
 use crate::lower::launch::Launch;
 use crate::source::SourceFile;
@@ -111,20 +112,13 @@ fn check(source: &SourceFile, launch: &Launch) -> Option<Diagnostic> {
         Cause::EmptyLine => "remove the empty line",
         Cause::NoBackslash => "add ` \\`",
     };
-    Some(Diagnostic {
-        rule: BrokenLineContinuation::META.name,
-        code: BrokenLineContinuation::META.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message: format!("{message} cuts `{word}` and what follows off this command"),
-        primary: label(place, primary),
-        related: vec![label(launch.span, "this command"), label(next, "a command of its own, which is not found")],
-        notes: Vec::new(),
-        help: Some(help.to_owned()),
-        versions: Vec::new(),
-        fixes: fix(source, &found).into_iter().collect(),
-        follows: None,
-    })
+    let message = format!("{message} cuts `{word}` and what follows off this command");
+    let meta = &BrokenLineContinuation::META;
+    let mut finding = plain(meta, Severity::Error, message, label(place, primary));
+    finding.related = vec![label(launch.span, "this command"), label(next, "a command of its own, which is not found")];
+    finding.help = Some(help.to_owned());
+    finding.fixes = fix(source, &found).into_iter().collect();
+    Some(finding)
 }
 
 fn fix(source: &SourceFile, found: &Break) -> Option<Fix> {

@@ -2,7 +2,8 @@
 
 use super::RuleMeta;
 use super::framework::label;
-use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use super::report::plain;
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::eval::{Argument, Cond, Const, ParserKind, Value};
 use crate::lower::Analysis;
 use crate::model::LibraryCall;
@@ -46,18 +47,7 @@ pub(super) fn finding(
     let module = analysis.modules.get(&argument.span.file)?;
     let edits = python_edit::remove_argument(module, argument.span).ok();
     let fix = edits.map(|edits| Fix { title: "remove `device_map`".to_owned(), applicability, edits });
-    Some(Diagnostic {
-        rule: meta.name,
-        code: meta.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message,
-        primary: label(argument.span, outcome),
-        related: Vec::new(),
-        notes: Vec::new(),
-        help: None,
-        versions: Vec::new(),
-        fixes: fix.into_iter().collect(),
-        follows: None,
-    })
+    let mut finding = plain(meta, Severity::Error, message, label(argument.span, outcome));
+    finding.fixes = fix.into_iter().collect();
+    Some(finding)
 }

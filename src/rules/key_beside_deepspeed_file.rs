@@ -3,8 +3,9 @@
 use super::declare::declare_rule;
 use super::framework::label;
 use super::launched::deepspeed_file;
+use super::report::plain;
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::lower::Analysis;
 use crate::syntax::{Document, Entry, Scalar};
 
@@ -98,20 +99,11 @@ fn check(analysis: &Analysis, document: &Document) -> Option<Diagnostic> {
     let (first, others) = refused.split_first()?;
     let names: Vec<String> = refused.iter().filter_map(|entry| Some(format!("`{}`", entry.name()?))).collect();
     let edits: Option<Vec<_>> = refused.iter().map(|entry| analysis.written.remove_at(entry.span)).collect();
-    let mut finding = Diagnostic {
-        rule: KeyBesideDeepspeedFile::META.name,
-        code: KeyBesideDeepspeedFile::META.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message: format!("accelerate refuses {} beside a DeepSpeed file", names.join(", ")),
-        primary: label(first.span, "ValueError: this belongs into the DeepSpeed file"),
-        related: others.iter().map(|entry| label(entry.span, "this, too")).collect(),
-        notes: Vec::new(),
-        help: Some("say it in the DeepSpeed file, or write `\"auto\"` there".to_owned()),
-        versions: Vec::new(),
-        fixes: Vec::new(),
-        follows: None,
-    };
+    let message = format!("accelerate refuses {} beside a DeepSpeed file", names.join(", "));
+    let primary = label(first.span, "ValueError: this belongs into the DeepSpeed file");
+    let mut finding = plain(&KeyBesideDeepspeedFile::META, Severity::Error, message, primary);
+    finding.related = others.iter().map(|entry| label(entry.span, "this, too")).collect();
+    finding.help = Some("say it in the DeepSpeed file, or write `\"auto\"` there".to_owned());
     finding.related.push(label(file.span, "the file is named here"));
     finding.fixes.extend(edits.map(|edits| Fix {
         title: format!("remove {}", names.join(", ")),

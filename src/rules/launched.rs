@@ -10,6 +10,10 @@ use crate::model::{LibraryCall, Variant};
 use crate::source::Span;
 use crate::syntax::{Document, Entry, Node, Scalar};
 
+/// What starts one process of what follows.
+const PLAIN: [&str; 12] =
+    ["python", "sudo", "env", "time", "exec", "nohup", "nice", "command", "uv", "poetry", "pdm", "conda"];
+
 /// A trainer whose script a launch line starts.
 pub(super) struct Started<'a> {
     pub(super) run: TrainingRun<'a>,
@@ -70,6 +74,40 @@ impl<'a> Started<'a> {
         Some((entry.value.as_str()?, entry.span))
     }
 
+    /// How many processes the trainer runs in, on all machines together, and where that is said.
+    pub(super) fn processes(&self) -> Option<(i64, Span)> {
+        let is_plain = |launcher: &Launcher| PLAIN.contains(&launcher.name.as_str());
+        let mut others = self.launch.launchers.iter().filter(|launcher| !is_plain(launcher));
+        let Some(launcher) = others.next() else { return Some((1, self.launch.span)) };
+        // `srun torchrun`: each node may start some.
+        if others.next().is_some() || self.launch.launchers.first().is_some_and(|first| first.name == "sbatch") {
+            return None;
+        }
+        let of = |name: &str| flag_entry(launcher, name);
+        let count = |entry: &Entry| Some((entry.value.as_str()?.parse::<i64>().ok()?, entry.span));
+        match launcher.name.as_str() {
+            "torchrun" => {
+                let nodes = of("nnodes").map_or(Some(1), |entry| Some(count(entry)?.0))?;
+                let (each, span) = of("nproc_per_node").map_or(Some((1, self.launch.span)), count)?;
+                Some((each * nodes, span))
+            }
+            "accelerate launch" => match of("num_processes") {
+                Some(entry) => count(entry),
+                None => {
+                    let entry = self.accelerate()?.root.entry("num_processes")?;
+                    match entry.value.scalar() {
+                        Some(Scalar::Int(count)) => Some((*count, entry.span)),
+                        _ => None,
+                    }
+                }
+            },
+            "deepspeed" if ["hostfile", "num_nodes", "include"].iter().all(|name| of(name).is_none()) => {
+                count(of("num_gpus")?)
+            }
+            _ => None,
+        }
+    }
+
     /// The `DeepSpeed` file that accelerate is given, and where it is named.
     pub(super) fn accelerate_deepspeed(&self) -> Option<(&'a Document, Span)> {
         let entry = deepspeed_file(&self.accelerate()?.root)?;
@@ -96,6 +134,12 @@ pub(super) fn zero3(analysis: &Analysis, call: &LibraryCall, variant: &Variant) 
     });
     let accelerate = || launcher_config(analysis, launch?, from);
     named.and_then(stage3).or_else(|| accelerate().and_then(|document| accelerate_stage3(analysis, document)))
+}
+
+/// The configuration of `accelerate launch` with which a script is started.
+pub(super) fn launched_with<'a>(analysis: &'a Analysis, variant: &Variant) -> Option<&'a Document> {
+    let launch = launch(analysis, variant)?;
+    launcher_config(analysis, launch, analysis.written.path_at(launch.span)?)
 }
 
 /// The configuration of `accelerate launch`.

@@ -5,8 +5,9 @@ use std::path::{Component, Path, PathBuf};
 
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
+use super::report::plain;
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Confidence, Diagnostic, Severity};
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::Analysis;
 use crate::lower::launch::{Launch, Program};
 use crate::source::{Span, did_you_mean, slashed};
@@ -107,7 +108,9 @@ fn of_launch<'a>(launch: &'a Launch, from: &'a Path) -> impl Iterator<Item = Nam
         Program::Script { path, .. } => path.text.as_deref().map(|text| named(text, path.span, "script")),
         Program::Module(_) | Program::Command { .. } => None,
     };
-    let script = script.filter(|named| named.path.ends_with(".py"));
+    // `torchrun train.py` and nothing else is a sketch, in a book or a tutorial.
+    let is_meant = |path: &str| path.ends_with(".py") && (path.contains('/') || !launch.flags.is_empty());
+    let script = script.filter(|named| is_meant(named.path));
     let configs = launch.configs.iter().filter_map(move |word| {
         let text = word.text.as_deref().filter(|text| is_configuration(text))?;
         Some(named(text, word.span, "argument file"))
@@ -201,20 +204,10 @@ fn judge(
     let beside = beside.filter_map(|file| file.file_name()?.to_str()).filter(|other| is_alike(other, name));
     let help =
         did_you_mean(name, beside).map(|meant| format!("did you mean `{}`?", slashed(&written.with_file_name(meant))));
-    Some(Diagnostic {
-        rule: MissingFile::META.name,
-        code: MissingFile::META.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message: format!("the {} `{}` does not exist", named.what, named.path),
-        primary: label(named.span, "FileNotFoundError"),
-        related: Vec::new(),
-        notes: Vec::new(),
-        help,
-        versions: Vec::new(),
-        fixes: Vec::new(),
-        follows: None,
-    })
+    let message = format!("the {} `{}` does not exist", named.what, named.path);
+    let mut finding = plain(&MissingFile::META, Severity::Error, message, label(named.span, "FileNotFoundError"));
+    finding.help = help;
+    Some(finding)
 }
 
 /// Whether two names have the same ending.

@@ -21,7 +21,8 @@ fn what_is_named_and_not_there() {
         ("python code/train.py --config configs/dpo.yaml", vec!["configs/dpo.yaml"]),
         ("python code/trian.py", vec!["code/trian.py did you mean `code/train.py`?"]),
         ("cd code && python train.py", vec![]),
-        ("cd code && python other.py", vec!["other.py"]),
+        ("cd code && python other.py --beta 1", vec!["other.py"]),
+        ("cd code && python other.py", vec![]),
         (
             "accelerate launch --config_file configs/zero3.yaml code/train.py",
             vec!["configs/zero3.yaml did you mean `configs/zero2.yaml`?"],

@@ -34,6 +34,8 @@ mod framework_program_tests;
 mod framework_tests;
 mod fresh_install_breaks;
 mod from_pretrained_argument;
+mod fsdp_quantized_storage;
+mod grpo_generation_divisibility;
 mod guards;
 mod import_missing;
 mod import_moved;
@@ -69,6 +71,7 @@ mod pins_disagree;
 #[cfg(test)]
 mod places_tests;
 mod precision_mismatch;
+mod process_count_mismatch;
 mod python_too_old;
 #[cfg(test)]
 mod quiet_tests;
@@ -203,15 +206,18 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
         &precision_mismatch::PrecisionMismatch,
+        &fsdp_quantized_storage::FsdpQuantizedStorage,
         &zero3_with_device_map::Zero3WithDeviceMap,
         &device_map_auto_distributed::DeviceMapAutoDistributed,
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
+        &process_count_mismatch::ProcessCountMismatch,
         &key_beside_deepspeed_file::KeyBesideDeepspeedFile,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
         &refused_configuration::RefusedConfiguration,
         &no_train_dataset::NoTrainDataset,
         &invalid_choice::InvalidChoice,
+        &grpo_generation_divisibility::GrpoGenerationDivisibility,
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
         &duplicate_key::DuplicateKey,

@@ -4,8 +4,9 @@ use super::ask::Call;
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::{Started, started};
+use super::report::plain;
 use super::{Rule, RuleMeta};
-use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
+use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
 use crate::syntax::{Document, Entry, Scalar};
@@ -132,18 +133,8 @@ fn enabled<'d>(document: &'d Document, half: &str) -> Option<&'d Entry> {
 }
 
 fn finding(severity: Severity, message: String, primary: Label, related: Label) -> Diagnostic {
-    Diagnostic {
-        rule: PrecisionMismatch::META.name,
-        code: PrecisionMismatch::META.code,
-        severity,
-        confidence: Confidence::High,
-        message,
-        primary,
-        related: vec![related],
-        notes: Vec::new(),
-        help: Some("say the same in both places".to_owned()),
-        versions: Vec::new(),
-        fixes: Vec::new(),
-        follows: None,
-    }
+    let mut finding = plain(&PrecisionMismatch::META, severity, message, primary);
+    finding.related = vec![related];
+    finding.help = Some("say the same in both places".to_owned());
+    finding
 }

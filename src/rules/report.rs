@@ -8,7 +8,7 @@ use super::lower_bound_too_low::{self, LowerBoundTooLow};
 use super::training_arguments::missing_attribute;
 pub(crate) use super::versions::Reach;
 use super::versions::Versions;
-use crate::diagnostic::{Diagnostic, Label, Severity, VersionScope};
+use crate::diagnostic::{Confidence, Diagnostic, Label, Severity, VersionScope};
 use crate::eval::{Argument, Cond, Const, FlagId, Value};
 use crate::knowledge::ReleaseSet;
 use crate::lower::{Analysis, ReleaseHost};
@@ -162,6 +162,24 @@ impl<'a> Call<'a> {
 pub(crate) fn label_argument(finding: &mut Diagnostic, argument: &Argument, message: &str) {
     if finding.primary.span != argument.span {
         finding.related.push(Label { span: argument.span, message: message.to_owned() });
+    }
+}
+
+/// A finding that no release decides: it has nothing yet but its headline and its place.
+pub(super) fn plain(meta: &RuleMeta, severity: Severity, message: String, primary: Label) -> Diagnostic {
+    Diagnostic {
+        rule: meta.name,
+        code: meta.code,
+        severity,
+        confidence: Confidence::High,
+        message,
+        primary,
+        related: Vec::new(),
+        notes: Vec::new(),
+        help: None,
+        versions: Vec::new(),
+        fixes: Vec::new(),
+        follows: None,
     }
 }
 
