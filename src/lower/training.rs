@@ -236,6 +236,11 @@ impl<'a> Options<'a> {
         self.object.span
     }
 
+    /// Whether a parser fills it from the command line or a file.
+    pub fn is_parsed(&self) -> bool {
+        self.object.parsed.is_some()
+    }
+
     /// Whether the releases in effect have a parameter of this name.
     pub fn has(&self, name: &str) -> bool {
         self.run.releases.parameter(self.callee(), name).is_some()

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::eval::Const;
 use crate::knowledge::Knowledge;
 use crate::lower::launch::{Launch, Launcher};
-use crate::lower::{Analysis, Options, Told, TrainingRun};
+use crate::lower::{Analysis, Held, Options, Told, TrainingRun};
 use crate::model::{LibraryCall, Variant};
 use crate::source::Span;
 use crate::syntax::{Document, Entry, Node, Scalar};
@@ -50,6 +50,42 @@ impl<'a> Started<'a> {
             Told::Const(value) if is_known => Some((value, held.origin)),
             _ => None,
         }
+    }
+
+    /// What a field of the trainer's configuration holds; `None` where it has the default of its class, or may be set otherwise.
+    pub(super) fn option(&self, name: &str) -> Option<Held> {
+        self.config.as_ref()?.get(name).filter(|held| held.origin.is_some())
+    }
+
+    /// The call in the script that makes the trainer's configuration, where no parser fills it.
+    pub(super) fn made_config(&self) -> Option<Span> {
+        let config = self.config.as_ref()?;
+        (!config.is_parsed()).then(|| config.span())
+    }
+
+    /// Whether each process certainly holds a whole model: nothing asks for `DeepSpeed` or FSDP.
+    pub(super) fn is_data_parallel(&self) -> bool {
+        let is_off = |name: &str| match self.config.as_ref().and_then(|config| config.get(name)) {
+            None => true,
+            Some(held) => match held.value {
+                Told::Const(Const::None | Const::Bool(false)) => true,
+                Told::Const(Const::Str(text)) => text.is_empty(),
+                Told::List(items) => items.is_empty(),
+                _ => false,
+            },
+        };
+        let Some(launcher) = self.launch.launcher("accelerate launch") else {
+            return self.launch.launcher("torchrun").is_some() && is_off("deepspeed") && is_off("fsdp");
+        };
+        let asks = |name: &str| flag_entry(launcher, name).is_some();
+        let kind = match (self.accelerate(), flag_entry(launcher, "config_file")) {
+            (Some(document), _) => document.root.get("distributed_type").and_then(Node::as_str) == Some("MULTI_GPU"),
+            // Without a file, the one of the user's home folder counts unless the command says it all.
+            (None, None) => asks("multi_gpu"),
+            (None, Some(_)) => false,
+        };
+        let is_other = ["use_deepspeed", "use_fsdp", "use_megatron_lm"].into_iter().any(asks);
+        kind && !is_other && is_off("deepspeed") && is_off("fsdp")
     }
 
     /// Whether a field is known to be true or false.

@@ -9,9 +9,11 @@ mod ask;
 mod best_model_strategy_mismatch;
 mod bind;
 mod broken_line_continuation;
+mod checkpointing;
 mod constructor_raises;
 mod custom_adapter_name;
 mod dataset_not_registered;
+mod ddp_reentrant_checkpointing;
 mod declare;
 mod deepspeed_value_mismatch;
 mod deprecated_argument;
@@ -105,6 +107,7 @@ mod unused_reference_model;
 mod versions;
 mod yaml_float_is_string;
 mod yanked_release;
+mod zero3_checkpointing;
 mod zero3_with_device_map;
 
 pub use ask::Call;
@@ -210,6 +213,8 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &zero3_with_device_map::Zero3WithDeviceMap,
         &device_map_auto_distributed::DeviceMapAutoDistributed,
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
+        &zero3_checkpointing::Zero3Checkpointing,
+        &ddp_reentrant_checkpointing::DdpReentrantCheckpointing,
         &process_count_mismatch::ProcessCountMismatch,
         &key_beside_deepspeed_file::KeyBesideDeepspeedFile,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,

@@ -1,0 +1,109 @@
+//! What rules about gradient checkpointing ask: whether a run trains an adapter with it, and whether it is the reentrant kind.
+
+use super::launched::Started;
+use crate::eval::Const;
+use crate::knowledge::Knowledge;
+use crate::lower::{Analysis, Told};
+use crate::source::Span;
+use crate::syntax::{Scalar, edit};
+
+/// Gradient checkpointing of a run that trains an adapter.
+pub(super) struct Checkpointing {
+    pub(super) is_reentrant: bool,
+    /// Where that is said; `None`: it is what the releases in effect do.
+    pub(super) said: Option<Span>,
+    /// Where checkpointing is switched on; likewise.
+    pub(super) switched_on: Option<Span>,
+    /// Where the adapter is given.
+    pub(super) adapter: Option<Span>,
+}
+
+/// The checkpointing of a run, where both it and the adapter are certain and its kind is known.
+pub(super) fn of_adapter(started: &Started<'_>, analysis: &Analysis, knowledge: &Knowledge) -> Option<Checkpointing> {
+    let (switched, switched_on) = started.field("gradient_checkpointing")?;
+    if switched != Const::Bool(true) {
+        return None;
+    }
+    let adapter = adapter(started, knowledge)?;
+    let (is_reentrant, said) = kind(started, analysis, knowledge)?;
+    Some(Checkpointing { is_reentrant, said, switched_on, adapter })
+}
+
+/// Whether the run certainly trains an adapter, and where that is given.
+fn adapter(started: &Started<'_>, knowledge: &Knowledge) -> Option<Option<Span>> {
+    let trainer = started.run.arguments();
+    if let Some(held) = trainer.argument("peft_config").filter(|held| !held.value.is_none()) {
+        let is_config = |callee: &str| callee.starts_with("peft.") && callee.ends_with("Config");
+        return started.run.options(&held.value).filter(|made| is_config(made.callee())).map(|_| held.origin);
+    }
+    let model = trainer.argument("model")?;
+    let made = started.run.options(&model.value)?;
+    knowledge.curated().makes_adapter_model(made.callee()).then_some(model.origin)
+}
+
+/// Whether checkpointing is reentrant, and where that is said.
+fn kind(started: &Started<'_>, analysis: &Analysis, knowledge: &Knowledge) -> Option<(bool, Option<Span>)> {
+    let held = started.option("gradient_checkpointing_kwargs");
+    let Some(held) = held else { return Some((by_default(started, knowledge)?, None)) };
+    let said = |value: bool| Some((value, held.origin));
+    match &held.value {
+        Told::Dict(entries) => {
+            match entries.iter().find(|(key, _)| *key == Const::Str("use_reentrant".into())).map(|(_, value)| value) {
+                Some(Told::Const(Const::Bool(value))) => said(*value),
+                Some(_) => None,
+                None => Some((by_default(started, knowledge)?, None)),
+            }
+        }
+        Told::Const(Const::None) => Some((by_default(started, knowledge)?, None)),
+        Told::Const(Const::Str(json)) => said(in_json(json)?),
+        // A mapping in an argument file.
+        _ => {
+            let (_, document) = analysis.written.document_at(held.origin?)?;
+            match edit::entry_at(document, held.origin?)?.value.get("use_reentrant")?.scalar()? {
+                Scalar::Bool(value) => said(*value),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// `{"use_reentrant": false}` as a word of a command line.
+fn in_json(word: &str) -> Option<bool> {
+    let value = word.split_once("use_reentrant")?.1.trim_start_matches(['"', '\'', ':', ' ']);
+    ["true", "false"]
+        .into_iter()
+        .find(|truth| value.to_ascii_lowercase().starts_with(truth))
+        .map(|truth| truth == "true")
+}
+
+/// What the releases in effect do where nothing is said: TRL's own trainers decide, else transformers.
+fn by_default(started: &Started<'_>, knowledge: &Knowledge) -> Option<bool> {
+    if started.run.variant.is_open {
+        return None;
+    }
+    let arguments = started.run.arguments();
+    let (package, trainer) =
+        arguments.callee().split_once('.').map(|(package, rest)| (package, rest.rsplit('.').next()))?;
+    let trainer = trainer?;
+    if package == "trl" {
+        // What other trainers do is not known.
+        knowledge.curated().trainer_facts("trl", trainer, "reentrant").next()?;
+        if fact(started, knowledge, ("trl", trainer), "reentrant") == Some("no") {
+            return Some(false);
+        }
+    }
+    Some(fact(started, knowledge, ("transformers", "Trainer"), "reentrant") == Some("yes"))
+}
+
+/// How a trainer works inside in the releases in effect.
+pub(super) fn fact<'k>(
+    started: &Started<'_>,
+    knowledge: &'k Knowledge,
+    (package, trainer): (&str, &str),
+    fact: &str,
+) -> Option<&'k str> {
+    let package = knowledge.package(package)?;
+    let release = started.run.releases.of(package.name())?;
+    let mut facts = knowledge.curated().trainer_facts(package.name(), trainer, fact);
+    facts.find(|one| package.releases_in(&one.releases).contains(release)).map(|one| one.value.as_str())
+}

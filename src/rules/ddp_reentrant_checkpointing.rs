@@ -1,0 +1,120 @@
+//! Adapters that several processes train with reentrant checkpointing.
+
+use super::ask::Call;
+use super::checkpointing::{Checkpointing, of_adapter};
+use super::declare::declare_rule;
+use super::framework::{label, push_new};
+use super::launched::{Started, started};
+use super::report::plain;
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
+use crate::eval::Const;
+use crate::lower::Analysis;
+use crate::source::Span;
+use crate::syntax::python_edit;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports runs that train an adapter in several processes (`DistributedDataParallel`) with reentrant gradient checkpointing: said in
+    /// `gradient_checkpointing_kwargs`, or by default in the releases in effect.
+    ///
+    /// ## Why it matters
+    ///
+    /// For a model with an adapter the trainer looks for unused parameters in each step, and reentrant checkpointing goes over the
+    /// same parameters twice: `RuntimeError: Expected to mark a variable ready only once`, in the first step.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// trl==0.24.0
+    /// transformers==4.57.1
+    /// ```
+    ///
+    /// ```sh,beside
+    /// torchrun --nproc_per_node 4 train.py
+    /// ```
+    ///
+    /// ```python,bad
+    /// from peft import LoraConfig
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// args = DPOConfig(output_dir="out", gradient_checkpointing=True)
+    /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
+    /// ```
+    ///
+    /// ```python,fixed
+    /// from peft import LoraConfig
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// args = DPOConfig(output_dir="out", gradient_checkpointing=True, gradient_checkpointing_kwargs={"use_reentrant": False})
+    /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
+    /// ```
+    ///
+    /// ```python,good
+    /// from peft import LoraConfig
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// args = DPOConfig(output_dir="out", gradient_checkpointing=True, ddp_find_unused_parameters=False)
+    /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// Checkpointing is made non-reentrant: safe where the project starts the script only so, since no such run gets through a step.
+    ///
+    /// ## Versions
+    ///
+    /// By default reentrant in transformers before its fifth major release, unless the trainer of TRL decides otherwise; both are known by release. A
+    /// full model, `use_reentrant: False` and `ddp_find_unused_parameters=False` were run and get through.
+    ///
+    /// ## References
+    ///
+    /// - trl issues 921 and 4782, transformers issue 23728, accelerate issue 3536
+    DdpReentrantCheckpointing = "ddp-reentrant-checkpointing", "DPL405", Error,
+        "several processes train an adapter with reentrant checkpointing"
+}
+
+impl Rule for DdpReentrantCheckpointing {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        for started in started(analysis, call.run, call.knowledge) {
+            push_new(found, check(analysis, call, &started));
+        }
+    }
+}
+
+fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<Diagnostic> {
+    let (count, place) = started.processes().filter(|(count, _)| *count > 1)?;
+    let is_default = matches!(started.field("ddp_find_unused_parameters")?.0, Const::None | Const::Bool(true));
+    if !started.is_data_parallel() || !is_default {
+        return None;
+    }
+    let checkpointing = of_adapter(started, analysis, call.knowledge).filter(|found| found.is_reentrant)?;
+    let at = checkpointing.said.or(checkpointing.switched_on).unwrap_or(call.run.call().object.span);
+    let message = format!("each of {count} processes trains an adapter with reentrant gradient checkpointing");
+    let primary = label(at, "RuntimeError: Expected to mark a variable ready only once");
+    let mut finding = plain(&DdpReentrantCheckpointing::META, Severity::Error, message, primary);
+    finding.related.push(label(place, "this starts several processes"));
+    finding.related.extend(checkpointing.adapter.map(|place| label(place, "this is the adapter")));
+    if checkpointing.said.is_none() {
+        finding.notes.push("checkpointing is reentrant by default in the releases in effect".to_owned());
+    }
+    finding.help = Some("pass `gradient_checkpointing_kwargs={\"use_reentrant\": False}`".to_owned());
+    finding.fixes.extend(fix(analysis, call, started, &checkpointing));
+    Some(finding)
+}
+
+/// The argument of a configuration that the script makes itself.
+fn fix(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>, found: &Checkpointing) -> Option<Fix> {
+    let config: Span = started.made_config().filter(|_| found.said.is_none())?;
+    let module = analysis.modules.get(&config.file)?;
+    let (name, value) = ("gradient_checkpointing_kwargs", "{\"use_reentrant\": False}");
+    let edits = python_edit::insert_keyword(module, config, name, value).ok()?;
+    let is_only = call.run.variants.len() == 1;
+    let applicability = if is_only { Applicability::Safe } else { Applicability::Unsafe };
+    Some(Fix { title: format!("pass `{name}={value}`"), applicability, edits })
+}

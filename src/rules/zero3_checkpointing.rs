@@ -1,0 +1,103 @@
+//! Adapters that stage 3 of `DeepSpeed` trains with checkpointing that is not reentrant.
+
+use super::ask::Call;
+use super::checkpointing::{fact, of_adapter};
+use super::declare::declare_rule;
+use super::framework::{label, push_new};
+use super::launched::{Started, started, zero3};
+use super::report::plain;
+use super::{Rule, RuleMeta};
+use crate::diagnostic::{Confidence, Diagnostic, Severity};
+use crate::lower::Analysis;
+
+declare_rule! {
+    /// ## What it does
+    ///
+    /// Reports runs that train an adapter with `DeepSpeed` stage 3 and gradient checkpointing that is not reentrant: said in
+    /// `gradient_checkpointing_kwargs`, or by default in the releases in effect.
+    ///
+    /// ## Why it matters
+    ///
+    /// Stage 3 has taken the parameters away again when checkpointing computes a layer for the second time, so that it meets tensors of
+    /// another shape: `CheckpointError: Recomputed values for the following tensors have different metadata`, in the first backward pass.
+    ///
+    /// ## Example
+    ///
+    /// ```text,requirements
+    /// trl==0.24.0
+    /// transformers==4.57.1
+    /// ```
+    ///
+    /// ```json,deepspeed
+    /// {"zero_optimization": {"stage": 3}}
+    /// ```
+    ///
+    /// ```sh,beside
+    /// torchrun --nproc_per_node 4 train.py --deepspeed ds.json --output_dir out --gradient_checkpointing True
+    /// ```
+    ///
+    /// ```python,bad
+    /// from peft import LoraConfig
+    /// from trl import DPOConfig, DPOTrainer, TrlParser
+    ///
+    /// args, = TrlParser(DPOConfig).parse_args_and_config()
+    /// args.gradient_checkpointing_kwargs = {"use_reentrant": False}
+    /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
+    /// ```
+    ///
+    /// ```python,good
+    /// from peft import LoraConfig
+    /// from trl import DPOConfig, DPOTrainer, TrlParser
+    ///
+    /// args, = TrlParser(DPOConfig).parse_args_and_config()
+    /// args.gradient_checkpointing_kwargs = {"use_reentrant": True}
+    /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
+    /// ```
+    ///
+    /// ## Fix safety
+    ///
+    /// No automatic fix: the other kind fails where the script is started without `DeepSpeed`.
+    ///
+    /// ## Versions
+    ///
+    /// Newer trainers of TRL switch to the reentrant kind themselves; they are known by release.
+    ///
+    /// ## References
+    ///
+    /// - trl issues 2514 and 5217, transformers issue 34928
+    Zero3Checkpointing = "zero3-checkpointing", "DPL404", Error,
+        "DeepSpeed stage 3 trains an adapter with checkpointing that is not reentrant"
+}
+
+impl Rule for Zero3Checkpointing {
+    fn meta(&self) -> &'static RuleMeta {
+        &Self::META
+    }
+
+    fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        for started in started(analysis, call.run, call.knowledge) {
+            push_new(found, check(analysis, call, &started));
+        }
+    }
+}
+
+fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<Diagnostic> {
+    let stage = zero3(analysis, call.run, started.run.variant)?;
+    let checkpointing = of_adapter(started, analysis, call.knowledge).filter(|found| !found.is_reentrant)?;
+    let package = call.callee().split('.').next().unwrap_or_default();
+    if fact(started, call.knowledge, (package, call.short_name()), "zero3_reentrant").is_some() {
+        return None;
+    }
+    let at = checkpointing.said.or(checkpointing.switched_on).unwrap_or(call.run.call().object.span);
+    let message = "stage 3 of DeepSpeed trains an adapter with checkpointing that is not reentrant".to_owned();
+    let primary = label(at, "CheckpointError: Recomputed values have different metadata");
+    let mut finding = plain(&Zero3Checkpointing::META, Severity::Error, message, primary);
+    finding.confidence = Confidence::Medium;
+    finding.related.push(label(stage, "this is stage 3"));
+    finding.related.extend(checkpointing.adapter.map(|place| label(place, "this is the adapter")));
+    if checkpointing.said.is_none() {
+        finding.notes.push("checkpointing is not reentrant by default in the releases in effect".to_owned());
+    }
+    finding.help = Some("pass `gradient_checkpointing_kwargs={\"use_reentrant\": True}` in this run".to_owned());
+    Some(finding)
+}
