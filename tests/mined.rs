@@ -41,6 +41,10 @@ fn the_files_have_the_form_of_the_schema() {
     for (package, text) in mined() {
         assert_form(&validator, &package, &text);
     }
+    for package in ["bitsandbytes", "datasets", "deepspeed"] {
+        let path = schemas().join("companions").join(format!("{package}.json"));
+        assert_form(&validator, package, &std::fs::read_to_string(path).expect("it can be read"));
+    }
     let broken =
         serde_json::json!({"package": "p", "releases": [], "exports": {"p": {"in": "1.0 to 2.0"}}, "callables": {}});
     assert!(!validator.is_valid(&broken), "an interval is no free text");

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::ask::Outcome;
 use super::declare::declare_rule;
-use super::lower_bound_too_low;
 use super::versions::{Reach, Versions, enumerate};
-use super::{Context, Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta, lower_bound_too_low, older_configuration};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::ImportEvent;
 use crate::knowledge::{Aspect, Knowledge, Package, ReleaseSet, Resolution};
@@ -37,6 +36,21 @@ declare_rule! {
     /// from trl import DPOTrainer
     /// ```
     ///
+    /// ```python,bad
+    /// from trl import DPOConfig, DPOTrainer
+    ///
+    /// args = DPOConfig(output_dir="out", beta=0.2)
+    /// trainer = DPOTrainer(model, args=args, train_dataset=data)
+    /// ```
+    ///
+    /// ```python,unsafe-fixed
+    /// from transformers import TrainingArguments
+    /// from trl import DPOTrainer
+    ///
+    /// args = TrainingArguments(output_dir="out")
+    /// trainer = DPOTrainer(model, args=args, train_dataset=data, beta=0.2)
+    /// ```
+    ///
     /// An import that may fail is fine:
     ///
     /// ```python,good
@@ -48,7 +62,9 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// No automatic fix: what to use instead is a decision. Names that only moved are reported by `import-moved`.
+    /// What to use instead is a decision. Only where the configuration class of a trainer is missing, and the release takes its settings
+    /// as arguments of the trainer, an unsafe fix builds `TrainingArguments` and hands the settings on: these have other defaults. Names
+    /// that only moved are reported by `import-moved`.
     ///
     /// ## Versions
     ///
@@ -70,10 +86,13 @@ impl Rule for ImportMissing {
         &Self::META
     }
 
-    fn check_script(&self, _: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+    fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         let is_gone = |versions: &Versions<'_>, full: &str| relocated(versions, full).is_none();
         let reported = report_imports(script, context, &Self::META, &is_gone);
-        found.extend(reported.into_iter().map(|(finding, _)| finding));
+        for (mut finding, missing) in reported {
+            finding.fixes.extend(older_configuration::plain(analysis, script, context, &missing));
+            found.push(finding);
+        }
     }
 }
 

@@ -62,6 +62,7 @@ mod moved_argument;
 mod nested;
 mod no_train_dataset;
 mod no_working_release;
+mod older_configuration;
 mod option;
 mod outcome;
 mod override_signature;

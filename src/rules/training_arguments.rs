@@ -157,7 +157,8 @@ fn settings<'a>(call: &Call<'a>, release: usize) -> Option<Signature<'a>> {
     call.package.signature(definition(call.package, &config, release)?, release)
 }
 
-fn ever_in_transformers(knowledge: &Knowledge, attribute: &str) -> bool {
+/// Whether some known release of transformers has a field of this name in its `TrainingArguments`.
+pub(super) fn ever_in_transformers(knowledge: &Knowledge, attribute: &str) -> bool {
     let Some(package) = knowledge.package("transformers") else { return true };
     let Some(newest) = package.all().iter().next_back() else { return true };
     let found = definition(package, "transformers.TrainingArguments", newest).and_then(|name| package.callable(name));
