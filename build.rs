@@ -1,6 +1,6 @@
-//! Packs `schemas/knowledge`, `schemas/frameworks`, `schemas/companions` and `schemas/imports` so that starting the tool costs the same however much is
-//! known. Each file is split into its parts (modules, callables), which are written as `MessagePack`: it has the members of JSON by name, and is read several times as fast.
-//! Neighbouring parts are compressed together, by LZ4 for the same reason, and a sorted table says where each of them is.
+//! Packs `schemas/knowledge`, `schemas/frameworks`, `schemas/companions` and `schemas/imports` so that starting the tool costs the same
+//! however much is known. Each file is split into its parts (modules, callables), which are written as `MessagePack`: it has the members
+//! of JSON by name, and is read several times as fast. Neighbouring parts are compressed together, by LZ4 for the same reason, and a sorted table says where each of them is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -20,17 +20,14 @@ mod imported;
 #[path = "src/knowledge/intervals.rs"]
 mod intervals;
 #[allow(dead_code, reason = "the same")]
+#[path = "src/knowledge/pack.rs"]
+mod pack;
+#[allow(dead_code, reason = "the same")]
 #[path = "src/knowledge/stored.rs"]
 mod stored;
 
-/// Parts are compressed together up to this length: more would save space and take longer to unpack.
-const CHUNK: usize = 8 << 10;
-
 /// A module is cut into pieces of about this length: most questions are about one name of it.
 const PIECE: usize = 2 << 10;
-
-/// The members of callables that are interval texts.
-const INTERVALS: [&str; 4] = ["in", "inherits", "any_positional", "any_keyword"];
 
 /// The one file in the folder that was not mined.
 const CURATED: &str = "curated";
@@ -102,6 +99,11 @@ impl Places {
         Self(versions.enumerate().map(|(place, version)| (version.to_owned(), place)).collect())
     }
 
+    /// Facts as pairs, their releases named by places.
+    fn paired(&self, value: Value) -> Value {
+        pack::paired(value, &|releases| self.place(releases))
+    }
+
     /// Writes an interval text in places.
     fn place(&self, intervals: &mut String) {
         *intervals = intervals::placed(intervals, |version| self.0.get(version).copied());
@@ -153,7 +155,7 @@ fn pack(mined: Mined, places: &Places, out: &Path, list: &mut String) -> Result<
     for (name, module) in mined.exports {
         cut(&name, module, places, &mut exports)?;
     }
-    let callables = mined.callables.into_iter().map(|(name, callable)| Ok((name, message(&paired(callable, places))?)));
+    let callables = mined.callables.into_iter().map(|(name, callable)| Ok((name, message(&places.paired(callable))?)));
     let callables = callables.collect::<Result<_, Box<dyn Error>>>()?;
     for (kind, parts) in [("exports", &exports), ("callables", &callables)] {
         writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, out)?)?;
@@ -184,7 +186,7 @@ fn cut(
             (key, current, length) = (format!("{name}:{one}"), piece(), 0);
         }
         if let Some(facts) = module.definitions.remove(&one) {
-            let facts = paired(facts, places);
+            let facts = places.paired(facts);
             length += one.len() + message(&facts)?.len();
             current.definitions.insert(one.clone(), facts);
         }
@@ -197,41 +199,8 @@ fn cut(
     Ok(())
 }
 
-/// As `MessagePack`, members by name.
 fn message(value: &impl Serialize) -> Result<Vec<u8>, Box<dyn Error>> {
-    Ok(rmp_serde::to_vec_named(value)?)
-}
-
-/// Facts written as pairs of the releases and what holds there; see `Fact` in `src/knowledge/stored.rs`. Releases are named by
-/// their places.
-fn paired(mut value: Value, places: &Places) -> Value {
-    pair(&mut value, places);
-    value
-}
-
-fn pair(value: &mut Value, places: &Places) {
-    match value {
-        Value::Object(members) => {
-            for (name, member) in members {
-                match member {
-                    Value::String(releases) if INTERVALS.contains(&name.as_str()) => places.place(releases),
-                    member => pair(member, places),
-                }
-            }
-        }
-        Value::Array(items) => {
-            for item in items.iter_mut() {
-                if let Some(fact) = item.as_object_mut() {
-                    let mut releases = fact.remove("in").unwrap_or_else(|| String::new().into());
-                    if let Value::String(releases) = &mut releases {
-                        places.place(releases);
-                    }
-                    *item = vec![releases, std::mem::take(item)].into();
-                }
-            }
-        }
-        _ => {}
-    }
+    Ok(pack::written(value)?)
 }
 
 /// The same for the imports of a library.
@@ -240,7 +209,7 @@ fn pack_imports(mined: MinedImports, places: &Places, out: &Path, list: &mut Str
     let checks = format!("{package}.checks");
     let members = [("checked", mined.checked), ("minimum", mined.minimum)];
     let members: BTreeMap<&str, Value> =
-        members.into_iter().filter_map(|(name, value)| Some((name, paired(value?, places)))).collect();
+        members.into_iter().filter_map(|(name, value)| Some((name, places.paired(value?)))).collect();
     fs::write(out.join(&checks), message(&members)?)?;
     let modules = mined.modules.into_iter().map(|(name, mut module)| {
         module.for_each_interval(|releases| places.place(releases));
@@ -280,29 +249,12 @@ fn needs(releases: &[serde_json::Map<String, Value>], of_extras: bool) -> BTreeM
 /// Writes the names and the compressed data of parts; returns the expression of the table over them. `parts` has the start of
 /// each name and of each part, `chunks` the first part of each chunk and the start of its data, both with the end at the end.
 fn table(name: &str, parts: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<String, Box<dyn Error>> {
-    let (mut names, mut data, mut chunk) = (String::new(), Vec::new(), Vec::new());
-    let (mut places, mut chunks) = (Vec::new(), vec![(0, 0)]);
-    let mut length = 0;
-    for (part, bytes) in parts {
-        if !chunk.is_empty() && chunk.len() + bytes.len() > CHUNK {
-            data.extend(lz4_flex::block::compress_prepend_size(&chunk));
-            chunks.push((places.len(), data.len()));
-            chunk.clear();
-        }
-        places.push((names.len(), length));
-        names.push_str(part);
-        chunk.extend(bytes);
-        length += bytes.len();
-    }
-    data.extend(lz4_flex::block::compress_prepend_size(&chunk));
-    chunks.push((places.len(), data.len()));
-    places.push((names.len(), length));
-    u32::try_from(length)?;
+    let pack::Packing { names, parts, chunks, data } = pack::packed(parts).ok_or("too long")?;
     let (names_file, data_file) = (format!("{name}.names"), format!("{name}.lz4"));
     fs::write(out.join(&names_file), names)?;
     fs::write(out.join(&data_file), data)?;
     Ok(format!(
-        "Table {{ names: include_str!({names_file:?}), parts: &{places:?}, chunks: &{chunks:?}, \
+        "Table {{ names: include_str!({names_file:?}), parts: &{parts:?}, chunks: &{chunks:?}, \
          data: include_bytes!({data_file:?}) }}"
     ))
 }

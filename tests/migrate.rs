@@ -263,6 +263,43 @@ trainer = DPOTrainer(m, args=training_args, processing_class=t)
 }
 
 #[test]
+fn settings_of_files_and_launch_lines_are_said_as_the_release_says_them() {
+    let script = "\
+from trl import DPOConfig, DPOTrainer, TrlParser
+
+(args,) = TrlParser((DPOConfig,)).parse_args_and_config()
+trainer = DPOTrainer(\"m\", args=args, train_dataset=data, processing_class=tokenizer)
+";
+    let settings = "output_dir: out\nadafactor: true  # less memory\nper_gpu_train_batch_size: 2\nrpo_alpha: 1.0\n";
+    let expected =
+        "output_dir: out\noptim: \"adafactor\"  # less memory\nper_device_train_batch_size: 2\nrpo_alpha: 1.0\n";
+    let launch = "python train.py --config a.yaml\npython train.py --output_dir o --include_inputs_for_metrics --group_by_length True\n";
+    let ran = migrated(
+        &[
+            ("train.py", script),
+            ("a.yaml", settings),
+            ("run.sh", launch),
+            ("requirements.txt", "trl==0.19.1\ntransformers==4.53.3\n"),
+        ],
+        &["trl==1.16", "transformers==5.20"],
+        &[
+            ("a.yaml", expected),
+            (
+                "run.sh",
+                "python train.py --config a.yaml\npython train.py --output_dir o --include_for_metrics inputs \
+                 --train_sampling_strategy group_by_length\n",
+            ),
+        ],
+    );
+    // Two settings come of this one, and to drop it would change the loss.
+    assert!(
+        ran.out.contains("set `loss_type=[\"sigmoid\", \"sft\"]` and `loss_weights=[1.0, 1.0]` instead"),
+        "{}",
+        ran.out
+    );
+}
+
+#[test]
 fn a_configuration_goes_back_to_where_there_was_none() {
     let script = "\
 from transformers import AutoTokenizer

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::joined::{Base, Joined};
+use super::pack::Packing;
 use super::parts::{Parts, Table};
 use super::stored::Callable;
 
@@ -24,8 +25,13 @@ impl Callables {
     }
 
     /// Callables that are built into the tool.
-    pub(super) fn packed(table: &'static Table) -> Self {
+    pub(super) fn packed(table: Table<'static>) -> Self {
         Self::Stored(Parts::packed(table))
+    }
+
+    /// Callables that were learnt.
+    pub(super) fn read(packing: Packing) -> Self {
+        Self::Stored(Parts::read(packing))
     }
 
     /// All names.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::joined::{Base, Joined};
+use super::pack::Packing;
 use super::parts::{Parts, Table};
 use super::stored::Module;
 
@@ -28,8 +29,13 @@ impl Exports {
     }
 
     /// Modules that are built into the tool.
-    pub(super) fn packed(table: &'static Table) -> Self {
+    pub(super) fn packed(table: Table<'static>) -> Self {
         Self::Stored(Parts::packed(table))
+    }
+
+    /// Modules that were learnt; none is cut.
+    pub(super) fn read(packing: Packing) -> Self {
+        Self::Stored(Parts::read(packing))
     }
 
     /// The names of all modules.

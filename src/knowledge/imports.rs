@@ -64,7 +64,7 @@ impl Imports {
 impl ImportGraph {
     /// What is built into the tool; nothing of it is read before it is asked for.
     pub(super) fn open(stored: &'static StoredImports) -> Self {
-        Self { checks: message(stored.checks).unwrap_or_default(), modules: Parts::packed(&stored.modules) }
+        Self { checks: message(stored.checks).unwrap_or_default(), modules: Parts::packed(stored.modules) }
     }
 
     /// What is checked at run time.

@@ -19,6 +19,7 @@ mod learnt;
 mod needs;
 mod neighbours;
 mod overrides;
+mod pack;
 mod package;
 mod parts;
 mod query;

@@ -43,11 +43,22 @@ impl Need {
         needs.into_iter().filter_map(|(text, releases)| Self::read(text, releases)).collect()
     }
 
-    /// The same from the form that is built into the tool.
-    pub(super) fn packed(data: &[u8]) -> Vec<Self> {
-        let needs: BTreeMap<String, Vec<(usize, usize)>> = message(data).unwrap_or_default();
-        let set = |runs: Vec<(usize, usize)>| runs.into_iter().flat_map(|(first, last)| first..=last).collect();
-        needs.into_iter().filter_map(|(text, runs)| Self::read(&text, set(runs))).collect()
+    /// The same from the form that is built into the tool, and of releases that were learnt, by their place among all.
+    pub(super) fn packed(data: &[u8], learnt: &[(usize, &Release)], of_extras: bool) -> Vec<Self> {
+        let stored: BTreeMap<String, Vec<(usize, usize)>> = message(data).unwrap_or_default();
+        // Each learnt release that comes before it moves a stored one.
+        let place = |stored: usize| learnt.iter().fold(stored, |at, (learnt, _)| at + usize::from(*learnt <= at));
+        let set = |runs: Vec<(usize, usize)>| -> ReleaseSet {
+            runs.into_iter().flat_map(|(first, last)| (first..=last).map(place)).collect()
+        };
+        let mut needs: BTreeMap<String, ReleaseSet> =
+            stored.into_iter().map(|(text, runs)| (text, set(runs))).collect();
+        for (at, release) in learnt {
+            for requirement in release.requires.iter().filter(|text| text.contains("extra ==") == of_extras) {
+                needs.entry(requirement.clone()).or_default().insert(*at);
+            }
+        }
+        needs.into_iter().filter_map(|(text, releases)| Self::read(&text, releases)).collect()
     }
 
     fn read(text: &str, releases: ReleaseSet) -> Option<Self> {
@@ -69,11 +80,26 @@ fn extra_of(marker: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::knowledge::Knowledge;
+    use crate::knowledge::{Knowledge, Learnt, Package};
+
+    /// A release that is not built in, somewhere among those that are.
+    fn learnt(version: &str, requires: &[&str]) -> Learnt {
+        let requires = requires.iter().map(|one| (*one).to_owned()).collect();
+        let release = Release { version: version.to_owned(), requires, ..Release::default() };
+        let package = Package::new("trl".to_owned(), vec![release], BTreeMap::new(), BTreeMap::new());
+        Learnt::new(&package, String::new()).expect("it has a version")
+    }
 
     #[test]
     fn what_is_built_in_is_what_the_releases_say() {
-        for package in Knowledge::bundled().packages() {
+        let joined = Knowledge::with(vec![
+            learnt("0.7.5.dev0", &["transformers>=4.31.0", "new; extra == \"x\""]),
+            learnt("0.3", &["transformers>=4.31.0"]),
+            learnt("77.0", &["other>2"]),
+        ]);
+        assert_eq!(joined.package("trl").map(|trl| trl.versions()[0].to_string()).as_deref(), Some("0.3"));
+        let learnt = joined.packages().filter(|package| package.name() == "trl");
+        for package in Knowledge::bundled().packages().chain(learnt) {
             let whole = Need::all(package.releases(), false).into_iter();
             let mut whole = whole.chain(Need::all(package.releases(), true));
             for need in package.needs().iter().chain(package.extra_needs()) {

@@ -14,6 +14,7 @@ use super::exports::Exports;
 use super::intervals;
 use super::joined::Joined;
 use super::needs::Need;
+use super::pack::Packing;
 use super::parts::{Stored, message, unpack};
 use super::stored::{Callable, Fact, Module, Release};
 use super::{Learnt, LoadError, ReleaseSet};
@@ -92,8 +93,21 @@ impl Package {
             name: stored.name.to_owned(),
             partial: stored.partial,
             releases: Releases { packed: Some(stored), ..Releases::default() },
-            exports: Exports::packed(&stored.exports),
-            callables: Callables::packed(&stored.callables),
+            exports: Exports::packed(stored.exports),
+            callables: Callables::packed(stored.callables),
+            learnt: Vec::new(),
+            derived: Derived::default(),
+        }
+    }
+
+    /// A package of one release, of which nothing is read before it is asked for.
+    pub(super) fn learn(name: String, partial: bool, release: Release, exports: Packing, callables: Packing) -> Self {
+        Self {
+            name,
+            partial,
+            releases: Releases::from(vec![release]),
+            exports: Exports::read(exports),
+            callables: Callables::read(callables),
             learnt: Vec::new(),
             derived: Derived::default(),
         }
@@ -157,16 +171,16 @@ impl Package {
 
     /// What the releases require whatever extras are asked for.
     pub fn needs(&self) -> &[Need] {
-        self.derived.needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
-            Some(stored) => Need::packed(stored.needs),
+        self.derived.needs.get_or_init(|| match self.releases.packed {
+            Some(stored) => Need::packed(stored.needs, &self.releases.learnt(&self.learnt), false),
             None => Need::all(self.releases(), false),
         })
     }
 
     /// What the releases require only where an extra is asked for.
     pub fn extra_needs(&self) -> &[Need] {
-        self.derived.extra_needs.get_or_init(|| match self.releases.packed.filter(|_| self.learnt.is_empty()) {
-            Some(stored) => Need::packed(stored.extra_needs),
+        self.derived.extra_needs.get_or_init(|| match self.releases.packed {
+            Some(stored) => Need::packed(stored.extra_needs, &self.releases.learnt(&self.learnt), true),
             None => Need::all(self.releases(), true),
         })
     }
@@ -392,6 +406,11 @@ impl Releases {
     fn with(self, brief: Vec<Release>, learnt: &[Arc<Learnt>]) -> Self {
         let complete = if self.packed.is_some() { OnceLock::new() } else { OnceLock::from(brief.clone()) };
         Self { packed: self.packed, brief: OnceLock::from(brief), complete, learnt: learnt.to_vec() }
+    }
+
+    /// The learnt releases with their places.
+    fn learnt<'a>(&'a self, places: &'a [usize]) -> Vec<(usize, &'a Release)> {
+        places.iter().copied().zip(self.learnt.iter().map(|one| one.release())).collect()
     }
 
     fn complete(&self) -> &[Release] {

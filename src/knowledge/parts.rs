@@ -11,6 +11,8 @@ use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::pack::Packing;
+
 /// A stored file as `build.rs` packs it.
 #[derive(Debug)]
 pub(super) struct Stored {
@@ -27,9 +29,9 @@ pub(super) struct Stored {
     /// The same of requirements that an extra brings.
     pub(super) extra_needs: &'static [u8],
     /// Modules by name.
-    pub(super) exports: Table,
+    pub(super) exports: Table<'static>,
     /// Callables by full name.
-    pub(super) callables: Table,
+    pub(super) callables: Table<'static>,
 }
 
 /// The imports of a library as `build.rs` packs them.
@@ -40,35 +42,40 @@ pub(super) struct StoredImports {
     /// What is checked at run time.
     pub(super) checks: &'static [u8],
     /// Modules by name.
-    pub(super) modules: Table,
+    pub(super) modules: Table<'static>,
 }
 
-/// Packed parts, sorted by name. All numbers are offsets, so that the program has nothing to relocate when it starts.
+/// Packed parts; see [`Packing`]. All numbers are offsets, so that the program has nothing to relocate when it starts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Table<'t> {
+    pub(super) names: &'t str,
+    pub(super) parts: &'t [(u32, u32)],
+    pub(super) chunks: &'t [(u32, u32)],
+    pub(super) data: &'t [u8],
+}
+
+/// Where packed parts are.
 #[derive(Debug)]
-pub(super) struct Table {
-    /// All names in a row.
-    pub(super) names: &'static str,
-    /// Where the name and the data of each part start; the last pair is where they end.
-    pub(super) parts: &'static [(u32, u32)],
-    /// The first part of each chunk and where its data starts; the last pair is where they end.
-    pub(super) chunks: &'static [(u32, u32)],
-    /// Compressed chunks, each of whole parts in a row.
-    pub(super) data: &'static [u8],
+enum Source {
+    /// Built into the tool.
+    Built(Table<'static>),
+    /// In a file of the user.
+    Read(Packing),
 }
 
 /// Parts by name.
 #[derive(Debug)]
 pub(super) enum Parts<T> {
-    /// Read as a whole: mined just now, or a user's own file.
+    /// Read as a whole: mined just now.
     Whole(BTreeMap<String, T>),
-    /// Built into the tool.
+    /// Built into the tool, or learnt.
     Packed(Packed<T>),
 }
 
-/// Parts that are built into the tool, as far as they were asked for.
+/// Packed parts, as far as they were asked for.
 #[derive(Debug)]
 pub(super) struct Packed<T> {
-    table: &'static Table,
+    source: Source,
     chunks: Box<[OnceLock<Chunk<T>>]>,
     /// Where names were found: a few are asked for again and again.
     found: Mutex<FxHashMap<String, Option<usize>>>,
@@ -82,16 +89,30 @@ struct Chunk<T> {
 }
 
 impl<T: DeserializeOwned> Parts<T> {
-    pub(super) fn packed(table: &'static Table) -> Self {
-        let chunks = std::iter::repeat_with(OnceLock::new).take(table.chunks.len().saturating_sub(1)).collect();
-        Self::Packed(Packed { table, chunks, found: Mutex::default() })
+    /// Parts that are built into the tool.
+    pub(super) fn packed(table: Table<'static>) -> Self {
+        Self::of(Source::Built(table))
+    }
+
+    /// Parts of a file of the user.
+    pub(super) fn read(packing: Packing) -> Self {
+        Self::of(Source::Read(packing))
+    }
+
+    fn of(source: Source) -> Self {
+        let count = source.table().chunks.len().saturating_sub(1);
+        let chunks = std::iter::repeat_with(OnceLock::new).take(count).collect();
+        Self::Packed(Packed { source, chunks, found: Mutex::default() })
     }
 
     /// All names, sorted.
     pub(super) fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         match self {
             Self::Whole(parts) => Box::new(parts.keys().map(String::as_str)),
-            Self::Packed(packed) => Box::new((0..packed.table.len()).map(|index| packed.table.name(index))),
+            Self::Packed(packed) => {
+                let table = packed.source.table();
+                Box::new((0..table.len()).map(move |index| table.name(index)))
+            }
         }
     }
 
@@ -119,7 +140,8 @@ impl<T: DeserializeOwned> Packed<T> {
     fn last_up_to(&self, name: &str, is_meant: impl Fn(&str) -> bool) -> Option<&T> {
         let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied();
         let found = known.unwrap_or_else(|| {
-            let found = self.table.last_up_to(name).filter(|index| is_meant(self.table.name(*index)));
+            let table = self.source.table();
+            let found = table.last_up_to(name).filter(|index| is_meant(table.name(*index)));
             self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), found);
             found
         });
@@ -127,32 +149,43 @@ impl<T: DeserializeOwned> Packed<T> {
     }
 
     fn part(&self, index: usize) -> Option<&T> {
-        let at = self.table.chunks.partition_point(|(first, _)| *first as usize <= index) - 1;
-        let first = self.table.chunks[at].0 as usize;
+        let table = self.source.table();
+        let at = table.chunks.partition_point(|(first, _)| *first as usize <= index) - 1;
+        let first = table.chunks[at].0 as usize;
         let chunk = self.chunks.get(at)?.get_or_init(|| self.unpack(at));
-        let start = |part: usize| (self.table.parts[part].1 - self.table.parts[first].1) as usize;
+        let start = |part: usize| (table.parts[part].1 - table.parts[first].1) as usize;
         let read = || message(chunk.data.get(start(index)..start(index + 1))?);
         chunk.parts.get(index - first)?.get_or_init(read).as_deref()
     }
 
     fn unpack(&self, at: usize) -> Chunk<T> {
-        let ((first, from), (end, to)) = (self.table.chunks[at], self.table.chunks[at + 1]);
+        let table = self.source.table();
+        let ((first, from), (end, to)) = (table.chunks[at], table.chunks[at + 1]);
         let parts = std::iter::repeat_with(OnceLock::new).take((end - first) as usize).collect();
-        Chunk { data: unpack(&self.table.data[from as usize..to as usize]), parts }
+        Chunk { data: unpack(&table.data[from as usize..to as usize]), parts }
     }
 }
 
-impl Table {
-    fn len(&self) -> usize {
-        self.parts.len() - 1
+impl Source {
+    fn table(&self) -> Table<'_> {
+        match self {
+            Self::Built(table) => *table,
+            Self::Read(Packing { names, parts, chunks, data }) => Table { names, parts, chunks, data },
+        }
+    }
+}
+
+impl<'t> Table<'t> {
+    fn len(self) -> usize {
+        self.parts.len().saturating_sub(1)
     }
 
-    fn name(&self, index: usize) -> &'static str {
+    fn name(self, index: usize) -> &'t str {
         &self.names[self.parts[index].0 as usize..self.parts[index + 1].0 as usize]
     }
 
     /// The last part whose name does not come after this one.
-    fn last_up_to(&self, name: &str) -> Option<usize> {
+    fn last_up_to(self, name: &str) -> Option<usize> {
         let (mut low, mut high) = (0, self.len());
         while low < high {
             let middle = usize::midpoint(low, high);
@@ -166,7 +199,7 @@ impl Table {
     }
 }
 
-/// What `build.rs` has written, which is `MessagePack`; `None` if it is damaged, which a test of the build would tell.
+/// What was packed, which is `MessagePack`; `None` if it is damaged, which a test of the build would tell.
 pub(super) fn message<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     rmp_serde::from_slice(data).ok()
 }

@@ -77,6 +77,22 @@ impl Written {
         Some(Rewrite { title, edits: vec![edit], value: setting.value.clone() })
     }
 
+    /// How to give a setting of a variant another name and a value that is written as Python; `None` where that cannot be done
+    /// without changing more.
+    pub fn replace(&self, variant: &Variant, setting: &Setting, name: &str, value: &str) -> Option<Rewrite> {
+        let renamed = self.rename(variant, setting, name)?;
+        let in_file = self.files.iter().find(|file| file.document.file == setting.origin.file);
+        let edit = if let Some(file) = in_file {
+            let entry = edit::entry_at(&file.document, setting.origin)?;
+            edit::set_value(&file.source, &file.document, entry, raw(file.document.format, value)?).ok()?
+        } else {
+            let (_, flag) = self.flag_on_launch_line(variant, setting)?;
+            shell::set_flag(flag, word(value)?)
+        };
+        let edits = renamed.edits.into_iter().chain([edit]).collect();
+        Some(Rewrite { title: format!("set `{name}` instead"), edits, value: None })
+    }
+
     /// How to give the key at a place another name.
     pub fn rename_at(&self, place: Span, name: &str) -> Option<Edit> {
         match self.file_at(place) {
@@ -189,6 +205,24 @@ impl Written {
         let title = format!("remove `--{}`", flag.name()?);
         Some(Rewrite { title, edits: vec![edit], value: None })
     }
+}
+
+/// A Python literal as a format writes it: lists, numbers and quoted strings are the same in all that have them.
+fn raw(format: Format, value: &str) -> Option<&str> {
+    match value {
+        "True" => Some("true"),
+        "False" => Some("false"),
+        "None" => edit::null_value(format),
+        _ if format == Format::Ini => word(value),
+        _ => Some(value),
+    }
+}
+
+/// A Python literal as one word of a command line; `None` for a list of several.
+fn word(value: &str) -> Option<&str> {
+    let item = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(value);
+    let word = item.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(item);
+    (!word.contains([',', '"', '['])).then_some(word)
 }
 
 fn in_argument_file(file: &ArgumentFile, setting: &Setting, change: Change) -> Option<Rewrite> {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::knowledge::{Learnt, LearntError};
+use crate::knowledge::Learnt;
 
 /// A folder of learnt releases.
 #[derive(Debug, Clone)]
@@ -33,7 +33,7 @@ impl Cache {
             let say = |what: &dyn std::fmt::Display| {
                 format!("{} is left out: {what}; `dpo-lint learn` makes it anew", path.display())
             };
-            match std::fs::read(&path).map(|bytes| read(&bytes)) {
+            match std::fs::read(&path).map(|bytes| Learnt::read(&bytes)) {
                 Ok(Ok(one)) => learnt.push(one),
                 Ok(Err(error)) => wrong.push(say(&error)),
                 Err(error) => wrong.push(say(&error)),
@@ -47,14 +47,10 @@ impl Cache {
         std::fs::create_dir_all(&self.folder)?;
         let path = self.folder.join(format!("{}-{}.{EXTENSION}", learnt.package(), learnt.version()));
         let mut file = tempfile::NamedTempFile::new_in(&self.folder)?;
-        file.write_all(learnt.text().as_bytes())?;
+        file.write_all(&learnt.bytes())?;
         file.persist(&path).map_err(|error| error.error)?;
         Ok(path)
     }
 }
 
 const EXTENSION: &str = "learnt";
-
-fn read(bytes: &[u8]) -> Result<Learnt, LearntError> {
-    Learnt::read(std::str::from_utf8(bytes).map_err(|_| LearntError::Damaged)?)
-}

@@ -12,7 +12,7 @@ use super::versions::{Reach, enumerate};
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{FlagOwner, Parser, ParserKind};
-use crate::knowledge::{Knowledge, ParserName};
+use crate::knowledge::{self as curated, Knowledge, ParserName};
 use crate::lower::{Analysis, Change, Script, library_class};
 use crate::model::{Setting, Variant};
 use crate::source::Span;
@@ -27,6 +27,8 @@ struct UnfitSetting<'a> {
     receiver: Rc<Receiver<'a>>,
     misfit: Misfit<'a>,
     reach: Reach,
+    /// How its releases say the same otherwise.
+    said: Option<&'a curated::Rewrite>,
 }
 
 /// The settings with which the project starts a script and which a strict parser of the script would not know.
@@ -60,11 +62,35 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
             let reach = versions.reach(&Outcome::certainly(misfit.lacking.clone()), in_effect);
             if versions.speaks_of(reach) {
                 let variant = (index, variant);
-                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, receiver, misfit, reach });
+                let said =
+                    said(script, context, &receiver, (&flag.name, setting)).filter(|_| misfit.fate == Fate::Gone);
+                found.push(UnfitSetting { setting, name: &flag.name, variant, parser, receiver, misfit, reach, said });
             }
         }
     }
     found
+}
+
+/// How a setting that is gone is said in the releases in effect.
+fn said<'a>(
+    script: &Script,
+    context: &Context<'a>,
+    receiver: &Receiver<'a>,
+    (name, setting): (&str, &Setting),
+) -> Option<&'a curated::Rewrite> {
+    let holds = |rewrite: &curated::Rewrite| {
+        let package = context.knowledge.package(&rewrite.package)?;
+        Some(package.includes(&rewrite.releases, script.environment.in_effect(package)?))
+    };
+    let value = setting.value.as_ref().map(ToString::to_string);
+    let is_meant = |rewrite: &&curated::Rewrite| {
+        rewrite.argument == name
+            && rewrite.callable.as_deref().is_none_or(|class| receiver.callee().rsplit('.').next() == Some(class))
+            && rewrite.value.as_ref().is_none_or(|wanted| value.as_ref() == Some(wanted))
+            && holds(rewrite) == Some(true)
+            && rewrite.becomes.iter().all(|new| receiver.may_take(&new.argument))
+    };
+    context.knowledge.curated().rewrites().find(is_meant)
 }
 
 /// Whether the parser raises when it meets an option it does not know.
@@ -107,6 +133,9 @@ pub(super) fn report_settings(
                 && other.reach == one.reach
                 && other.misfit.versions.package.name() == one.misfit.versions.package.name()
                 && other.misfit.fate == one.misfit.fate
+                // What is said otherwise is mended by itself.
+                && other.said.is_none_or(|said| said.becomes.is_empty())
+                && one.said.is_none_or(|said| said.becomes.is_empty())
         };
         match groups.iter_mut().find(|group| is_alike(group[0])) {
             Some(group) => group.push(one),
@@ -134,10 +163,25 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
     versions.explain(&mut finding);
     let rewrites = group.iter().map(|one| match &one.misfit.fate {
         Fate::Renamed(name) if one.receiver.may_take(name) => analysis.written.rename(one.variant.1, one.setting, name),
-        Fate::Gone => analysis.written.rewrite(one.variant.1, one.setting, Change::Gone),
+        Fate::Gone => match one.said.map(|said| &said.becomes[..]) {
+            None | Some([]) => analysis.written.rewrite(one.variant.1, one.setting, Change::Gone),
+            Some([new]) if new.value == "{value}" => analysis.written.rename(one.variant.1, one.setting, &new.argument),
+            Some([new]) => analysis.written.replace(one.variant.1, one.setting, &new.argument, &new.value),
+            // Several settings come of it: a human says where.
+            Some(_) => None,
+        },
         Fate::Renamed(_) | Fate::Moved(_) | Fate::NotYet | Fate::Never(_) => None,
     });
     let rewrites: Vec<_> = rewrites.collect::<Option<_>>().unwrap_or_default();
+    finding.help = first.said.filter(|said| !said.becomes.is_empty()).map(|said| {
+        let value = first.setting.value.as_ref().map(ToString::to_string).unwrap_or_default();
+        let written = |new: &curated::Passed| {
+            let value = new.value.replace("{value}", &value);
+            format!("`{}={}`", new.argument, value.replace("{old}", new.old.as_deref().unwrap_or_default()))
+        };
+        let new: Vec<String> = said.becomes.iter().map(written).collect();
+        format!("set {} instead", enumerate(&new))
+    });
     let is_elsewhere = |one: &&UnfitSetting<'_>| {
         let scripts = analysis.calls.iter().filter(|call| call.script != script.path);
         scripts

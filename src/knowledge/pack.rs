@@ -1,0 +1,85 @@
+//! Parts as they are packed: by `build.rs` what is built into the tool, by the tool itself what it learns. `parts` reads them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Parts are compressed together up to this length: more would save space and take longer to unpack.
+const CHUNK: usize = 8 << 10;
+
+/// Packed parts, sorted by name.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Packing {
+    /// All names in a row.
+    pub(crate) names: String,
+    /// Where the name and the data of each part start; the last pair is where they end.
+    pub(crate) parts: Vec<(u32, u32)>,
+    /// The first part of each chunk and where its data starts; the last pair is where they end.
+    pub(crate) chunks: Vec<(u32, u32)>,
+    /// Compressed chunks, each of whole parts in a row. It is written by itself.
+    #[serde(skip)]
+    pub(crate) data: Vec<u8>,
+}
+
+/// Packs parts; `None` where they are longer than the offsets reach.
+pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>) -> Option<Packing> {
+    let mut packing = Packing { chunks: vec![(0, 0)], ..Packing::default() };
+    let (mut chunk, mut length) = (Vec::new(), 0);
+    let pair = |one: usize, other: usize| Some((u32::try_from(one).ok()?, u32::try_from(other).ok()?));
+    for (part, bytes) in parts {
+        if !chunk.is_empty() && chunk.len() + bytes.len() > CHUNK {
+            packing.data.extend(lz4_flex::block::compress_prepend_size(&chunk));
+            packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
+            chunk.clear();
+        }
+        packing.parts.push(pair(packing.names.len(), length)?);
+        packing.names.push_str(part);
+        chunk.extend(bytes);
+        length += bytes.len();
+    }
+    packing.data.extend(lz4_flex::block::compress_prepend_size(&chunk));
+    packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
+    packing.parts.push(pair(packing.names.len(), length)?);
+    Some(packing)
+}
+
+/// As `MessagePack`, members by name.
+pub(crate) fn written(value: &impl Serialize) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    rmp_serde::to_vec_named(value)
+}
+
+/// The members of callables that are interval texts.
+const INTERVALS: [&str; 4] = ["in", "inherits", "any_positional", "any_keyword"];
+
+/// Facts written as pairs of the releases and what holds there; see `Fact` in `src/knowledge/stored.rs`. `place` rewrites every
+/// interval text.
+pub(crate) fn paired(mut value: Value, place: &impl Fn(&mut String)) -> Value {
+    pair(&mut value, place);
+    value
+}
+
+fn pair(value: &mut Value, place: &impl Fn(&mut String)) {
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                match member {
+                    Value::String(releases) if INTERVALS.contains(&name.as_str()) => place(releases),
+                    member => pair(member, place),
+                }
+            }
+        }
+        Value::Array(items) => {
+            for item in items.iter_mut() {
+                if let Some(fact) = item.as_object_mut() {
+                    let mut releases = fact.remove("in").unwrap_or_else(|| String::new().into());
+                    if let Value::String(releases) = &mut releases {
+                        place(releases);
+                    }
+                    *item = vec![releases, std::mem::take(item)].into();
+                }
+            }
+        }
+        _ => {}
+    }
+}
