@@ -65,6 +65,9 @@ pub struct Consumer {
     /// Keys that do nothing, and when.
     #[serde(default)]
     pub pointless: Vec<Pointless>,
+    /// The key that names what the keys beside it are parameters of.
+    #[serde(default)]
+    pub component: Option<String>,
     /// Whether keys stand below keys: the fields of the classes hold classes.
     #[serde(default)]
     pub nested: bool,
@@ -224,7 +227,7 @@ mod tests {
             let package = knowledge.package(&consumer.package).expect("its package is known");
             let newest = package.versions().len() - 1;
             let is_there = |release| !consumer.classes(package, release).is_empty();
-            assert!(package.all().iter().any(is_there), "{}", consumer.name);
+            assert!(consumer.component.is_some() || package.all().iter().any(is_there), "{}", consumer.name);
             for release in package.all().iter() {
                 let in_effect = |other: &str| {
                     let other = knowledge.package(other)?;

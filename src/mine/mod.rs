@@ -48,7 +48,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::knowledge::{Learnt, LoadError, Package};
+use crate::knowledge::{Learnt, LoadError, Package, Parameter};
 
 pub use cache::Cache;
 pub use imports::{Library as WheelsOfLibrary, mine_imports};
@@ -145,6 +145,12 @@ fn describe(
         definitions.extend(definition::programs(&library, &wanted));
     } else {
         definitions.values_mut().flat_map(|one| one.parameters.values_mut()).for_each(|one| one.choices.clear());
+    }
+    if surface.is_bare() {
+        for definition in definitions.values_mut() {
+            definition.positional.clear();
+            definition.parameters.values_mut().for_each(|one| *one = Parameter::default());
+        }
     }
     // A package that is mined in part is asked for its fields; conditions need the classes around them.
     if options.only.is_empty() {

@@ -17,6 +17,10 @@ pub(super) trait Tree {
     fn absolute(&self, importer: &str, module: &str, level: u32) -> String;
     /// Whether there is such a module.
     fn has(&self, module: &str) -> bool;
+    /// Whether `functools.partial(f, ...)` is another name of `f`: it takes the same keywords, of which some have new defaults.
+    fn follows_partials(&self) -> bool {
+        false
+    }
     /// The public names that the modules below `parent` say of themselves.
     fn names_below(&self, parent: &str) -> Vec<&str>;
 }
@@ -163,6 +167,15 @@ impl<'a> Reader<'a, '_> {
                 }
             }
             (Expr::Name(_), Expr::Name(other)) => self.target(target, Binding::Alias(other.id.as_str())),
+            (Expr::Name(_), Expr::Call(call)) if self.modules.follows_partials() && is_partial(call) => {
+                let binding = match call.arguments.args.first() {
+                    Some(Expr::Name(function)) if call.arguments.args.len() == 1 => {
+                        Binding::Alias(function.id.as_str())
+                    }
+                    _ => Binding::Value,
+                };
+                self.target(target, binding);
+            }
             (_, Expr::Call(call)) => {
                 self.define_lazy(call);
                 self.target(target, Binding::Value);
@@ -233,5 +246,13 @@ fn lazy_key(place: &ast::ExprSubscript) -> Option<&str> {
             Some(key.value.to_str())
         }
         _ => None,
+    }
+}
+
+fn is_partial(call: &ast::ExprCall) -> bool {
+    match &*call.func {
+        Expr::Name(name) => name.id.as_str() == "partial",
+        Expr::Attribute(attribute) => attribute.attr.as_str() == "partial",
+        _ => false,
     }
 }

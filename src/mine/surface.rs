@@ -29,6 +29,9 @@ pub(super) struct Surface {
     /// Whether nothing but what is kept is known of the package: of a framework only what a user configures counts.
     #[serde(default)]
     configured: bool,
+    /// Whether of parameters only the names count.
+    #[serde(default)]
+    bare: bool,
     /// Whether classes that a field holds are mined with the class, and named in full in its annotation.
     #[serde(default)]
     nested: bool,
@@ -67,6 +70,11 @@ impl Surface {
     /// Whether only what a user configures is known of the package.
     pub fn is_configured(&self) -> bool {
         self.configured
+    }
+
+    /// Whether of parameters only the names count.
+    pub fn is_bare(&self) -> bool {
+        self.bare
     }
 
     /// Whether classes that a field holds are mined, too.

@@ -30,6 +30,8 @@ pub(super) struct Modules {
     by_name: BTreeMap<String, Module>,
     by_file: BTreeMap<FileId, String>,
     outlined: Vec<Outline>,
+    /// See [`Tree::follows_partials`].
+    follows_partials: bool,
 }
 
 /// A module of which only this is known.
@@ -102,6 +104,10 @@ impl Tree for Modules {
         self.by_name.contains_key(module)
     }
 
+    fn follows_partials(&self) -> bool {
+        self.follows_partials
+    }
+
     fn names_below(&self, parent: &str) -> Vec<&str> {
         let is_below = |module: &str| module.strip_prefix(parent).is_some_and(|rest| rest.starts_with('.'));
         let modules = self.outlined.iter().filter(|outline| is_below(&outline.module));
@@ -157,6 +163,7 @@ pub(super) fn read(package: &str, surface: &Surface, path: &Path) -> Result<Whee
     let (outlined, whole): (Vec<_>, Vec<_>) =
         files.modules.into_iter().partition(|(path, _)| surface.outlines(&dotted(path)));
     let mut modules = Modules::parse(whole);
+    modules.follows_partials = surface.is_bare();
     modules.outlined =
         outlined.iter().map(|(path, text)| Outline { module: dotted(path), names: public_names(path, text) }).collect();
     Ok(Wheel { release, mark, modules })

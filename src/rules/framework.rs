@@ -55,9 +55,8 @@ impl<'a> Reader<'a> {
         let is_other = |name: &String| configuration.variables.contains(name);
         let release = versions.in_effect()?;
         let is_foreign = |name: &String| configuration.get(name).is_some();
-        let is_known = !consumer.classes(package, release).is_empty()
-            && !consumer.unless.iter().any(is_other)
-            && !consumer.elsewhere.iter().any(is_foreign);
+        let fills = consumer.component.is_some() || !consumer.classes(package, release).is_empty();
+        let is_known = fills && !consumer.unless.iter().any(is_other) && !consumer.elsewhere.iter().any(is_foreign);
         is_known.then_some(Self { configuration, versions, context, release })
     }
 

@@ -227,3 +227,70 @@ fn values_of_oumi_are_merged_as_omegaconf_does() {
         assert_eq!(found(old, new), NOTHING, "{new}");
     }
 }
+
+const TORCHTUNE: &str = "\
+output_dir: /tmp/out
+model:
+  _component_: torchtune.models.llama3_1.lora_llama3_1_8b
+  lora_rank: 8
+  lora_dropout: ${dropout}
+tokenizer:
+  _component_: torchtune.models.llama3.llama3_tokenizer
+  path: ${output_dir}/tokenizer.model
+checkpointer:
+  _component_: torchtune.training.FullModelHFCheckpointer
+  checkpoint_dir: /tmp/model
+ref_checkpointer:
+  _component_: torchtune.training.FullModelHFCheckpointer
+  checkpoint_dir: /tmp/model
+loss:
+  _component_: torchtune.rlhf.loss.DPOLoss
+  beta: 0.1
+optimizer:
+  _component_: torch.optim.AdamW
+  nonsense: 1
+anything: 1
+";
+
+#[test]
+fn components_of_torchtune_are_looked_up_in_the_release() {
+    let pin = ("requirements.txt", "torchtune==0.6.1\n");
+    assert_eq!(found(&[pin, ("a.yaml", TORCHTUNE)]), NOTHING);
+    let bad = TORCHTUNE.replace("lora_rank", "lora_rnk").replace("DPOLoss", "DPOLos");
+    let bad = bad.replace("torchtune.training.FullModelHF", "torchtune.utils.FullModelHF");
+    assert_eq!(
+        found(&[pin, ("a.yaml", &bad)]),
+        [
+            "unknown-config-key: torchtune 0.6.1 knows no `model.lora_rnk`",
+            "invalid-config-value: torchtune 0.6.1 has no `torchtune.utils.FullModelHFCheckpointer`",
+            "invalid-config-value: torchtune 0.6.1 has no `torchtune.utils.FullModelHFCheckpointer`",
+            "invalid-config-value: torchtune 0.6.1 has no `torchtune.rlhf.loss.DPOLos`",
+        ]
+    );
+    assert_eq!(fixed(&[pin, ("a.yaml", &bad)], "a.yaml"), TORCHTUNE);
+    let run = "tune run --nproc_per_node 2 lora_dpo_distributed --config a.yaml model.lora_alpa=16 optimizer.foo=1 loss.beta=0.2\n";
+    assert_eq!(
+        found(&[pin, ("a.yaml", TORCHTUNE), ("run.sh", run)]),
+        ["unknown-config-key: torchtune 0.6.1 knows no `--model.lora_alpa`"]
+    );
+    let other = "tune run lora_dpo_single_device --config a.yaml loss=torchtune.rlhf.loss.PPOLoss\n";
+    assert_eq!(
+        found(&[pin, ("a.yaml", TORCHTUNE), ("run.sh", other)]),
+        ["unknown-config-key: torchtune 0.6.1 knows no `loss.beta`"]
+    );
+}
+
+#[test]
+fn what_other_releases_of_torchtune_call_a_component_is_written() {
+    let old = ("requirements.txt", "torchtune==0.3.1\n");
+    let partial = TORCHTUNE.replace("lora_llama3_1_8b", "qlora_llama3_1_8b");
+    assert_eq!(found(&[old, ("a.yaml", &partial)]), NOTHING, "a partial takes what its function takes");
+    let newer = partial.replace("lora_rank: 8", "lora_rank: 8\n  use_dora: true\n  encoder_trainable: true");
+    assert_eq!(
+        found(&[old, ("a.yaml", &newer)]),
+        ["unknown-config-key: torchtune 0.3.1 knows no `model.encoder_trainable`"]
+    );
+    // Nothing is declared: only what no release has.
+    assert_eq!(found(&[("a.yaml", &TORCHTUNE.replace("torchtune.training.F", "torchtune.utils.F"))]), NOTHING);
+    assert_eq!(found(&[("a.yaml", &TORCHTUNE.replace("DPOLoss", "DPOLos"))]).len(), 1);
+}

@@ -14,7 +14,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports values in a configuration of a training framework that its own parser refuses: words that are none of those which a key
-    /// may have, and text where a number or a truth value is needed.
+    /// may have, and text where a number or a truth value is needed. In a configuration of torchtune: components that the release does not
+    /// have.
     ///
     /// ## Why it matters
     ///
@@ -69,7 +70,8 @@ declare_rule! {
     ///
     /// ## Fix safety
     ///
-    /// A word is replaced by the one that is written almost alike. Unsafe, since it is a guess.
+    /// A word is replaced by the one that is written almost alike. Unsafe, since it is a guess. A component is written by the name that the
+    /// release has for it: the same thing, so that is safe.
     ///
     /// ## Versions
     ///
@@ -90,7 +92,8 @@ impl Rule for InvalidConfigValue {
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for reader in readers(analysis, context) {
             for key in &reader.configuration.keys {
-                push_new(found, refused(analysis, &reader, key).or_else(|| unchecked(analysis, &reader, key)));
+                let finding = missing(analysis, &reader, key).or_else(|| refused(analysis, &reader, key));
+                push_new(found, finding.or_else(|| unchecked(analysis, &reader, key)));
             }
         }
     }
@@ -103,6 +106,34 @@ fn refused(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diagno
     let mut finding =
         reader.finding(&InvalidConfigValue::META, Severity::Error, message, label(key.span, "it is refused"));
     suggest(analysis, key, &kinds, &mut finding);
+    Some(finding)
+}
+
+/// A component that does not exist.
+fn missing(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diagnostic> {
+    let component = reader.configuration.consumer.component.as_ref()?;
+    let named = key.value.as_str().filter(|_| key.name.rsplit('.').next() == Some(component))?;
+    let lacking = reader.lacks(named, reader.release)?;
+    // Where nothing is declared another release may be meant.
+    let is_assumed = reader.versions.is_assumed();
+    let lacks = |release| reader.lacks(named, release).is_some();
+    if is_assumed && !reader.versions.package.all().iter().all(lacks) {
+        return None;
+    }
+    let message = format!("{} has no `{named}`", reader.title());
+    let primary = label(key.span, "InstantiationError: it cannot be imported");
+    let mut finding = reader.finding(&InvalidConfigValue::META, Severity::Error, message, primary);
+    let is_moved = lacking.moved.is_some();
+    if let Some(other) = lacking.moved.or(lacking.similar) {
+        finding.help = Some(if is_moved { format!("it is `{other}`") } else { format!("did you mean `{other}`?") });
+        let edit = analysis.written.set_at(key.span, &other);
+        let applicability = if is_moved && !is_assumed { Applicability::Safe } else { Applicability::Unsafe };
+        finding.fixes.extend(edit.map(|edit| Fix {
+            title: format!("write `{other}`"),
+            applicability,
+            edits: vec![edit],
+        }));
+    }
     Some(finding)
 }
 

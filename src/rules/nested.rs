@@ -2,7 +2,7 @@
 
 use super::framework::{Reader, Stage};
 use super::misfit::Fate;
-use crate::knowledge::{Package, Parameter, Takes};
+use crate::knowledge::{Package, Parameter, Resolution, Takes};
 use crate::lower::configuration::Key;
 use crate::source::did_you_mean;
 use crate::syntax::{NodeKind, Scalar};
@@ -19,10 +19,21 @@ pub(super) struct Part<'a> {
     pub(super) class: &'a str,
 }
 
+/// Where else something is that a release does not have under a name.
+pub(super) struct Lacking {
+    /// What other releases have under that name.
+    pub(super) moved: Option<String>,
+    /// What is called almost alike.
+    pub(super) similar: Option<String>,
+}
+
 impl<'a> Reader<'a> {
     /// What a key that stands below others fills.
     pub(super) fn walk(&self, path: &str, release: usize) -> Takes<'a> {
         let at = self.at(release);
+        if let Some(component) = &self.configuration.consumer.component {
+            return self.beside_component(path, component, release);
+        }
         let mut classes: Vec<&str> = self.classes(release).iter().map(String::as_str).collect();
         let names: Vec<&str> = path.split('.').filter(|name| !is_number(name)).collect();
         for (depth, name) in names.iter().enumerate() {
@@ -46,6 +57,10 @@ impl<'a> Reader<'a> {
     /// The fields beside a key.
     fn names_beside(&self, key: &str) -> Vec<&'a str> {
         let at = self.at(self.release);
+        if let Some(component) = &self.configuration.consumer.component {
+            let names = self.component_of(key, component).and_then(|named| at.signature(named));
+            return names.into_iter().flat_map(|signature| signature.parameters.into_keys()).collect();
+        }
         let classes = match key.rsplit_once('.') {
             None => self.classes(self.release).iter().map(String::as_str).collect(),
             Some((parent, _)) => match self.walk(parent, self.release) {
@@ -71,6 +86,44 @@ impl<'a> Reader<'a> {
             Some(oldest) if oldest < self.release => Some(Fate::Gone),
             Some(_) => Some(Fate::NotYet),
         }
+    }
+
+    /// What names the callable that a key is a parameter of.
+    fn component_of(&self, path: &str, component: &str) -> Option<&'a str> {
+        let (parent, name) = path.rsplit_once('.')?;
+        let named = self.configuration.get(&format!("{parent}.{component}"))?.value.as_str();
+        // `model=torchtune.models.x` on the command line names another one.
+        let other = self.configuration.get(parent).filter(|key| key.on_command_line).and_then(|key| key.value.as_str());
+        other.or(named).filter(|_| name != component)
+    }
+
+    /// What the callable that is named beside a key does with it.
+    fn beside_component(&self, path: &str, component: &str, release: usize) -> Takes<'a> {
+        match self.component_of(path, component) {
+            Some(named) => self.at(release).takes(named, path.rsplit('.').next().unwrap_or(path)),
+            None => Takes::Unknown,
+        }
+    }
+
+    /// Whether a release lacks what a full name means, and where it has what others have under that name.
+    pub(super) fn lacks(&self, named: &str, release: usize) -> Option<Lacking> {
+        let package = self.versions.package;
+        let is_own = named.split('.').next() == Some(package.name());
+        let ends = std::iter::once(named.len()).chain(named.rmatch_indices('.').map(|(at, _)| at));
+        // The innermost name that says anything decides: what is private is not known, what hangs on a class neither.
+        let decided =
+            ends.map(|end| &named[..end]).find(|name| package.resolve(name, release) != Resolution::Unknown)?;
+        let (module, name) = decided.rsplit_once('.').filter(|_| is_own)?;
+        if package.resolve(decided, release) != Resolution::NotExported || name.starts_with('_') {
+            return None;
+        }
+        let moved = package.relocated(named, release).map(|(module, name)| format!("{module}.{name}"));
+        let here = package
+            .definitions_in(module)
+            .filter(|name| matches!(package.resolve(&format!("{module}.{name}"), release), Resolution::Definition(_)));
+        let similar = did_you_mean(name, here).map(|name| format!("{module}.{name}"));
+        let rest = &named[decided.len()..];
+        Some(Lacking { moved, similar: similar.map(|similar| format!("{similar}{rest}")) })
     }
 
     /// The objects that a release makes: those of the classes that are filled, and of the fields that they hold.

@@ -27,7 +27,17 @@ pub(super) fn started(launch: &Launch) -> Option<Started> {
     let configs = if consumer.is_command_line() { Vec::new() } else { launch.configs.clone() };
     let is_config = |flag: &Entry| configs.iter().any(|config| flag.value.span.contains(config.span));
     let mut flags = Vec::new();
-    for flag in launch.flags.iter().filter(|flag| !is_config(flag)) {
+    for flag in &launch.flags {
+        // `--config a.yaml model.lora_rank=8`: what follows the file stands behind the flag.
+        if let NodeKind::List(items) = &flag.value.kind
+            && consumer.component.is_some()
+        {
+            let words = items.iter().filter_map(|item| assigned(item.value.as_str()?, item.span));
+            flags.extend(words);
+        }
+        if is_config(flag) {
+            continue;
+        }
         match (&flag.key, &flag.value.kind) {
             (Some(key), _) => {
                 let name = if consumer.is_command_line() { key.name.clone() } else { key.name.replace('-', "_") };
