@@ -46,10 +46,10 @@ pub(super) enum Command {
     /// Print a JSON Schema of what a program or a class may be configured with, for editors
     #[command(
         after_help = "Examples: `dpo-lint schema llama-factory@0.9.3`, `dpo-lint schema axolotl`, `dpo-lint schema \"swift rlhf@3.5\"`,\n\
-`dpo-lint schema trl.DPOConfig@1.16`. Without a release it is the newest one known."
+`dpo-lint schema trl.DPOConfig@1.16`. Without a release it is the newest one known. `dpo-lint schema config` is that of dpo-lint.toml."
     )]
     Schema {
-        /// A framework or its command, or the full name of a class, and the release
+        /// A framework or its command, or the full name of a class, and the release; `config`: this program
         #[arg(value_name = "NAME[@RELEASE]")]
         what: String,
     },

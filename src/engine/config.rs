@@ -2,6 +2,8 @@
 //!
 //! Every mistake in it has a span, and all mistakes are reported at once.
 
+mod schema;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +13,8 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::catalogue::Selector;
 use super::settings::{FailOn, OutputFormat, SeverityOverride, Target};
 use crate::source::did_you_mean;
+
+pub use schema::schema;
 
 /// A configuration file, read.
 #[derive(Debug, Clone, Default)]
@@ -133,21 +137,117 @@ pub fn parse(path: &Path, text: &str) -> Result<Option<Config>, Vec<ConfigError>
     if reader.errors.is_empty() { Ok(Some(config)) } else { Err(reader.errors) }
 }
 
-const KEYS: &[&str] = &[
-    "select",
-    "ignore",
-    "extend-select",
-    "per-file-ignores",
-    "exclude",
-    "extend-exclude",
-    "target",
-    "python",
-    "baseline",
-    "fail-on",
-    "severity",
-    "required-version",
-    "output-format",
+/// A key of the configuration: how it is read, and what an editor is told about it.
+struct Key {
+    name: &'static str,
+    about: &'static str,
+    shape: Shape,
+    read: fn(&mut Reader<'_>, &mut Config, &Item<'_>),
+}
+
+/// What the value of a key looks like.
+enum Shape {
+    /// A list of rules.
+    Selectors,
+    /// A list of patterns as in `.gitignore`.
+    Patterns,
+    /// `trl==0.12.2`, or a list of such.
+    Targets,
+    /// Any text: a path, a requirement.
+    Text,
+    /// One of some words.
+    OneOf(fn() -> Vec<&'static str>),
+    /// Patterns of files, and the rules that are ignored there.
+    ByPattern,
+    /// Rules, and one of some words for each.
+    ByRule(fn() -> Vec<&'static str>),
+}
+
+/// Every key there is, in the order in which they are documented.
+static KEYS: &[Key] = &[
+    Key {
+        name: "select",
+        about: "Rules to run: names, codes, beginnings of codes, ALL. Without it all but those that run only if selected.",
+        shape: Shape::Selectors,
+        read: |reader, config, value| config.select = Some(reader.selectors(value)),
+    },
+    Key {
+        name: "ignore",
+        about: "Rules not to run.",
+        shape: Shape::Selectors,
+        read: |reader, config, value| config.ignore = reader.selectors(value),
+    },
+    Key {
+        name: "extend-select",
+        about: "Rules to run besides those selected.",
+        shape: Shape::Selectors,
+        read: |reader, config, value| config.extend_select = reader.selectors(value),
+    },
+    Key {
+        name: "per-file-ignores",
+        about: "Rules that are not reported in files that match a pattern.",
+        shape: Shape::ByPattern,
+        read: |reader, config, value| config.per_file_ignores = reader.per_file_ignores(value),
+    },
+    Key {
+        name: "exclude",
+        about: "Patterns of files and folders to leave out, instead of the default ones.",
+        shape: Shape::Patterns,
+        read: |reader, config, value| config.exclude = Some(reader.patterns(value)),
+    },
+    Key {
+        name: "extend-exclude",
+        about: "Patterns of files and folders to leave out as well.",
+        shape: Shape::Patterns,
+        read: |reader, config, value| config.extend_exclude = reader.patterns(value),
+    },
+    Key {
+        name: "target",
+        about: "Releases to judge by, whatever the project declares.",
+        shape: Shape::Targets,
+        read: |reader, config, value| config.targets = reader.targets(value),
+    },
+    Key {
+        name: "python",
+        about: "Judge by what is installed for this interpreter or in this virtual environment; relative to this file.",
+        shape: Shape::Text,
+        read: |reader, config, value| config.python = reader.path_beside(value),
+    },
+    Key {
+        name: "baseline",
+        about: "The file of findings that are known and not reported; relative to this file.",
+        shape: Shape::Text,
+        read: |reader, config, value| config.baseline = reader.path_beside(value),
+    },
+    Key {
+        name: "fail-on",
+        about: "The mildest severity that makes the exit code 1.",
+        shape: Shape::OneOf(|| words(FailOn::NAMES)),
+        read: |reader, config, value| config.fail_on = reader.one_of(value, FailOn::NAMES),
+    },
+    Key {
+        name: "severity",
+        about: "The severity with which rules are reported.",
+        shape: Shape::ByRule(|| words(SeverityOverride::NAMES)),
+        read: |reader, config, value| config.severity = reader.severity(value),
+    },
+    Key {
+        name: "required-version",
+        about: "The releases of dpo-lint that may check this project, as Cargo writes requirements.",
+        shape: Shape::Text,
+        read: |reader, _, value| reader.required_version(value),
+    },
+    Key {
+        name: "output-format",
+        about: "How findings are written.",
+        shape: Shape::OneOf(|| words(OutputFormat::NAMES)),
+        read: |reader, config, value| config.output_format = reader.one_of(value, OutputFormat::NAMES),
+    },
 ];
+
+fn words<T>(names: &[(&'static str, T)]) -> Vec<&'static str> {
+    names.iter().map(|(name, _)| *name).collect()
+}
 
 struct Reader<'a> {
     path: &'a Path,
@@ -168,28 +268,17 @@ impl Reader<'_> {
         let mut entries: Vec<_> = table.iter().collect();
         entries.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in entries {
-            match key.get_ref().as_ref() {
-                "select" => config.select = Some(self.selectors(value)),
-                "ignore" => config.ignore = self.selectors(value),
-                "extend-select" => config.extend_select = self.selectors(value),
-                "per-file-ignores" => config.per_file_ignores = self.per_file_ignores(value),
-                "exclude" => config.exclude = Some(self.patterns(value)),
-                "extend-exclude" => config.extend_exclude = self.patterns(value),
-                "target" => config.targets = self.targets(value),
-                "python" => config.python = self.path_beside(value),
-                "baseline" => config.baseline = self.path_beside(value),
-                "fail-on" => config.fail_on = self.one_of(value, FailOn::NAMES),
-                "severity" => config.severity = self.severity(value),
-                "required-version" => self.required_version(value),
-                "output-format" => config.output_format = self.one_of(value, OutputFormat::NAMES),
-                unknown => {
-                    let help = match did_you_mean(unknown, KEYS.iter().copied()) {
-                        Some(similar) => format!("did you mean `{similar}`?"),
-                        None => format!("the keys are {}", KEYS.join(", ")),
-                    };
-                    self.fail(key.span(), format!("unknown key `{unknown}`"), Some(help));
-                }
+            let name = key.get_ref().as_ref();
+            if let Some(known) = KEYS.iter().find(|known| known.name == name) {
+                (known.read)(self, &mut config, value);
+                continue;
             }
+            let names = KEYS.iter().map(|known| known.name);
+            let help = match did_you_mean(name, names.clone()) {
+                Some(similar) => format!("did you mean `{similar}`?"),
+                None => format!("the keys are {}", names.collect::<Vec<_>>().join(", ")),
+            };
+            self.fail(key.span(), format!("unknown key `{name}`"), Some(help));
         }
         config
     }

@@ -36,8 +36,12 @@ pub enum SchemaError {
     },
 }
 
-/// The schema of `NAME` or `NAME@RELEASE`: `llama-factory@0.9.3`, `trl.DPOConfig@1.16`.
+/// The schema of `NAME` or `NAME@RELEASE`: `llama-factory@0.9.3`, `trl.DPOConfig@1.16`; `config` is the one of this tool's own
+/// configuration.
 pub fn schema(asked: &str, knowledge: &Knowledge) -> Result<Value, SchemaError> {
+    if asked == "config" {
+        return Ok(super::config::schema());
+    }
     let (name, version) = asked.split_once('@').map_or((asked, None), |(name, version)| (name, Some(version)));
     let program = program(name);
     let package = match program {
