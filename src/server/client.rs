@@ -134,6 +134,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_extension_offers_the_settings_that_are_read() {
+        let package: Value = serde_json::from_str(include_str!("../../editors/vscode/package.json")).expect("JSON");
+        let settings = package["contributes"]["configuration"]["properties"].as_object().expect("an object");
+        let mut own: Vec<&str> = settings.keys().filter_map(|name| name.strip_prefix("dpo-lint.")).collect();
+        own.retain(|name| !matches!(*name, "path" | "trace.server"));
+        own.sort_unstable();
+        assert_eq!(own, ["extend-select", "ignore", "python", "select", "target"]);
+    }
+
+    #[test]
     fn settings_of_the_editor_are_read_and_mistakes_are_said() {
         let (options, mistakes) =
             settings(&json!({"dpo-lint": {"select": ["DPL0", "no-such"], "target": "trl==0.12", "python": ""}}));

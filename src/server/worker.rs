@@ -241,3 +241,39 @@ impl Recheck for FixOne<'_> {
         repair::Checked { sources, findings: report.findings }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::collect;
+
+    #[test]
+    fn a_panic_is_said_and_the_next_check_fares_better() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        std::fs::write(folder.path().join("train.py"), "import trl\n").expect("a file");
+        let project = collect::projects(folder.path(), &[]).0.remove(0);
+        let (task_sender, tasks) = crossbeam_channel::unbounded();
+        let (done_sender, done) = crossbeam_channel::unbounded();
+        let send = |is_stopped| {
+            let stop = Arc::new(AtomicBool::new(is_stopped));
+            let (project, overrides) = (project.clone(), Overrides::default());
+            let task = Task { project, is_stale: true, texts: Vec::new(), overrides, stop, wanted: Wanted::Findings };
+            task_sender.send(task).expect("somebody listens");
+        };
+        [false, false, true].into_iter().for_each(send);
+        drop(task_sender);
+        let mut calls = 0;
+        let learn = move |_: Option<&Path>| {
+            calls += 1;
+            assert!(calls > 1, "the first time it fails");
+            None
+        };
+        work(&tasks, &done_sender, folder.path().to_path_buf(), Box::new(learn));
+        let outcomes: Vec<Outcome> = done.try_iter().collect();
+        let [Outcome::Failed(bug), Outcome::Checked(checked), Outcome::Overtaken] = &outcomes[..] else {
+            panic!("{} outcomes", outcomes.len());
+        };
+        assert!(bug.starts_with("bug in dpo-lint"), "{bug}");
+        assert_eq!(checked.report.environments.len(), 1);
+    }
+}

@@ -118,11 +118,13 @@ impl Client {
         input.flush().expect("it listens");
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "it is made for the call")]
     pub fn notify(&mut self, method: &str, params: Value) {
         self.send(&json!({"jsonrpc": "2.0", "method": method, "params": params}));
     }
 
     /// Sends a request and returns its number.
+    #[expect(clippy::needless_pass_by_value, reason = "it is made for the call")]
     pub fn request(&mut self, method: &str, params: Value) -> i64 {
         let id = self.next;
         self.next += 1;
