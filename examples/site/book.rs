@@ -8,7 +8,7 @@ use dpo_lint::engine::catalogue::catalogue;
 use dpo_lint::rules::RuleMeta;
 
 /// The pages that are written by hand, in the order of the table of contents.
-const PAGES: [(&str, &str); 3] =
+const PAGES: [(&str, &str); 4] =
     [("A tour", "tour.md"), ("How it knows", "how-it-knows.md"), ("Next to other ways", "compared.md")];
 
 /// Writes all pages. `picture` draws the picture of a rule, if there is one.

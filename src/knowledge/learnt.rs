@@ -67,7 +67,8 @@ impl Learnt {
             let members = whole.get_mut(member).map(serde_json::Value::take);
             let members = members.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
             let members: BTreeMap<String, serde_json::Value> = members;
-            let parts = members.into_iter().map(|(name, part)| Ok((name, pack::written(&pack::paired(part, &|_| ()))?)));
+            let parts =
+                members.into_iter().map(|(name, part)| Ok((name, pack::written(&pack::paired(part, &|_| ()))?)));
             let parts = parts.collect::<Result<_, rmp_serde::encode::Error>>();
             let parts = parts.map_err(|error| failed(error.to_string()))?;
             pack::packed(&parts).ok_or_else(|| failed("it is too large".to_owned()))
