@@ -8,8 +8,12 @@ use dpo_lint::engine::catalogue::catalogue;
 use dpo_lint::rules::RuleMeta;
 
 /// The pages that are written by hand, in the order of the table of contents.
-const PAGES: [(&str, &str); 4] =
-    [("A tour", "tour.md"), ("How it knows", "how-it-knows.md"), ("Next to other ways", "compared.md")];
+const PAGES: &[(&str, &str)] = &[
+    ("A tour", "tour.md"),
+    ("How it knows", "how-it-knows.md"),
+    ("Next to other ways", "compared.md"),
+    ("Editors", "editors.md"),
+];
 
 /// Writes all pages. `picture` draws the picture of a rule, if there is one.
 pub(crate) fn write(folder: &Path, picture: &dyn Fn(&RuleMeta) -> Option<String>) -> io::Result<()> {
