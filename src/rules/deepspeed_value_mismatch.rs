@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
+use super::launched::HALVES;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
 use crate::eval::Const;
@@ -139,9 +140,14 @@ fn compare(
         let Some(theirs) = entry.value.scalar().and_then(number).filter(|value| !matches!(value, Const::Str(_))) else {
             continue;
         };
-        let Some((ours, place)) = setting(key).and_then(|(value, place)| Some((plain(&value)?, place))) else {
-            continue;
+        let said = |key: &str| setting(key).and_then(|(value, place)| Some((plain(&value)?, place)));
+        // Who trains in one half precision does not train in the other, which is off unless it is asked for.
+        let excluded = || {
+            let (_, other) = HALVES.into_iter().find(|(half, _)| *half == key)?;
+            let (_, place) = said(other).filter(|(value, _)| *value == Const::Bool(true))?;
+            setting(key).is_none().then_some((Const::Bool(false), place))
         };
+        let Some((ours, place)) = said(key).or_else(excluded) else { continue };
         if theirs.equals(&ours) {
             continue;
         }

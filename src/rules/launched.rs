@@ -10,6 +10,9 @@ use crate::model::{LibraryCall, Variant};
 use crate::source::Span;
 use crate::syntax::{Document, Entry, Node, Scalar};
 
+/// The half precisions, each with the other one.
+pub(super) const HALVES: [(&str, &str); 2] = [("bf16", "fp16"), ("fp16", "bf16")];
+
 /// What starts one process of what follows.
 const PLAIN: [&str; 12] =
     ["python", "sudo", "env", "time", "exec", "nohup", "nice", "command", "uv", "poetry", "pdm", "conda"];

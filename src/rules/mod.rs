@@ -47,6 +47,8 @@ mod invalid_config_value;
 mod key_beside_deepspeed_file;
 mod later;
 mod launched;
+#[cfg(test)]
+mod launched_tests;
 mod lora_on_lm_head;
 mod lower_bound_too_low;
 mod memory;
@@ -58,6 +60,7 @@ mod misfit_tests;
 mod missing_file;
 #[cfg(test)]
 mod missing_file_tests;
+mod missing_preference_column;
 mod moved_argument;
 mod nested;
 mod no_train_dataset;
@@ -222,6 +225,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
         &refused_configuration::RefusedConfiguration,
         &no_train_dataset::NoTrainDataset,
+        &missing_preference_column::MissingPreferenceColumn,
         &invalid_choice::InvalidChoice,
         &grpo_generation_divisibility::GrpoGenerationDivisibility,
         &yaml_float_is_string::YamlFloatIsString,

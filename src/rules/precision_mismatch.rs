@@ -3,16 +3,13 @@
 use super::ask::Call;
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
-use super::launched::{Started, started};
+use super::launched::{HALVES, Started, started};
 use super::report::plain;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
 use crate::syntax::{Document, Entry, Scalar};
-
-/// The half precisions, each with the other one.
-const HALVES: [(&str, &str); 2] = [("bf16", "fp16"), ("fp16", "bf16")];
 
 declare_rule! {
     /// ## What it does

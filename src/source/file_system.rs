@@ -1,7 +1,7 @@
 //! The only door to the disk: a trait, the real one and one in memory.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
@@ -18,6 +18,12 @@ pub struct DirEntry {
 pub trait FileSystem: Send + Sync {
     /// All bytes of a file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The first bytes of a file, which may be much longer.
+    fn read_start(&self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read(path)?;
+        bytes.truncate(length);
+        Ok(bytes)
+    }
     /// Whether `path` is a file.
     fn is_file(&self, path: &Path) -> bool;
     /// Whether `path` is a folder.
@@ -37,6 +43,12 @@ pub struct OsFileSystem;
 impl FileSystem for OsFileSystem {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         std::fs::read(path)
+    }
+
+    fn read_start(&self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(length as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     fn is_file(&self, path: &Path) -> bool {

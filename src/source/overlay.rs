@@ -36,6 +36,11 @@ impl FileSystem for Overlay<'_> {
         own.map_or_else(|| self.below.read(path), Ok)
     }
 
+    fn read_start(&self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        let own = self.files.read().unwrap_or_else(PoisonError::into_inner).get(path).cloned();
+        own.map_or_else(|| self.below.read_start(path, length), |own| Ok(own.into_iter().take(length).collect()))
+    }
+
     fn is_file(&self, path: &Path) -> bool {
         self.files.read().unwrap_or_else(PoisonError::into_inner).contains_key(path) || self.below.is_file(path)
     }
