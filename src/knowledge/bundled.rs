@@ -15,7 +15,6 @@ static FILES: &[Stored] = include!(concat!(env!("OUT_DIR"), "/knowledge.rs"));
 static FRAMEWORKS: &[Stored] = include!(concat!(env!("OUT_DIR"), "/frameworks.rs"));
 
 /// Every file under `schemas/companions`, packed in the same way.
-#[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
 static COMPANIONS: &[Stored] = include!(concat!(env!("OUT_DIR"), "/companions.rs"));
 
 /// Frameworks that are imported by another name than the one that they are installed by.

@@ -290,8 +290,8 @@ impl Failure {
     fn help(&self) -> String {
         let orders: Vec<&str> = self.remedies.iter().map(|remedy| remedy.order.as_str()).collect();
         if let Reason::Missing { package, misled: None } = &self.refusal.reason {
-            let also = orders.iter().map(|order| format!(", or {order}")).collect::<String>();
-            return format!("ask for {package}, too: {} does not{also}", self.refusal.package);
+            let first = format!("ask for {package}, too: {} does not", self.refusal.package);
+            return std::iter::once(first.as_str()).chain(orders).collect::<Vec<_>>().join(", or ");
         }
         if orders.is_empty() {
             // To find it takes longer than all the rest.
