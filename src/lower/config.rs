@@ -15,6 +15,8 @@ pub(super) struct ArgumentFile {
     pub(super) path: std::path::PathBuf,
     pub(super) source: Arc<SourceFile>,
     pub(super) document: Arc<Document>,
+    /// The part of another file that it is written down in.
+    pub(super) within: Option<Span>,
 }
 
 impl ArgumentFile {
@@ -25,7 +27,12 @@ impl ArgumentFile {
         let source = request.sources.read(request.file_system, path).ok()?;
         let document = crate::syntax::parse(format, &source);
         let is_mapping = matches!(document.root.kind, NodeKind::Map(_));
-        is_mapping.then(|| Self { path: path.to_path_buf(), source, document: Arc::new(document) })
+        is_mapping.then(|| Self { path: path.to_path_buf(), source, document: Arc::new(document), within: None })
+    }
+
+    /// Whether a place is one of the file's.
+    pub(super) fn holds(&self, place: Span) -> bool {
+        self.document.file == place.file && self.within.is_none_or(|part| part.contains(place))
     }
 
     /// What the file sets among the flags of a script.
@@ -34,8 +41,13 @@ impl ArgumentFile {
         entries
             .flat_map(|entry| {
                 let flags = flags_named(script, entry.name().unwrap_or_default());
-                flags.map(|flag| {
-                    let (value, items) = (constant(&entry.value), items(&entry.value, constant));
+                // What the shell still changes is not known.
+                let mut written = entry.value.clone();
+                if self.within.is_some() {
+                    super::here::forget_expansions(&mut written);
+                }
+                flags.map(move |flag| {
+                    let (value, items) = (constant(&written), items(&written, constant));
                     Setting { flag, value, items, origin: entry.span }
                 })
             })

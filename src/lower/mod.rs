@@ -5,6 +5,7 @@ mod config;
 pub mod configuration;
 mod environment;
 mod flags;
+mod here;
 mod host;
 mod install;
 pub mod launch;

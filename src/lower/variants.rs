@@ -26,7 +26,9 @@ impl Written {
                     if !STARTING.iter().any(|word| source.text().contains(word)) {
                         continue;
                     }
-                    let found = launches(&crate::syntax::parse(format, &source), &source);
+                    let document = crate::syntax::parse(format, &source);
+                    let found = launches(&document, &source);
+                    starts.here.extend(super::here::files(&document, &source, &found));
                     starts.launches.extend(found.into_iter().map(|launch| (Arc::clone(&source), launch)));
                 }
                 Some(Format::Notebook) => {
@@ -46,7 +48,10 @@ impl Written {
 
     /// The argument file that a path in another file means.
     pub(super) fn file_named(&self, written: Option<&str>, from: &Path) -> Option<&ArgumentFile> {
-        self.files.iter().find(|file| written.is_some_and(|text| is_same_file(text, from, &file.path)))
+        let here = self.here.iter().find(|one| written.is_some_and(|text| one.is_called(text, from)));
+        let of_project =
+            || self.files.iter().find(|file| written.is_some_and(|text| is_same_file(text, from, &file.path)));
+        here.map(|one| &one.file).or_else(of_project)
     }
 
     /// The ways in which a script is started; the defaults if there is none.

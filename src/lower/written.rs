@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::config::ArgumentFile;
+use super::here::HereDocument;
 use super::launch::Launch;
 use crate::eval::Const;
 use crate::model::{Setting, Variant};
@@ -14,6 +15,8 @@ use crate::syntax::{Edit, Entry, Format, NodeKind, Scalar, edit, shell};
 pub struct Written {
     pub(super) launches: Vec<(Arc<SourceFile>, Launch)>,
     pub(super) files: Vec<ArgumentFile>,
+    /// Files that a script writes before it starts something with them.
+    pub(super) here: Vec<HereDocument>,
 }
 
 /// What is to become of a setting.
@@ -56,7 +59,7 @@ impl Rewrite {
 impl Written {
     /// How to write a setting of a variant otherwise; `None` where it cannot be changed without changing more.
     pub fn rewrite(&self, variant: &Variant, setting: &Setting, change: Change) -> Option<Rewrite> {
-        let in_file = self.files.iter().find(|file| file.document.file == setting.origin.file);
+        let in_file = self.file_at(setting.origin);
         match in_file {
             Some(file) => in_argument_file(file, setting, change),
             None => self.on_launch_line(variant, setting),
@@ -66,7 +69,7 @@ impl Written {
     /// How to give a setting of a variant another name; `None` where that cannot be done without changing more.
     pub fn rename(&self, variant: &Variant, setting: &Setting, name: &str) -> Option<Rewrite> {
         let title = format!("rename it to `{name}`");
-        let in_file = self.files.iter().find(|file| file.document.file == setting.origin.file);
+        let in_file = self.file_at(setting.origin);
         let edit = if let Some(file) = in_file {
             let entry = edit::entry_at(&file.document, setting.origin)?;
             edit::rename_key(&file.source, &file.document, entry, name).ok()?
@@ -98,7 +101,7 @@ impl Written {
         match self.file_at(place) {
             Some(file) => {
                 let entry = edit::entry_at(&file.document, place)?;
-                edit::rename_key(&file.source, &file.document, entry, name).ok()
+                edit::rename_key(&file.source, &file.document, entry, name).ok().filter(|edit| file.holds(edit.span))
             }
             None => self.only_flag_at(place).and_then(|(source, _, flag)| shell::rename_flag(source, flag, name)),
         }
@@ -108,7 +111,7 @@ impl Written {
     pub fn remove_at(&self, place: Span) -> Option<Edit> {
         if let Some(file) = self.file_at(place) {
             let entry = edit::entry_at(&file.document, place)?;
-            return edit::remove_entry(&file.source, &file.document, entry).ok();
+            return edit::remove_entry(&file.source, &file.document, entry).ok().filter(|edit| file.holds(edit.span));
         }
         let (source, launch, flag) = self.only_flag_at(place)?;
         shell::remove_flag(source, &launch.call, flag)
@@ -121,7 +124,7 @@ impl Written {
                 let entry = edit::entry_at(&file.document, place)?;
                 let is_bare = matches!(file.document.format, Format::Yaml) || value.parse::<f64>().is_ok();
                 let raw = if is_bare { value.to_owned() } else { format!("\"{value}\"") };
-                edit::set_value(&file.source, &file.document, entry, &raw).ok()
+                edit::set_value(&file.source, &file.document, entry, &raw).ok().filter(|edit| file.holds(edit.span))
             }
             None => self.only_flag_at(place).map(|(_, _, flag)| shell::set_flag(flag, value)),
         }
@@ -129,7 +132,7 @@ impl Written {
 
     /// The document of a path.
     pub fn document_named(&self, path: &std::path::Path) -> Option<(&std::path::Path, &crate::syntax::Document)> {
-        let file = self.files.iter().find(|file| file.path == path)?;
+        let file = self.all().find(|file| file.path == path)?;
         Some((&file.path, &file.document))
     }
 
@@ -166,7 +169,11 @@ impl Written {
     }
 
     fn file_at(&self, place: Span) -> Option<&ArgumentFile> {
-        self.files.iter().find(|file| file.document.file == place.file)
+        self.all().find(|file| file.holds(place))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &ArgumentFile> {
+        self.files.iter().chain(self.here.iter().map(|one| &one.file))
     }
 
     /// The flag at a place, where only one command has it.

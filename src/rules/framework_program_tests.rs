@@ -294,3 +294,45 @@ fn what_other_releases_of_torchtune_call_a_component_is_written() {
     assert_eq!(found(&[("a.yaml", &TORCHTUNE.replace("torchtune.training.F", "torchtune.utils.F"))]), NOTHING);
     assert_eq!(found(&[("a.yaml", &TORCHTUNE.replace("DPOLoss", "DPOLos"))]).len(), 1);
 }
+
+const WRITTEN: &str = "\
+LR=5.0e-6
+cat > dpo.yaml <<EOF
+model_name_or_path: Qwen/Qwen2.5-0.5B-Instruct
+stage: dpo
+do_train: true
+finetuning_type: lora
+lora_target: all
+pref_beta: 0.1
+learning_rate: $LR
+dataset: pairs
+template: qwen
+output_dir: out
+EOF
+llamafactory-cli train ./dpo.yaml
+";
+
+#[test]
+fn a_file_that_a_script_writes_is_judged_as_that_file() {
+    let pin = ("requirements.txt", "llamafactory==0.9.3\n");
+    assert_eq!(found(&[pin, ("run.sh", WRITTEN)]), NOTHING);
+    let bad = WRITTEN.replace("pref_beta", "dpo_beta").replace("lora_target", "lora_taget");
+    assert_eq!(
+        found(&[pin, ("run.sh", &bad)]),
+        [
+            "unknown-config-key: LLaMA-Factory 0.9.3 knows no `lora_taget`",
+            "unknown-config-key: LLaMA-Factory 0.9.3 calls `dpo_beta` `pref_beta`",
+        ]
+    );
+    assert_eq!(fixed(&[pin, ("run.sh", &bad)], "run.sh"), WRITTEN);
+    assert_eq!(found(&[pin, ("run.sh", &bad.replace("lora_taget", "$KEY"))]).len(), 1, "the shell knows what it is");
+    let tee = bad.replace("cat > dpo.yaml", "tee dpo.yaml").replace("<<EOF", "<<'EOF'");
+    assert_eq!(found(&[pin, ("run.sh", &tee)]).len(), 2);
+    for other in [
+        bad.replace("train ./dpo.yaml", "train other.yaml"),
+        bad.replace("cat > dpo.yaml", "cat >> dpo.yaml"),
+        format!("cat > dpo.yaml <<E\na: 1\nE\n{bad}"),
+    ] {
+        assert_eq!(found(&[pin, ("run.sh", &other)]), NOTHING, "{other}");
+    }
+}

@@ -80,6 +80,16 @@ impl SourceFile {
         Span::new(self.id, range.start, range.end)
     }
 
+    /// The same file with blanks for all but a part of it: what another parser reads there has the places of the whole.
+    pub fn only(&self, part: std::ops::Range<usize>) -> Self {
+        let blank = |text: &str| text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect::<String>();
+        let (before, inside, after) =
+            (self.text.get(..part.start), self.text.get(part.clone()), self.text.get(part.end..));
+        let parts = [before.map(blank), inside.map(str::to_owned), after.map(blank)];
+        let text: String = parts.into_iter().flatten().collect();
+        Self { id: self.id, path: self.path.clone(), text: text.into(), line_starts: OnceLock::new() }
+    }
+
     /// Line and column of a byte; an offset past the end is the end.
     pub fn position(&self, offset: u32) -> Position {
         let starts = self.line_starts();

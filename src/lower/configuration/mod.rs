@@ -119,6 +119,10 @@ const MAX_KEYS: usize = 20_000;
 fn keys_of(file: &ArgumentFile, below: bool) -> Vec<Key> {
     let mut keys = Vec::new();
     add_keys(&file.document.root, "", below, &mut keys);
+    if file.within.is_some() {
+        keys.retain(|key| !key.name.contains(['$', '`']));
+        keys.iter_mut().for_each(|key| super::here::forget_expansions(&mut key.value));
+    }
     keys
 }
 
