@@ -150,7 +150,7 @@ fn property(parameter: &Parameter) -> Value {
 
 fn of_kind(kind: &Kind) -> Value {
     match kind {
-        Kind::Bool => json!({"type": "boolean"}),
+        Kind::Bool | Kind::Switch => json!({"type": "boolean"}),
         Kind::Int => json!({"type": "integer"}),
         // `5e-6` is a string to many readers of YAML, and a number to the program.
         Kind::Float => json!({"type": ["number", "string"]}),
@@ -159,7 +159,6 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::List(inner) if **inner == Kind::Other => json!({"type": "array"}),
         Kind::List(inner) => json!({"type": "array", "items": of_kind(inner)}),
         Kind::Dict => json!({"type": "object"}),
-        Kind::Switch => json!({"type": "boolean"}),
         Kind::Tuple(_) => json!({"type": "array"}),
         Kind::Other => json!({}),
     }

@@ -25,6 +25,7 @@ static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(CONSUMERS).u
 /// A program that reads configurations: `llamafactory-cli train`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub struct Consumer {
     /// Its name, as one would start it.
     pub name: String,

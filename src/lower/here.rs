@@ -83,7 +83,9 @@ pub(super) fn forget_expansions(node: &mut Node) {
     match &mut node.kind {
         NodeKind::Scalar(Scalar::Str(text)) if text.contains(['$', '`', '\\']) => node.kind = NodeKind::Opaque,
         NodeKind::Map(entries) | NodeKind::List(entries) => {
-            entries.iter_mut().for_each(|entry| forget_expansions(&mut entry.value));
+            for entry in entries {
+                forget_expansions(&mut entry.value);
+            }
         }
         _ => {}
     }

@@ -78,7 +78,9 @@ struct Place<'a> {
 
 impl Reader<'_> {
     fn block(&mut self, place: &mut Place<'_>, body: &[Stmt]) {
-        body.iter().for_each(|statement| self.statement(place, statement));
+        for statement in body {
+            self.statement(place, statement);
+        }
     }
 
     fn statement(&mut self, place: &mut Place<'_>, statement: &Stmt) {
@@ -211,12 +213,12 @@ impl Reader<'_> {
             choices,
             ..Parameter::default()
         };
-        let named = keyword("dest").and_then(|dest| place.text(dest));
+        let dest = keyword("dest").and_then(|dest| place.text(dest));
         let long: Vec<&str> = spelled.iter().filter_map(|one| one.strip_prefix("--")).collect();
         let short = spelled.iter().filter_map(|one| one.strip_prefix('-').filter(|one| !one.starts_with('-')));
         let names: Vec<&str> = long.iter().copied().chain(short).collect();
         for name in &names {
-            let first = named.as_deref().unwrap_or(long.first().copied().unwrap_or(name));
+            let first = dest.as_deref().unwrap_or(long.first().copied().unwrap_or(name));
             let alias_of = (*name != first && name.replace('-', "_") != first).then(|| first.to_owned());
             let one = Parameter { alias_of, ..parameter.clone() };
             self.definition.parameters.insert((*name).to_owned(), one.clone());

@@ -12,6 +12,7 @@ const SURFACES: &str = include_str!("../../schemas/surface.json");
 /// earlier pattern said, an empty list is everything.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that do not depend on each other")]
 pub(super) struct Surface {
     /// Callables that are kept, by full name of the definition; those they derive from are kept, too.
     #[serde(default)]

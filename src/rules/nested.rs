@@ -162,9 +162,8 @@ impl<'a> Reader<'a> {
                 (0..items.len()).filter(is_map).map(|at| format!("{path}.{at}.")).collect()
             }
             Some(NodeKind::Map(_)) => vec![format!("{path}.")],
-            Some(_) => Vec::new(),
             None if is_made && !is_list(parameter) => vec![format!("{path}.")],
-            None => Vec::new(),
+            Some(_) | None => Vec::new(),
         }
     }
 

@@ -14,12 +14,12 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports keys and flags that the release of a training framework which reads them does not have: misspelt ones, those that have
-    /// another name there, and those that older or newer releases have. It knows LLaMA-Factory, axolotl, ms-swift, OpenRLHF, oumi,
+    /// another name there, and those that older or newer releases have. It knows LLaMA-Factory, axolotl, ms-swift, `OpenRLHF`, oumi,
     /// the parameters of torchtune's components, and the command line of TRL.
     ///
     /// ## Why it matters
     ///
-    /// LLaMA-Factory, ms-swift, OpenRLHF, oumi, torchtune and TRL refuse to start, one key at a time. axolotl drops what it does not know without a word, and
+    /// LLaMA-Factory, ms-swift, `OpenRLHF`, oumi, torchtune and TRL refuse to start, one key at a time. axolotl drops what it does not know without a word, and
     /// trains without it.
     ///
     /// Which program reads a file is told by the command that names it, or by keys that only one program has. The same key means

@@ -81,6 +81,7 @@ impl SourceFile {
     }
 
     /// The same file with blanks for all but a part of it: what another parser reads there has the places of the whole.
+    #[must_use]
     pub fn only(&self, part: std::ops::Range<usize>) -> Self {
         let blank = |text: &str| text.bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' }).collect::<String>();
         let (before, inside, after) =

@@ -48,7 +48,7 @@ pub(super) fn started(launch: &Launch) -> Option<Started> {
                 flags.push(Key { name, value: flag.value.clone(), span: flag.span, on_command_line: true });
             }
             (None, NodeKind::Scalar(Scalar::Str(word))) if !consumer.is_command_line() => {
-                flags.extend(assigned(word, flag.span))
+                flags.extend(assigned(word, flag.span));
             }
             _ => {}
         }

@@ -121,7 +121,9 @@ fn keys_of(file: &ArgumentFile, below: bool) -> Vec<Key> {
     add_keys(&file.document.root, "", below, &mut keys);
     if file.within.is_some() {
         keys.retain(|key| !key.name.contains(['$', '`']));
-        keys.iter_mut().for_each(|key| super::here::forget_expansions(&mut key.value));
+        for key in &mut keys {
+            super::here::forget_expansions(&mut key.value);
+        }
     }
     keys
 }

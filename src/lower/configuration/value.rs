@@ -368,7 +368,9 @@ fn from_merged(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
     let wrong = |what: &str| Err(format!("`{shown}` is no {what}"));
     let number = number_of(scalar);
     match (kind, scalar) {
-        (Kind::Bool, Scalar::Bool(_)) => Ok(constant(scalar)),
+        (Kind::Bool, Scalar::Bool(_))
+        | (Kind::Int, Scalar::Int(_))
+        | (Kind::Float, Scalar::Int(_) | Scalar::Float(_)) => Ok(constant(scalar)),
         (Kind::Bool, Scalar::Int(number)) => Ok(Value::bool(*number != 0)),
         (Kind::Bool, Scalar::Str(text)) => match text.to_ascii_lowercase().as_str() {
             "yes" | "y" | "on" | "true" => Ok(Value::bool(true)),
@@ -376,19 +378,18 @@ fn from_merged(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
             word => integer(word).map_or_else(|| wrong("truth value"), |number| Ok(Value::bool(number != 0))),
         },
         (Kind::Bool, _) => wrong("truth value"),
-        (Kind::Int, Scalar::Int(_)) => Ok(constant(scalar)),
         (Kind::Int, Scalar::Str(text)) if number.is_none() => {
             integer(text).map_or_else(|| wrong("whole number"), |value| Ok(Value::Const(Const::Int(value))))
         }
         (Kind::Int, _) => wrong("whole number"),
-        (Kind::Float, Scalar::Int(_) | Scalar::Float(_)) => Ok(constant(scalar)),
         (Kind::Float, Scalar::Str(text)) => {
             float(text).map_or_else(|| wrong("number"), |value| Ok(Value::Const(Const::float(value))))
         }
         (Kind::Float, _) => wrong("number"),
         (Kind::Str, Scalar::Str(_)) => Ok(number.map_or_else(|| constant(scalar), |_| Value::Unknown)),
-        (Kind::Str, Scalar::Date(_)) => Ok(Value::Unknown),
-        (Kind::Str, _) => Ok(Value::Const(Const::Str(shown.into()))),
+        (Kind::Str, Scalar::Null | Scalar::Bool(_) | Scalar::Int(_) | Scalar::Float(_)) => {
+            Ok(Value::Const(Const::Str(shown.into())))
+        }
         (Kind::Choice(words), Scalar::Str(text)) => {
             // The name of the enumeration may stand before that of the member.
             let name = text.rsplit('.').next().unwrap_or(text);
@@ -401,7 +402,7 @@ fn from_merged(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
         (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
         (Kind::List(_), _) => wrong("list"),
         (Kind::Dict, _) => wrong("mapping"),
-        (Kind::Switch | Kind::Tuple(_) | Kind::Other, _) => Ok(Value::Unknown),
+        (Kind::Str | Kind::Switch | Kind::Tuple(_) | Kind::Other, _) => Ok(Value::Unknown),
     }
 }
 
