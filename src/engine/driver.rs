@@ -254,6 +254,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_check_that_nobody_waits_for_ends_before_scripts_are_evaluated() {
+        let disk = crate::source::MemoryFileSystem::default();
+        disk.insert("requirements.txt", "trl==0.16.0\n");
+        disk.insert("train.py", "from trl import DPOTrainer\n\nDPOTrainer('model', no_such=1)\n");
+        let files = [PathBuf::from("requirements.txt"), PathBuf::from("train.py")];
+        let settings = Settings::new(Path::new("/"), None, &crate::engine::settings::Overrides::default());
+        let check = |is_stopped: bool| {
+            let job = Job {
+                file_system: &disk,
+                sources: &Sources::default(),
+                knowledge: Knowledge::bundled(),
+                settings: &settings,
+                files: &files,
+                commented: &[],
+                folder: Path::new("/"),
+                is_given: &|_| true,
+                is_stopped: &|| is_stopped,
+            };
+            let calls = |analysis: &Analysis| analysis.calls.len();
+            let (report, calls) = check_and(&job, calls);
+            (report.findings.len(), calls)
+        };
+        assert_eq!(check(false), (1, Some(1)));
+        assert_eq!(check(true), (0, Some(0)));
+    }
+
+    #[test]
     fn a_panic_is_our_bug_and_ends_only_its_part() {
         let mut problems = Vec::new();
         assert_eq!(guarded(&mut problems, "counting", || 1), Some(1));
