@@ -44,8 +44,8 @@ declare_rule! {
     /// ```
     ///
     /// ```python,unsafe-fixed
-    /// from transformers import TrainingArguments
     /// from trl import DPOTrainer
+    /// from transformers import TrainingArguments
     ///
     /// args = TrainingArguments(output_dir="out")
     /// trainer = DPOTrainer(model, args=args, train_dataset=data, beta=0.2)
