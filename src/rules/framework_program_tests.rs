@@ -11,7 +11,8 @@ fn found(files: &[(&str, &str)]) -> Vec<String> {
 fn fixed(files: &[(&str, &str)], path: &str) -> String {
     let (sources, found) = lint(files);
     let text = files.iter().find(|(name, _)| *name == path).map_or("", |(_, text)| text);
-    let mut edits: Vec<_> = found.iter().filter_map(|one| one.fixes.first()).flat_map(|fix| fix.edits.clone()).collect();
+    let mut edits: Vec<_> =
+        found.iter().filter_map(|one| one.fixes.first()).flat_map(|fix| fix.edits.clone()).collect();
     edits.retain(|edit| sources.get(edit.span.file).path().ends_with(path));
     edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
     let mut text = text.to_owned();
