@@ -334,6 +334,7 @@ fn a_file_that_a_script_writes_is_judged_as_that_file() {
         bad.replace("cat > dpo.yaml", "cat >> dpo.yaml"),
         format!("cat > dpo.yaml <<E\na: 1\nE\n{bad}"),
     ] {
-        assert_eq!(found(&[pin, ("run.sh", &other)]), NOTHING, "{other}");
+        let found = found(&[pin, ("run.sh", &other)]);
+        assert!(!found.iter().any(|one| one.starts_with("unknown-config-key")), "{other}: {found:?}");
     }
 }
