@@ -15,7 +15,7 @@ pub(super) struct Checkpointing {
     /// Where checkpointing is switched on; likewise.
     pub(super) switched_on: Option<Span>,
     /// Where the adapter is given.
-    pub(super) adapter: Option<Span>,
+    pub(super) adapter: Span,
 }
 
 /// The checkpointing of a run, where both it and the adapter are certain and its kind is known.
@@ -30,15 +30,15 @@ pub(super) fn of_adapter(started: &Started<'_>, analysis: &Analysis, knowledge: 
 }
 
 /// Whether the run certainly trains an adapter, and where that is given.
-fn adapter(started: &Started<'_>, knowledge: &Knowledge) -> Option<Option<Span>> {
+fn adapter(started: &Started<'_>, knowledge: &Knowledge) -> Option<Span> {
     let trainer = started.run.arguments();
     if let Some(held) = trainer.argument("peft_config").filter(|held| !held.value.is_none()) {
         let is_config = |callee: &str| callee.starts_with("peft.") && callee.ends_with("Config");
-        return started.run.options(&held.value).filter(|made| is_config(made.callee())).map(|_| held.origin);
+        return held.origin.filter(|_| started.run.options(&held.value).is_some_and(|made| is_config(made.callee())));
     }
     let model = trainer.argument("model")?;
     let made = started.run.options(&model.value)?;
-    knowledge.curated().makes_adapter_model(made.callee()).then_some(model.origin)
+    model.origin.filter(|_| knowledge.curated().makes_adapter_model(made.callee()))
 }
 
 /// Whether checkpointing is reentrant, and where that is said.

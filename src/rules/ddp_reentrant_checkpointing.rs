@@ -99,7 +99,7 @@ fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<
     let primary = label(at, "RuntimeError: Expected to mark a variable ready only once");
     let mut finding = plain(&DdpReentrantCheckpointing::META, Severity::Error, message, primary);
     finding.related.push(label(place, "this starts several processes"));
-    finding.related.extend(checkpointing.adapter.map(|place| label(place, "this is the adapter")));
+    finding.related.push(label(checkpointing.adapter, "this is the adapter"));
     if checkpointing.said.is_none() {
         finding.notes.push("checkpointing is reentrant by default in the releases in effect".to_owned());
     }

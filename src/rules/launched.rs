@@ -130,16 +130,16 @@ impl<'a> Started<'a> {
                 let (each, span) = of("nproc_per_node").map_or(Some((1, self.launch.span)), count)?;
                 Some((each * nodes, span))
             }
-            "accelerate launch" => match of("num_processes") {
-                Some(entry) => count(entry),
-                None => {
-                    let entry = self.accelerate()?.root.entry("num_processes")?;
-                    match entry.value.scalar() {
-                        Some(Scalar::Int(count)) => Some((*count, entry.span)),
-                        _ => None,
-                    }
+            "accelerate launch" => {
+                if let Some(entry) = of("num_processes") {
+                    return count(entry);
                 }
-            },
+                let entry = self.accelerate()?.root.entry("num_processes")?;
+                match entry.value.scalar() {
+                    Some(Scalar::Int(count)) => Some((*count, entry.span)),
+                    _ => None,
+                }
+            }
             "deepspeed" if ["hostfile", "num_nodes", "include"].iter().all(|name| of(name).is_none()) => {
                 count(of("num_gpus")?)
             }

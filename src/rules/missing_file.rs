@@ -109,7 +109,7 @@ fn of_launch<'a>(launch: &'a Launch, from: &'a Path) -> impl Iterator<Item = Nam
         Program::Module(_) | Program::Command { .. } => None,
     };
     // `torchrun train.py` and nothing else is a sketch, in a book or a tutorial.
-    let is_meant = |path: &str| path.ends_with(".py") && (path.contains('/') || !launch.flags.is_empty());
+    let is_meant = |path: &str| has_ending(path, &["py"]) && (path.contains('/') || !launch.flags.is_empty());
     let script = script.filter(|named| is_meant(named.path));
     let configs = launch.configs.iter().filter_map(move |word| {
         let text = word.text.as_deref().filter(|text| is_configuration(text))?;
@@ -134,13 +134,17 @@ fn of_document<'a>(root: &'a Node, from: &'a Path) -> impl Iterator<Item = Named
     let direct = root.entry("deepspeed");
     let nested = root.entry("deepspeed_config").and_then(|entry| entry.value.entry("deepspeed_config_file"));
     direct.into_iter().chain(nested).filter_map(move |entry| {
-        let path = entry.value.as_str().filter(|path| path.ends_with(".json"))?;
+        let path = entry.value.as_str().filter(|path| has_ending(path, &["json"]))?;
         Some(Named { path, span: entry.value.span, what: "DeepSpeed configuration", from, inside: None })
     })
 }
 
 fn is_configuration(path: &str) -> bool {
-    [".yaml", ".yml", ".json", ".toml"].iter().any(|ending| path.ends_with(ending))
+    has_ending(path, &["yaml", "yml", "json", "toml"])
+}
+
+fn has_ending(path: &str, endings: &[&str]) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| endings.contains(&ending))
 }
 
 /// Whether a path is there, seen from the folder of the file that names it or from one above; what cannot be looked up is taken to be.
@@ -193,7 +197,7 @@ fn judge(
     let mut starts =
         around.map(|folder| named.inside.map_or(folder.to_path_buf(), |inside| clean(&folder.join(inside))));
     let folder = starts.find_map(|start| {
-        let folder = clean(&start.join(written).parent()?);
+        let folder = clean(start.join(written).parent()?);
         (folders.contains(&*folder) && (named.inside.is_none() || context.disk.is_dir(&start))).then_some(folder)
     })?;
     let is_elsewhere = || folders.iter().any(|folder| context.disk.is_file(&clean(&folder.join(named.path))));

@@ -92,7 +92,7 @@ fn overwritten(started: &Started<'_>) -> Option<Diagnostic> {
     }
     let (false, ours) = said(own)? else { return None };
     // Where `bf16` is left out some releases of TRL turn it on.
-    (started.truth(other)? == false).then(|| {
+    (!started.truth(other)?).then(|| {
         let message = format!("the run trains in {theirs}, although it says no to it: the launcher's word holds");
         finding(Severity::Warning, message, label(ours, "this does not count"), label(place, "this does"))
     })

@@ -96,7 +96,7 @@ fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<
     let mut finding = plain(&Zero3Checkpointing::META, Severity::Error, message, primary);
     finding.confidence = Confidence::Medium;
     finding.related.push(label(stage, "this is stage 3"));
-    finding.related.extend(checkpointing.adapter.map(|place| label(place, "this is the adapter")));
+    finding.related.push(label(checkpointing.adapter, "this is the adapter"));
     if checkpointing.said.is_none() {
         finding.notes.push("checkpointing is not reentrant by default in the releases in effect".to_owned());
     }
