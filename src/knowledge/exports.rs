@@ -11,14 +11,14 @@ use super::parts::{Parts, Table};
 use super::stored::Module;
 
 /// Stands between the name of a module and the first name of a piece of it; no module has it in its name.
-const PIECE: &str = ":";
+pub(super) const PIECE: &str = ":";
 
 /// Modules by name.
 #[derive(Debug)]
 pub(super) enum Exports {
     /// Whole, or in pieces.
     Stored(Parts<Module>),
-    /// Joined with what was learnt; none is cut.
+    /// Joined with what was learnt: each name of a module by itself, `module:name`, and whole modules for those who want all names.
     Joined(Joined<Module>),
 }
 
@@ -53,7 +53,7 @@ impl Exports {
                 let key = [module, PIECE, name].concat();
                 parts.last_up_to(&key, |found| is_piece_of(module, found)).or_else(|| parts.get(module))
             }
-            Self::Joined(joined) => joined.get(module),
+            Self::Joined(joined) => joined.get(&[module, PIECE, name].concat()),
         }
     }
 
@@ -76,6 +76,9 @@ impl Base<Module> for Exports {
     }
 
     fn part(&self, name: &str) -> Option<Module> {
+        if let Some((module, name)) = name.split_once(PIECE) {
+            return self.piece(module, name).map(|piece| piece.only(name));
+        }
         self.pieces(name).cloned().reduce(|mut whole, piece| {
             whole.definitions.extend(piece.definitions);
             whole.others.extend(piece.others);

@@ -3,12 +3,16 @@
 //! Facts of the stored file hold for its own releases: an end that is left out (`0.29.0 -`) says nothing about a release that
 //! the file does not have. So the facts of a learnt release name it, and whatever holds without an `in` is closed first.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxBuildHasher;
 use serde::de::DeserializeOwned;
 
+use super::exports::PIECE;
 use super::stored::{Callable, Fact, Module};
 use super::{Learnt, Package};
 
@@ -20,38 +24,77 @@ const ALL: &str = "-";
 pub(super) struct Joined<T> {
     stored: Box<dyn Base<T>>,
     learnt: Vec<Arc<Learnt>>,
-    parts: OnceLock<BTreeMap<String, OnceLock<Box<T>>>>,
+    parts: Known<T>,
+    /// All names, for those few who want them.
+    names: OnceLock<BTreeSet<String>>,
+}
+
+/// What is known by its key, each made once. Nothing is taken out, so that what is known stays where it is.
+#[derive(Debug)]
+struct Known<T> {
+    rows: Box<[OnceLock<Box<Entry<T>>>]>,
+}
+
+/// One of a row of keys.
+#[derive(Debug)]
+struct Entry<T> {
+    key: String,
+    value: Option<T>,
+    next: OnceLock<Box<Self>>,
+}
+
+/// More rows than a run asks for parts.
+const ROWS: usize = 512;
+
+impl<T> Known<T> {
+    fn new() -> Self {
+        Self { rows: std::iter::repeat_with(OnceLock::new).take(ROWS).collect() }
+    }
+
+    fn get(&self, key: &str, make: impl Fn() -> Option<T>) -> Option<&T> {
+        let row = FxBuildHasher.hash_one(key) % ROWS as u64;
+        let mut place = self.rows.get(usize::try_from(row).ok()?)?;
+        loop {
+            let new = || Box::new(Entry { key: key.to_owned(), value: make(), next: OnceLock::new() });
+            let entry = place.get_or_init(new);
+            if entry.key == key {
+                return entry.value.as_ref();
+            }
+            place = &entry.next;
+        }
+    }
 }
 
 impl<T: Part> Joined<T> {
     pub(super) fn new(stored: impl Base<T> + 'static, learnt: &[Arc<Learnt>]) -> Self {
-        Self { stored: Box::new(stored), learnt: learnt.to_vec(), parts: OnceLock::new() }
+        Self { stored: Box::new(stored), learnt: learnt.to_vec(), parts: Known::new(), names: OnceLock::new() }
     }
 
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.parts().keys().map(String::as_str)
+        let all = || {
+            let learnt = self.learnt.iter().flat_map(|one| T::names(one.content()));
+            self.stored.names().chain(learnt).map(str::to_owned).collect()
+        };
+        self.names.get_or_init(all).iter().map(String::as_str)
     }
 
     pub(super) fn get(&self, name: &str) -> Option<&T> {
-        self.parts().get(name).map(|part| &**part.get_or_init(|| Box::new(self.join(name))))
+        self.parts.get(name, || self.join(name))
     }
 
-    fn parts(&self) -> &BTreeMap<String, OnceLock<Box<T>>> {
-        self.parts.get_or_init(|| {
-            let learnt = self.learnt.iter().flat_map(|one| T::names(one.content()));
-            self.stored.names().chain(learnt).map(|name| (name.to_owned(), OnceLock::new())).collect()
-        })
-    }
-
-    fn join(&self, name: &str) -> T {
-        let mut part = self.stored.part(name).unwrap_or_default();
+    /// `None` where no release has it.
+    fn join(&self, name: &str) -> Option<T> {
+        let stored = self.stored.part(name);
+        let mut is_known = stored.is_some();
+        let mut part = stored.unwrap_or_default();
         part.close();
         for one in &self.learnt {
             if let Some(new) = T::find(one.content(), name) {
-                part.add(new, &one.release().version);
+                part.add(&new, &one.release().version);
+                is_known = true;
             }
         }
-        part
+        is_known.then_some(part)
     }
 }
 
@@ -68,7 +111,7 @@ pub(super) trait Part: Clone + Default + DeserializeOwned + fmt::Debug + Send + 
     /// The names of all parts of a package.
     fn names(package: &Package) -> Box<dyn Iterator<Item = &str> + '_>;
     /// The part of this name.
-    fn find<'a>(package: &'a Package, name: &str) -> Option<&'a Self>;
+    fn find<'a>(package: &'a Package, name: &str) -> Option<Cow<'a, Self>>;
     /// Makes what holds without an `in` hold for the releases of the stored file.
     fn close(&mut self);
     /// Adds what it is in one more release.
@@ -80,9 +123,12 @@ impl Part for Module {
         Box::new(package.modules())
     }
 
-    fn find<'a>(package: &'a Package, name: &str) -> Option<&'a Self> {
+    fn find<'a>(package: &'a Package, name: &str) -> Option<Cow<'a, Self>> {
         // What was learnt is not cut.
-        package.module(name, "")
+        match name.split_once(PIECE) {
+            None => package.module(name, "").map(Cow::Borrowed),
+            Some((module, name)) => package.module(module, name).map(|module| Cow::Owned(module.only(name))),
+        }
     }
 
     fn close(&mut self) {
@@ -111,8 +157,8 @@ impl Part for Callable {
         Box::new(package.definitions())
     }
 
-    fn find<'a>(package: &'a Package, name: &str) -> Option<&'a Self> {
-        package.callable(name)
+    fn find<'a>(package: &'a Package, name: &str) -> Option<Cow<'a, Self>> {
+        package.callable(name).map(Cow::Borrowed)
     }
 
     fn close(&mut self) {

@@ -106,6 +106,20 @@ pub struct Module {
     pub others: BTreeMap<String, String>,
 }
 
+impl Module {
+    /// The module as far as one of its names is concerned.
+    pub(crate) fn only(&self, name: &str) -> Self {
+        let definitions = self.definitions.get_key_value(name).map(|(name, facts)| (name.clone(), facts.clone()));
+        let others = self.others.get_key_value(name).map(|(name, releases)| (name.clone(), releases.clone()));
+        Self {
+            releases: self.releases.clone(),
+            dynamic: self.dynamic.clone(),
+            definitions: definitions.into_iter().collect(),
+            others: others.into_iter().collect(),
+        }
+    }
+}
+
 /// What a callable is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

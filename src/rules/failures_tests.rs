@@ -136,3 +136,19 @@ fn what_the_distributions_around_do_together_is_not_certain() {
     let files = [("requirements.txt", "trl==0.9.6\ntransformers==4.44.2\nnumpy<2\n"), ("train.py", SCRIPT)];
     assert_eq!(codes(&files), [""; 0]);
 }
+
+#[test]
+fn a_withdrawn_release_comes_with_what_its_maintainers_say() {
+    let (_, found) = lint(&[("requirements.txt", "transformers==4.57.0\n"), ("train.py", "import transformers\n")]);
+    let finding = found.iter().find(|finding| finding.rule == "yanked-release").expect("a finding");
+    assert_eq!(finding.notes, ["its maintainers say: Error in the setup causing installation issues"]);
+}
+
+#[test]
+fn distributions_that_are_known_by_their_metadata_take_part_where_they_are_declared() {
+    let (_, found) = lint(&[("requirements.txt", "trl==1.0.0\ndatasets==3.0.0\n"), ("train.py", SCRIPT)]);
+    let finding = found.iter().find(|finding| finding.code == "DPL201").expect("a finding");
+    assert_eq!(finding.message, "trl 1.0.0 and datasets 3.0.0 cannot be installed together");
+    assert_eq!(finding.help.as_deref(), Some("use datasets 4.7.0, or use trl 0.29.1"));
+    assert_eq!(codes(&[("requirements.txt", "trl==1.0.0\ndatasets\n"), ("train.py", SCRIPT)]), [""; 0]);
+}

@@ -121,3 +121,37 @@ fn outcome(found: &Result<Install<'_>, NoSet>) -> Pair {
         Err(NoSet::Contradiction(_) | NoSet::Unknown(None)) => Pair::Contradiction,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Environment;
+
+    #[test]
+    fn every_outcome_has_its_reason() {
+        let knowledge = Knowledge::bundled();
+        let [trl, transformers] = ["trl", "transformers"].map(|name| knowledge.package(name).expect("it is built in"));
+        let environment = Environment::default();
+        let pools = Pools::all(knowledge, &environment).libraries_only();
+        let asked = vec![Asked { module: "trl".to_owned(), name: "DPOTrainer".to_owned(), trains: false }];
+        let pairs = Pairs::new(pools, knowledge, [trl, transformers], asked);
+        let place = |package: &Package, version: &str| {
+            package.index_of(&version.parse().expect("a version")).expect("it is built in")
+        };
+        for (row, column, outcome, because) in [
+            ("0.13.0", "4.57.6", Pair::Works, None),
+            ("0.9.6", "4.57.6", Pair::FailsInTraining, Some("which transformers 4.57.6 calls as `")),
+            ("0.13.0", "5.23.0", Pair::Fails, Some("`transformers")),
+            ("0.12.2", "4.48.0", Pair::Contradiction, Some("trl 0.12.2 needs transformers<4.47.0")),
+            // A function that returns a tuple says yes to everything.
+            ("0.28.0", "5.3.0", Pair::Fails, Some("returns a tuple, which is always true")),
+        ] {
+            let (at, column_at) = (place(trl, row), place(transformers, column));
+            assert_eq!(pairs.row(at, &[column_at]), [outcome], "{row} {column}");
+            let reason = pairs.reason(at, column_at);
+            let is_expected =
+                because.map_or(reason.is_none(), |part| reason.as_deref().is_some_and(|all| all.contains(part)));
+            assert!(is_expected, "{row} {column}: {reason:?}");
+        }
+    }
+}
