@@ -137,6 +137,7 @@ fn a_quick_fix_makes_the_text_that_the_command_line_makes() {
     let fixed = apply(&script, &edits_of(&found[0], &client.uri("train.py")));
     assert_eq!(fixed, script.replace("tokenizer=", "processing_class="));
 
+    assert_eq!(client.ask("codeAction/resolve", found[0].clone()), found[0], "there is nothing to add");
     let suppressed = apply(&script, &edits_of(&found[1], &client.uri("train.py")));
     assert_eq!(suppressed, script.replace("tok)", "tok)  # dpo-lint: ignore[renamed-argument] TODO: say why"));
     client.change("train.py", 2, &suppressed);

@@ -25,8 +25,10 @@ impl Session {
         let path = asked.and_then(Value::as_str).and_then(uri::path_of);
         let state = path.as_deref().and_then(|path| self.state(path));
         let Some((path, state)) = path.as_deref().zip(state) else {
-            // Not a file of any project.
-            return self.send(Response::new_ok(request.id, Value::Null));
+            // Not a file of any project; an action that is whole already stays as it is.
+            let is_whole = request.method == "codeAction/resolve";
+            let answer = if is_whole { request.params } else { Value::Null };
+            return self.send(Response::new_ok(request.id, answer));
         };
         let is_running = self.running.as_ref().is_some_and(|one| one.root == state.project.root && one.fix.is_none());
         let is_pending = state.is_due || is_running;
