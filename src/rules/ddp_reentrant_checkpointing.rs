@@ -10,6 +10,8 @@ use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
+use crate::lower::launch::Launch;
+use crate::model::Variant;
 use crate::source::Span;
 use crate::syntax::python_edit;
 
@@ -81,7 +83,10 @@ impl Rule for DdpReentrantCheckpointing {
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        for started in started(analysis, call.run, call.knowledge) {
+        let is_several = |_: &Variant, launch: &Launch| {
+            ["torchrun", "accelerate launch"].iter().any(|launcher| launch.launcher(launcher).is_some())
+        };
+        for started in started(analysis, call.run, call.knowledge, is_several) {
             push_new(found, check(analysis, call, &started));
         }
     }

@@ -65,7 +65,7 @@ impl Rule for GrpoGenerationDivisibility {
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         if matches!(call.short_name(), "GRPOTrainer" | "RLOOTrainer") {
-            for started in started(analysis, call.run, call.knowledge) {
+            for started in started(analysis, call.run, call.knowledge, |_, _| true) {
                 push_new(found, check(&started));
             }
         }

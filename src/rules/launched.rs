@@ -28,14 +28,15 @@ pub(super) struct Started<'a> {
     config: Option<Options<'a>>,
 }
 
-/// The ways in which launch lines start the script around a trainer.
+/// The ways in which launch lines start the script around a trainer; `counts` tells cheaply which of them are of interest.
 pub(super) fn started<'a>(
     analysis: &'a Analysis,
     call: &'a LibraryCall,
     knowledge: &'a Knowledge,
+    counts: impl Fn(&Variant, &Launch) -> bool,
 ) -> impl Iterator<Item = Started<'a>> {
     call.variants.iter().filter_map(move |variant| {
-        let launch = launch(analysis, variant)?;
+        let launch = launch(analysis, variant).filter(|launch| counts(variant, launch))?;
         let from = analysis.written.path_at(launch.span)?;
         let run = TrainingRun::of(call, variant, knowledge)?;
         let config = run.arguments().argument("args").and_then(|held| run.options(&held.value));

@@ -7,7 +7,7 @@ use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::report::plain;
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::diagnostic::{Confidence, Diagnostic, Severity};
 use crate::lower::Analysis;
 use crate::lower::launch::{Launch, Program};
 use crate::source::{Span, did_you_mean, slashed};
@@ -54,7 +54,8 @@ declare_rule! {
     /// ## Versions
     ///
     /// All releases. Nothing is said about paths with variables and absolute paths, about files that a script or a Makefile of the project
-    /// names elsewhere (it may make them), and about those that git ignores.
+    /// names elsewhere (it may make them), and about those that git ignores. A script that is named without a folder is a warning: the
+    /// launch script may be meant for another folder.
     ///
     /// ## References
     ///
@@ -210,6 +211,10 @@ fn judge(
         did_you_mean(name, beside).map(|meant| format!("did you mean `{}`?", slashed(&written.with_file_name(meant))));
     let message = format!("the {} `{}` does not exist", named.what, named.path);
     let mut finding = plain(&MissingFile::META, Severity::Error, message, label(named.span, "FileNotFoundError"));
+    // A script without a folder may lie where the user copies this file to.
+    if written.parent() == Some(Path::new("")) && has_ending(name, &["py"]) {
+        (finding.severity, finding.confidence) = (Severity::Warning, Confidence::Medium);
+    }
     finding.help = help;
     Some(finding)
 }

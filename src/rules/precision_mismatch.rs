@@ -9,6 +9,8 @@ use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
+use crate::lower::launch::Launch;
+use crate::model::Variant;
 use crate::syntax::{Document, Entry, Scalar};
 
 declare_rule! {
@@ -66,12 +68,9 @@ impl Rule for PrecisionMismatch {
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         // Nothing but accelerate says a precision beside the run.
-        let is_accelerate =
-            || analysis.written.launches().any(|(_, launch)| launch.launcher("accelerate launch").is_some());
-        if is_accelerate() {
-            for started in started(analysis, call.run, call.knowledge) {
-                push_new(found, refused(&started).or_else(|| overwritten(&started)));
-            }
+        let is_accelerate = |_: &Variant, launch: &Launch| launch.launcher("accelerate launch").is_some();
+        for started in started(analysis, call.run, call.knowledge, is_accelerate) {
+            push_new(found, refused(&started).or_else(|| overwritten(&started)));
         }
     }
 }

@@ -9,6 +9,8 @@ use super::report::plain;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Severity};
 use crate::lower::Analysis;
+use crate::lower::launch::Launch;
+use crate::model::Variant;
 
 declare_rule! {
     /// ## What it does
@@ -75,7 +77,8 @@ impl Rule for Zero3Checkpointing {
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        for started in started(analysis, call.run, call.knowledge) {
+        let is_cut = |variant: &Variant, _: &Launch| zero3(analysis, call.run, variant).is_some();
+        for started in started(analysis, call.run, call.knowledge, is_cut) {
             push_new(found, check(analysis, call, &started));
         }
     }
