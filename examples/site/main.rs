@@ -15,7 +15,5 @@ use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args_os().nth(1).map(PathBuf::from).ok_or("usage: site FOLDER")?;
-    book::write(&folder, &timeline::of)?;
-    println!("{}", folder.display());
-    Ok(())
+    Ok(book::write(&folder, &timeline::of)?)
 }
