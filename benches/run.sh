@@ -9,7 +9,7 @@ tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 
 echo "== one project, against ruff"
-hyperfine -N -i -w 5 -r 50 "$lint check fixtures/projects/medicalgpt" "ruff check --no-cache fixtures/projects/medicalgpt"
+hyperfine -N -i -w 10 -r 200 "$lint check fixtures/projects/medicalgpt" "ruff check --no-cache fixtures/projects/medicalgpt"
 
 # 20,000 files in 400 folders: modules without a library, data, text; three of the folders hold a training project.
 mkdir "$tree/.git"
