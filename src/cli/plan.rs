@@ -12,6 +12,8 @@ use crate::diagnostic::Problem;
 use crate::engine::baseline::{Baseline, BaselineError, Scope, Update};
 use crate::engine::collect::{self, Options, Project, Stamps};
 use crate::engine::config;
+#[cfg(feature = "runner")]
+use crate::engine::driver;
 use crate::engine::driver::Report;
 use crate::engine::migrate::{self, Goal, Migrated};
 use crate::engine::outlook::{self, Outlook};
