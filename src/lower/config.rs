@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Request, Script};
 use crate::eval::{Const, Flag, FlagId, FlagOwner, ParserKind, Traced, Value};
-use crate::model::Setting;
+use crate::model::{Setting, Stray};
 use crate::source::{SourceFile, Span};
 use crate::syntax::{Document, Format, Node, NodeKind, Scalar};
 
@@ -54,32 +54,71 @@ impl ArgumentFile {
             .collect()
     }
 
+    /// The keys that no flag of a script answers to.
+    pub(super) fn strays(&self, script: &Script) -> Vec<Stray> {
+        let entries = self.document.root.entries().iter();
+        let named = entries.filter_map(|entry| Some((entry.name()?.to_owned(), entry.span)));
+        named
+            .filter(|(name, _)| flags_named(script, name).next().is_none())
+            .map(|(name, origin)| Stray { name, is_key: true, origin })
+            .collect()
+    }
+
     /// Where a reader should look: the first entry, which stands for the file.
     pub(super) fn place(&self) -> Span {
         let root = self.document.root.span;
         self.document.root.entries().first().map_or(root, |entry| entry.span)
     }
 
-    /// Whether this file is meant for a script that no launch line joins it with: the script's parser reads files, the
-    /// path speaks of the script's purpose (`recipes/x/dpo/config.yaml` of `dpo.py`), it sets something that the
-    /// script's own trainer configuration has and that only it has, and nothing of which the script knows nothing.
-    pub(super) fn suits(&self, script: &Script, own_fields: &dyn Fn(&str) -> bool) -> bool {
+    /// Whether this file may be meant for a script that no launch line joins it with: the script's parser reads files, the
+    /// path speaks of the script's purpose (`recipes/x/dpo/config.yaml` of `dpo.py`), and it sets something that the script
+    /// knows or that the script's own trainer configuration, and only it, has.
+    pub(super) fn is_about(&self, script: &Script, own_fields: &dyn Fn(&str) -> bool) -> bool {
         let reads_files = script
             .trace
             .parsers
             .iter()
             .any(|parser| matches!(parser.kind, ParserKind::HfArgumentParser | ParserKind::TrlParser));
-        let is_lenient = script.trace.parsers.iter().any(|parser| parser.is_lenient);
         let purpose = words(script.path.file_stem());
         let spoken: Vec<String> = self.path.iter().flat_map(|part| words(Some(part))).collect();
-        let names = || self.document.root.entries().iter().filter_map(|entry| entry.name());
+        let mut names = self.document.root.entries().iter().filter_map(|entry| entry.name());
         // What the parsers read without being told is YAML or JSON.
         reads_files
             && self.document.format != Format::Toml
             && purpose.iter().any(|word| !is_generic(word) && spoken.contains(word))
-            && names().any(|name| own_fields(name) || flags_named(script, name).next().is_some())
-            && (is_lenient || names().all(|name| flags_named(script, name).next().is_some()))
+            && names.any(|name| own_fields(name) || flags_named(script, name).next().is_some())
     }
+
+    /// How much of this file a script knows.
+    pub(super) fn fit(&self, script: &Script) -> Fit {
+        let names = self.document.root.entries().iter().filter_map(|entry| entry.name());
+        let (known, unknown): (Vec<_>, Vec<_>) = names.partition(|name| flags_named(script, name).next().is_some());
+        if unknown.is_empty() {
+            Fit::Whole
+        } else if script.trace.parsers.iter().any(|parser| parser.is_lenient) {
+            Fit::Lenient
+        } else if known.len() >= KNOWN_FOR_EACH_UNKNOWN * unknown.len() {
+            Fit::Nearly
+        } else {
+            Fit::Foreign
+        }
+    }
+}
+
+/// A file is nearly a script's own with this many known keys for each that is not: one or two that outlived a change of the script.
+const KNOWN_FOR_EACH_UNKNOWN: usize = 10;
+
+/// How much of an argument file a script knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fit {
+    /// Every key.
+    Whole,
+    /// Not every key, and its parser does not mind.
+    Lenient,
+    /// All but a few keys.
+    Nearly,
+    /// Too little: it is another program's.
+    Foreign,
 }
 
 /// The flags of a script that a key of an argument file sets.

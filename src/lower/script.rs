@@ -26,8 +26,9 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let host = ProjectHost::new(request);
     let written = Written::collect(request);
     let mut scripts = evaluate_all(request, &host, &environments);
-    for script in &mut scripts {
-        script.variants = written.of(script, request).into();
+    let variants: Vec<_> = scripts.iter().map(|script| written.of(script, &scripts, request)).collect();
+    for (script, variants) in scripts.iter_mut().zip(variants) {
+        script.variants = variants.into();
     }
     let calls = scripts.iter().flat_map(|script| calls(script, request.knowledge)).collect();
     let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();

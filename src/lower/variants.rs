@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::config::{ArgumentFile, converted, items};
+use super::config::{ArgumentFile, Fit, converted, items};
 use super::launch::{Launch, Program, Word, launches};
 use super::{Request, Script, Written};
 use crate::eval::{Const, Flag, FlagId, Value};
 use crate::knowledge::{Knowledge, Resolution};
-use crate::model::{Setting, Variant};
+use crate::model::{Setting, Stray, Variant};
 use crate::syntax::{Entry, Format, Node, NodeKind, Scalar};
 
 /// Without one of these a file starts nothing that is looked at.
@@ -54,8 +54,8 @@ impl Written {
         here.map(|one| &one.file).or_else(of_project)
     }
 
-    /// The ways in which a script is started; the defaults if there is none.
-    pub(super) fn of(&self, script: &Script, request: &Request<'_>) -> Vec<Variant> {
+    /// The ways in which one of the project's scripts is started; the defaults if there is none.
+    pub(super) fn of(&self, script: &Script, scripts: &[Script], request: &Request<'_>) -> Vec<Variant> {
         let mut joined = Vec::new();
         let mut variants = Vec::new();
         for (source, launch) in &self.launches {
@@ -63,7 +63,7 @@ impl Written {
             if !starts(launch, path, &script.path) {
                 continue;
             }
-            let mut settings = Vec::new();
+            let (mut settings, mut strays) = (Vec::new(), Vec::new());
             let mut is_open = launch.is_open;
             for config in &launch.configs {
                 let written = config.text.as_deref();
@@ -73,21 +73,35 @@ impl Written {
                 };
                 joined.push(file.path.clone());
                 settings.extend(file.settings(script));
+                strays.extend(file.strays(script));
             }
             settings.extend(launch.flags.iter().filter_map(|flag| setting(script, flag)));
-            let strays = launch.flags.iter().filter(|flag| source.slice(flag.span).starts_with("--"));
-            let strays = strays.filter(|flag| setting(script, flag).is_none());
-            let strays = strays.filter_map(|flag| Some((flag.name()?.to_owned(), flag.span))).collect();
-            variants.push(Variant { origin: Some(launch.span), settings, strays, is_open });
+            let unknown = launch.flags.iter().filter(|flag| source.slice(flag.span).starts_with("--"));
+            let unknown = unknown.filter(|flag| setting(script, flag).is_none());
+            strays
+                .extend(unknown.filter_map(|flag| {
+                    Some(Stray { name: flag.name()?.to_owned(), is_key: false, origin: flag.span })
+                }));
+            variants.push(Variant { origin: Some(launch.span), settings, strays, is_guessed: false, is_open });
         }
         let own_fields = own_fields(script, request.knowledge);
-        for file in &self.files {
-            if !joined.contains(&file.path) && file.suits(script, &|name| own_fields(name)) {
-                let settings = file.settings(script);
-                let origin = Some(file.place());
-                variants.push(Variant { origin, settings, strays: Vec::new(), is_open: false });
-            }
-        }
+        let is_meant = |file: &&ArgumentFile| {
+            let is_anothers = || scripts.iter().any(|other| file.fit(other) == Fit::Whole);
+            !joined.contains(&file.path)
+                && file.is_about(script, &own_fields)
+                && match file.fit(script) {
+                    Fit::Whole | Fit::Lenient => true,
+                    Fit::Nearly => !is_anothers(),
+                    Fit::Foreign => false,
+                }
+        };
+        variants.extend(self.files.iter().filter(is_meant).map(|file| Variant {
+            origin: Some(file.place()),
+            settings: file.settings(script),
+            strays: file.strays(script),
+            is_guessed: true,
+            is_open: false,
+        }));
         if variants.is_empty() { vec![Variant::default()] } else { variants }
     }
 }

@@ -32,8 +32,10 @@ pub struct Variant {
     pub origin: Option<Span>,
     /// What it sets, argument file first, launch line last: the last one wins.
     pub settings: Vec<Setting>,
-    /// Options of the launch line that no flag of the script answers to: the name, and where it stands.
-    pub strays: Vec<(String, Span)>,
+    /// Options of the launch line and keys of the argument file that no flag of the script answers to.
+    pub strays: Vec<Stray>,
+    /// Whether nothing but the path of the argument file says that it is for this script.
+    pub is_guessed: bool,
     /// Whether it may set more than is known (`"$@"`, an argument file that is not there): what it does not set need not have
     /// its default.
     pub is_open: bool,
@@ -48,6 +50,17 @@ pub struct Setting {
     pub value: Option<Const>,
     /// The items, where it is a list and all of them can be told.
     pub items: Option<Vec<Const>>,
+    /// Where it stands.
+    pub origin: Span,
+}
+
+/// A name that no flag of the script answers to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stray {
+    /// As it is written, without dashes before it.
+    pub name: String,
+    /// Whether it is a key of an argument file, and not an option on a launch line.
+    pub is_key: bool,
     /// Where it stands.
     pub origin: Span,
 }

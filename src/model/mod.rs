@@ -4,6 +4,6 @@ mod call;
 mod environment;
 mod report;
 
-pub use call::{LibraryCall, Setting, Variant};
+pub use call::{LibraryCall, Setting, Stray, Variant};
 pub use environment::{Choice, Declaration, Environment, Evidence, Order, Origin, PackageFacts, Shown};
 pub use report::{DeclarationReport, EnvironmentReport, PackageReport};

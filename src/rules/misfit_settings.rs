@@ -50,7 +50,7 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
                 other != *class
                     && receivers.entry(Arc::clone(&other)).or_insert_with(|| new(&other)).may_take(&flag.name)
             });
-            if is_told || is_taken || !is_strict(script, parser, variant, setting, context.knowledge) {
+            if is_told || is_taken || !is_strict(script, parser, variant, setting.origin, context.knowledge) {
                 continue;
             }
             let receiver = Rc::clone(receivers.entry(Arc::clone(class)).or_insert_with(|| new(class)));
@@ -93,12 +93,15 @@ fn said<'a>(
     context.knowledge.curated().rewrites().find(is_meant)
 }
 
-/// Whether the parser raises when it meets an option it does not know.
-fn is_strict(script: &Script, parser: &Parser, variant: &Variant, setting: &Setting, knowledge: &Knowledge) -> bool {
-    let is_inside = |launch: Span| {
-        launch.file == setting.origin.file && launch.start <= setting.origin.start && setting.origin.end <= launch.end
-    };
-    let is_on_launch_line = variant.origin.is_some_and(is_inside);
+/// Whether the parser raises when it meets an option or a key at this place that it does not know.
+pub(super) fn is_strict(
+    script: &Script,
+    parser: &Parser,
+    variant: &Variant,
+    place: Span,
+    knowledge: &Knowledge,
+) -> bool {
+    let is_on_launch_line = variant.origin.is_some_and(|launch| launch.contains(place));
     match parser.kind {
         _ if parser.is_lenient => false,
         ParserKind::HfArgumentParser => true,

@@ -59,6 +59,30 @@ fn check(rule: &str, files: Files<'_>, changed: &str, after: &str, applicability
 const BOTH: &str = "ref-model-with-peft-config";
 
 #[test]
+fn a_dead_key_does_not_hide_the_other_settings() {
+    let recipe = "\
+# reads as a recipe of `dpo.py`
+model_name_or_path: tiny
+use_peft: true
+lora_r: 8
+lora_alpha: 16
+ref_model: tiny
+mixer: {a: 1.0}
+beta: 0.1
+max_length: 512
+output_dir: out
+learning_rate: 1.0e-6
+num_train_epochs: 1
+seed: 1
+";
+    let files =
+        [("scripts/dpo.py", SCRIPT), ("recipes/tiny/dpo/qlora.yaml", recipe), ("requirements.txt", "trl==0.19.1\n")];
+    let found = lint(&files).1;
+    let rules: Vec<&str> = found.iter().map(|finding| finding.rule).collect();
+    assert_eq!(rules, [BOTH, "unknown-argument"], "{found:?}");
+}
+
+#[test]
 fn a_reference_in_an_argument_file_goes_there() {
     let yaml = "model_name_or_path: me/base\r\nref_model: me/sft  # compare with\r\nuse_peft: true\r\n";
     let files = [("requirements.txt", "trl==0.24.0"), ("dpo.py", SCRIPT), ("run.sh", RUN), ("config.yaml", yaml)];

@@ -1,26 +1,44 @@
-//! Options on a launch line that a strict parser of the script does not know.
+//! Options on a launch line, and keys of an argument file, that a strict parser of the script does not know.
 
 use super::RuleMeta;
+use super::misfit_settings::is_strict;
 use super::versions::enumerate;
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::eval::{Flag, Parser, ParserKind, Value};
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, Script, library_class};
+use crate::model::{Stray, Variant};
 use crate::source::{Span, did_you_mean};
 
 /// Classes whose objects refuse what none of their dataclasses has; one of the project that derives from them may do otherwise.
 const STRICT: [&str; 2] = ["HfArgumentParser", "TrlParser"];
 
-/// One finding for each launch line.
+/// One finding for each launch line and each argument file.
 pub(super) fn check(analysis: &Analysis, script: &Script, knowledge: &Knowledge, meta: &RuleMeta) -> Vec<Diagnostic> {
     let Some(parser) = strict_parser(analysis, script, knowledge) else { return Vec::new() };
-    let lines = script.variants.iter().filter(|variant| !variant.is_open);
-    let found = lines.filter_map(|variant| {
-        let is_unknown = |(name, _): &&(String, Span)| !is_own(parser, name) && !is_short_for(script, name);
-        let strays: Vec<_> = variant.strays.iter().filter(is_unknown).collect();
-        report(script, parser, &strays, meta)
-    });
-    found.collect()
+    let mut found: Vec<Diagnostic> = Vec::new();
+    for variant in &*script.variants {
+        let is_unknown = |stray: &&Stray| {
+            let is_refused = || is_strict(script, parser, variant, stray.origin, knowledge);
+            // The rest of a line that is not known may say what an option is for; a key is refused whatever else there is.
+            let is_told = stray.is_key || !variant.is_open && !is_short_for(script, &stray.name);
+            is_told && !is_own(parser, stray) && is_refused()
+        };
+        let mut files: Vec<Vec<&Stray>> = Vec::new();
+        for stray in variant.strays.iter().filter(is_unknown) {
+            match files.iter_mut().find(|group| group[0].origin.file == stray.origin.file) {
+                Some(group) => group.push(stray),
+                None => files.push(vec![stray]),
+            }
+        }
+        for strays in files {
+            // Several lines may name the same file.
+            if found.iter().all(|other| other.primary.span != strays[0].origin) {
+                found.push(report(script, variant, parser, &strays, meta));
+            }
+        }
+    }
+    found
 }
 
 /// The parser that reads the whole command line, where all of its options are known.
@@ -64,9 +82,13 @@ fn is_complete(class: &Value, script: &Script, knowledge: &Knowledge) -> bool {
     }
 }
 
-/// Options that the parser itself has.
-fn is_own(parser: &Parser, name: &str) -> bool {
-    name == "help" || parser.kind == ParserKind::TrlParser && name == "config"
+/// What the parser itself reads: options, and in an argument file the environment variables that it sets.
+fn is_own(parser: &Parser, stray: &Stray) -> bool {
+    let is_trl = parser.kind == ParserKind::TrlParser;
+    match (stray.is_key, &*stray.name) {
+        (true, name) => is_trl && name == "env",
+        (false, name) => name == "help" || is_trl && name == "config",
+    }
 }
 
 /// Whether a parser takes a name for the beginning of a longer one.
@@ -75,33 +97,37 @@ fn is_short_for(script: &Script, name: &str) -> bool {
     script.trace.flags.iter().any(|flag| flag.name.starts_with(&name) || format!("no_{}", flag.name).starts_with(&name))
 }
 
-fn report(script: &Script, parser: &Parser, strays: &[&(String, Span)], meta: &RuleMeta) -> Option<Diagnostic> {
-    let ((_, place), rest) = strays.split_first()?;
-    let names: Vec<String> = strays.iter().map(|(name, _)| format!("`--{name}`")).collect();
-    let (names, file) = (enumerate(&names), script.path.file_name()?.to_string_lossy());
+fn report(script: &Script, variant: &Variant, parser: &Parser, strays: &[&Stray], meta: &RuleMeta) -> Diagnostic {
+    let (first, rest) = (strays[0], &strays[1..]);
+    let (kind, dashes) = if first.is_key { ("argument", "") } else { ("option", "--") };
+    let written = |name: &str| format!("`{dashes}{name}`");
+    let names: Vec<String> = strays.iter().map(|stray| written(&stray.name)).collect();
+    let (names, file) = (enumerate(&names), script.path.file_name().unwrap_or_default().to_string_lossy());
     let label = |span: Span, message: &str| Label { span, message: message.to_owned() };
-    let mut related: Vec<Label> = rest.iter().map(|(_, span)| label(*span, "this one too")).collect();
+    let mut related: Vec<Label> = rest.iter().map(|stray| label(stray.origin, "this one too")).collect();
     related.push(label(parser.span, "no class of this parser has it"));
-    let meant = strays.iter().filter_map(|(name, _)| {
-        let flags = script.trace.flags.iter().filter(|flag: &&Flag| !flag.options.is_empty());
-        let meant = did_you_mean(&name.replace('-', "_"), flags.map(|flag| &*flag.name))?;
-        Some(format!("`--{meant}`"))
+    let meant = strays.iter().filter_map(|stray| {
+        let flags = script.trace.flags.iter().filter(|flag: &&Flag| first.is_key || !flag.options.is_empty());
+        Some(written(did_you_mean(&stray.name.replace('-', "_"), flags.map(|flag| &*flag.name))?))
     });
     let meant: Vec<String> = meant.collect();
-    Some(Diagnostic {
+    let is_guessed = first.is_key && variant.is_guessed;
+    let guess =
+        || format!("no launch line says so: the file is read as one of `{file}` for its path and its other keys");
+    Diagnostic {
         rule: meta.name,
         code: meta.code,
-        severity: Severity::Error,
-        confidence: Confidence::High,
-        message: format!("`{file}` has no option {names}"),
-        primary: label(*place, "ValueError: not used by the parser"),
+        severity: if is_guessed { Severity::Warning } else { Severity::Error },
+        confidence: if is_guessed { Confidence::Medium } else { Confidence::High },
+        message: format!("`{file}` has no {kind} {names}"),
+        primary: label(first.origin, "ValueError: not used by the parser"),
         related,
-        notes: Vec::new(),
+        notes: if is_guessed { vec![guess()] } else { Vec::new() },
         help: (!meant.is_empty()).then(|| format!("did you mean {}?", enumerate(&meant))),
         versions: Vec::new(),
         fixes: Vec::new(),
         follows: None,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -124,17 +150,94 @@ args, training_args = HfArgumentParser((Arguments, DPOConfig)).parse_args_into_d
 ";
 
     fn found(script: &str, line: &str) -> Vec<String> {
-        let files = [("dpo.py", script), ("requirements.txt", "trl==1.16.0\ntransformers==5.23.0\n"), ("run.sh", line)];
-        let found = lint(&files).1.into_iter().filter(|finding| finding.rule == "unknown-argument");
-        found.map(|finding| format!("{} {}", finding.message, finding.help.unwrap_or_default())).collect()
+        told(&[("dpo.py", script), ("requirements.txt", "trl==1.16.0\ntransformers==5.23.0\n"), ("run.sh", line)])
+    }
+
+    fn told(files: &[(&str, &str)]) -> Vec<String> {
+        let found = lint(files).1.into_iter().filter(|finding| finding.rule == "unknown-argument");
+        found
+            .map(|finding| {
+                let help = finding.help.map(|help| format!("; {help}")).unwrap_or_default();
+                format!("{} {}{help}", finding.severity.as_str(), finding.message)
+            })
+            .collect()
     }
 
     #[test]
     fn options_of_no_class_are_reported() {
         assert_eq!(
             found(SCRIPT, "python dpo.py --use_pefd True --beta 0.1 --flavour sweet\n"),
-            ["`dpo.py` has no option `--use_pefd` and `--flavour` did you mean `--use_peft`?"]
+            ["error `dpo.py` has no option `--use_pefd` and `--flavour`; did you mean `--use_peft`?"]
         );
+    }
+
+    const TRL: &str = "\
+from dataclasses import dataclass
+
+from trl import DPOConfig, TrlParser
+
+
+@dataclass
+class Arguments:
+    use_peft: bool = True
+
+
+args, training_args = TrlParser((Arguments, DPOConfig)).parse_args_and_config()
+";
+    const FILE: &str = "env: {A: b}\nuse_pefd: false\nbeta: 0.1\nflavour: sweet\n";
+
+    /// What is said of an argument file under a release.
+    fn of_file(release: &str, script: &str, path: &str, file: &str, line: &str) -> Vec<String> {
+        let requirements = format!("trl=={release}\n");
+        told(&[("dpo.py", script), ("requirements.txt", &requirements), (path, file), ("run.sh", line)])
+    }
+
+    #[test]
+    fn keys_of_no_class_are_reported_where_the_parser_minds() {
+        let line = "python dpo.py --config a.yaml \"$@\"\n python dpo.py --config a.yaml\n";
+        let wanted = ["error `dpo.py` has no argument `use_pefd` and `flavour`; did you mean `use_peft`?"];
+        for release in ["0.11.4", "0.19.1", "1.16.0"] {
+            assert_eq!(of_file(release, TRL, "a.yaml", FILE, line), wanted, "{release}");
+        }
+        assert_eq!(of_file("0.15.2", TRL, "a.yaml", FILE, line), Vec::<String>::new(), "drops them");
+        let kept = TRL.replace("config()", "config(return_remaining_strings=True)");
+        assert_eq!(of_file("1.16.0", &kept, "a.yaml", FILE, line), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_with_few_strays_is_joined_by_its_path() {
+        let settings = "\
+use_peft: true
+beta: 0.1
+max_length: 512
+output_dir: out
+learning_rate: 1.0e-6
+num_train_epochs: 1
+seed: 1
+save_steps: 10
+logging_steps: 10
+lr_scheduler_type: cosine
+";
+        let one = format!("{settings}mixer: {{a: 1.0}}\n");
+        let wanted = ["warning `dpo.py` has no argument `mixer`"];
+        assert_eq!(of_file("1.16.0", TRL, "recipes/dpo/config.yaml", &one, ""), wanted);
+        for (path, file) in [
+            ("recipes/sft/config.yaml", &*one),
+            ("recipes/dpo/config.yaml", &format!("{one}splits: [a]\n")),
+            ("recipes/dpo/config.yaml", settings),
+        ] {
+            assert_eq!(of_file("1.16.0", TRL, path, file, ""), Vec::<String>::new(), "{path} {file}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_another_script_knows_whole_is_that_ones() {
+        let file = "use_peft: true\nbeta: 0.1\nmax_length: 512\noutput_dir: out\nlearning_rate: 1.0e-6\nseed: 1\n\
+                    num_train_epochs: 1\nsave_steps: 10\nlogging_steps: 10\nlr_scheduler_type: cosine\nmixer: a\n";
+        let other = TRL.replace("= True", "= True\n    mixer: str = 'b'");
+        let files = [("dpo.py", TRL), ("old/dpo.py", &other), ("recipes/dpo/config.yaml", file)];
+        let pinned = [&files[..], &[("requirements.txt", "trl==1.16.0\n")]].concat();
+        assert_eq!(told(&pinned), Vec::<String>::new());
     }
 
     #[test]

@@ -17,7 +17,9 @@ declare_rule! {
     ///
     /// Reports arguments that a class or function of a known library does not have in a release that the project allows, and
     /// did not have in an older one either: misspelt ones, and those that only newer releases have. On launch lines it reports
-    /// options that no dataclass of a strict parser (`HfArgumentParser`, `TrlParser`) has.
+    /// options that no dataclass of a strict parser (`HfArgumentParser`, `TrlParser`) has, in argument files the keys, where the
+    /// release in effect minds them. Of a file that no launch line names, but that is a script's by its path and almost all of its
+    /// keys, that is a warning.
     ///
     /// ## Why it matters
     ///
