@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use dpo_lint::mine::{Options, WheelsOfLibrary as Library, mine, mine_imports, render, render_imports};
 
 /// The libraries whose imports of each other are mined.
-const LIBRARIES: [&str; 4] = ["accelerate", "peft", "transformers", "trl"];
+const LIBRARIES: [&str; 5] = ["accelerate", "datasets", "peft", "transformers", "trl"];
 
 fn schemas() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("schemas")
