@@ -50,7 +50,11 @@ fn unfit_settings<'a>(script: &'a Script, context: &Context<'a>) -> Vec<UnfitSet
                 other != *class
                     && receivers.entry(Arc::clone(&other)).or_insert_with(|| new(&other)).may_take(&flag.name)
             });
-            if is_told || is_taken || !is_strict(script, parser, variant, setting.origin, context.knowledge) {
+            if is_told
+                || is_taken
+                || is_own(parser, &flag.name, !is_on_launch_line(variant, setting.origin))
+                || !is_strict(script, parser, variant, setting.origin, context.knowledge)
+            {
                 continue;
             }
             let receiver = Rc::clone(receivers.entry(Arc::clone(class)).or_insert_with(|| new(class)));
@@ -93,6 +97,16 @@ fn said<'a>(
     context.knowledge.curated().rewrites().find(is_meant)
 }
 
+/// What a parser itself reads: options, and in an argument file the environment variables that it sets.
+pub(super) fn is_own(parser: &Parser, name: &str, is_key: bool) -> bool {
+    let is_trl = parser.kind == ParserKind::TrlParser;
+    if is_key { is_trl && name == "env" } else { name == "help" || is_trl && name == "config" }
+}
+
+fn is_on_launch_line(variant: &Variant, place: Span) -> bool {
+    !variant.is_guessed && variant.origin.is_some_and(|launch| launch.contains(place))
+}
+
 /// Whether the parser raises when it meets an option or a key at this place that it does not know.
 pub(super) fn is_strict(
     script: &Script,
@@ -101,7 +115,6 @@ pub(super) fn is_strict(
     place: Span,
     knowledge: &Knowledge,
 ) -> bool {
-    let is_on_launch_line = variant.origin.is_some_and(|launch| launch.contains(place));
     match parser.kind {
         _ if parser.is_lenient => false,
         ParserKind::HfArgumentParser => true,
@@ -111,7 +124,7 @@ pub(super) fn is_strict(
                 let package = knowledge.package(package)?;
                 Some(package.releases_in(releases).contains(script.environment.in_effect(package)?))
             };
-            is_on_launch_line || refuses() == Some(true)
+            is_on_launch_line(variant, place) || refuses() == Some(true)
         }
         ParserKind::Argparse | ParserKind::Function => false,
     }

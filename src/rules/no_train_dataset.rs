@@ -66,3 +66,21 @@ impl Rule for NoTrainDataset {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::testing::lint;
+
+    #[test]
+    fn what_is_missing_is_said_once() {
+        let script = "from trl import DPOTrainer\n\nDPOTrainer(model=load())\n";
+        let found = lint(&[("dpo.py", script), ("requirements.txt", "trl==1.16.0\n")]).1;
+        let rules: Vec<&str> = found.iter().map(|finding| finding.rule).collect();
+        assert_eq!(rules, ["no-train-dataset"], "that it is of no allowed class either follows");
+        // One of a wrong class is another mistake.
+        let given = script.replace("load()", "load(), train_dataset=[1]");
+        let found = lint(&[("dpo.py", &given), ("requirements.txt", "trl==1.16.0\n")]).1;
+        let rules: Vec<&str> = found.iter().map(|finding| finding.rule).collect();
+        assert_eq!(rules, ["constructor-raises"]);
+    }
+}

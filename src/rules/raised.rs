@@ -95,7 +95,7 @@ impl<'a> Call<'a> {
             };
             let mut raised: Vec<Raised<'a>> = self.stops().into_iter().filter_map(counted).collect();
             raised.sort_by_key(|one| std::cmp::Reverse(one.reach));
-            raised
+            without_consequences(raised)
         })
     }
 
@@ -114,6 +114,21 @@ impl<'a> Call<'a> {
         };
         outcome.flags.is_empty() || outcome.variants.iter().any(is_started)
     }
+}
+
+/// Leaves out what another check asks of an argument that is missing altogether: that there is one is checked, too.
+fn without_consequences(raised: Vec<Raised<'_>>) -> Vec<Raised<'_>> {
+    let missing =
+        |one: &Raised<'_>| Some((one.guard.when.strip_suffix(" is None")?.to_owned(), one.outcome.certain.clone()));
+    let missing: Vec<_> = raised.iter().filter_map(missing).collect();
+    let follows = |one: &Raised<'_>| {
+        missing.iter().any(|(name, releases)| {
+            one.guard.when != format!("{name} is None")
+                && names(&one.guard.when, name)
+                && one.outcome.certain.is_subset(releases)
+        })
+    };
+    raised.into_iter().filter(|one| !follows(one)).collect()
 }
 
 /// Reports the checks of one topic that stop a call, each mistake once: what two checks say about the same argument is said by the

@@ -355,3 +355,18 @@ fn a_word_for_no_on_a_launch_line_is_an_error_where_bool_reads_it() {
         assert_eq!(found, expected.into_iter().collect::<Vec<_>>(), "{declared} {run}");
     }
 }
+
+#[test]
+fn the_option_that_names_the_file_is_the_parsers_own() {
+    // An old release of the class had a field of this name.
+    let script = SCRIPT.replace("ModelConfig, TrlParser", "ModelConfig, ScriptArguments, TrlParser");
+    let script =
+        script.replace("(Arguments, DPOConfig", "(ScriptArguments, DPOConfig").replace("args.ref_model", "None");
+    let files = |release| {
+        [("requirements.txt", release), ("dpo.py", &*script), ("run.sh", RUN), ("config.yaml", "beta: 0.2\n")]
+    };
+    for release in ["trl==0.12.2", "trl==1.16.0"] {
+        let found = lint(&files(release)).1;
+        assert!(found.iter().all(|finding| finding.rule != "removed-argument"), "{release}: {found:?}");
+    }
+}

@@ -1,7 +1,7 @@
 //! Options on a launch line, and keys of an argument file, that a strict parser of the script does not know.
 
 use super::RuleMeta;
-use super::misfit_settings::is_strict;
+use super::misfit_settings::{is_own, is_strict};
 use super::versions::enumerate;
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::eval::{Flag, Parser, ParserKind, Value};
@@ -22,7 +22,7 @@ pub(super) fn check(analysis: &Analysis, script: &Script, knowledge: &Knowledge,
             let is_refused = || is_strict(script, parser, variant, stray.origin, knowledge);
             // The rest of a line that is not known may say what an option is for; a key is refused whatever else there is.
             let is_told = stray.is_key || !variant.is_open && !is_short_for(script, &stray.name);
-            is_told && !is_own(parser, stray) && is_refused()
+            is_told && !is_own(parser, &stray.name, stray.is_key) && is_refused()
         };
         let mut files: Vec<Vec<&Stray>> = Vec::new();
         for stray in variant.strays.iter().filter(is_unknown) {
@@ -79,15 +79,6 @@ fn is_complete(class: &Value, script: &Script, knowledge: &Knowledge) -> bool {
                 at.signature(&name).is_some_and(|signature| signature.complete)
             })
         }),
-    }
-}
-
-/// What the parser itself reads: options, and in an argument file the environment variables that it sets.
-fn is_own(parser: &Parser, stray: &Stray) -> bool {
-    let is_trl = parser.kind == ParserKind::TrlParser;
-    match (stray.is_key, &*stray.name) {
-        (true, name) => is_trl && name == "env",
-        (false, name) => name == "help" || is_trl && name == "config",
     }
 }
 
