@@ -10,6 +10,7 @@ mod host;
 mod install;
 pub mod launch;
 mod loaded;
+mod parsed;
 mod reach;
 mod releases;
 mod script;
@@ -75,6 +76,8 @@ pub struct Analysis {
     pub scripts: Vec<Script>,
     /// Every call in them of something that a known library defines.
     pub calls: Vec<LibraryCall>,
+    /// The constructions that their parsers make of argument files and launch lines.
+    pub parsed: Vec<LibraryCall>,
     /// The modules that took part, by file.
     pub modules: BTreeMap<FileId, Arc<PythonModule>>,
     /// The environment of each script that uses a known library, by path.

@@ -11,7 +11,7 @@ use super::config::ArgumentFile;
 use super::environment::Environments;
 use super::host::{Alone, ProjectHost};
 use super::reach::Reach;
-use super::{Analysis, Request, SavedAdapter, Script, Written, configuration};
+use super::{Analysis, Request, SavedAdapter, Script, Written, configuration, parsed};
 use crate::eval::{self, CallEvent, Host};
 use crate::knowledge::Knowledge;
 use crate::model::LibraryCall;
@@ -31,6 +31,7 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
         script.variants = variants.into();
     }
     let calls = scripts.iter().flat_map(|script| calls(script, request.knowledge)).collect();
+    let parsed = scripts.iter().flat_map(|script| parsed::constructions(script, request)).collect();
     let paths: Vec<&Path> = scripts.iter().map(|script| script.path.as_path()).collect();
     let reported = scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone())).collect();
     let is_adapter = |file: &&ArgumentFile| file.path.file_name().is_some_and(|name| name == ADAPTER_FILE);
@@ -43,6 +44,7 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
         configurations: configuration::collect(&written, &environments),
         adapters: written.files.iter().filter(is_adapter).map(adapter).collect(),
         calls,
+        parsed,
         modules: host.into_modules(),
         environments: reported,
         problems: environments.problems_for(&paths),
@@ -112,17 +114,23 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], act: impl Fn(&T) -> R +
 
 /// Every call in a script of something that a known package defines, or whose arguments are known otherwise.
 fn calls(script: &Script, knowledge: &Knowledge) -> Vec<LibraryCall> {
-    let is_known = |callee: &str| defines(callee, knowledge) || knowledge.curated().passes_arguments_on(callee);
-    let known = script.trace.calls.iter().enumerate().filter(|(_, call)| is_known(&call.object.callee));
+    let calls = script.trace.calls.iter().enumerate();
+    let known = calls.filter(|(_, call)| is_known(&call.object.callee, knowledge));
     let call = |(index, call): (usize, &CallEvent)| LibraryCall {
         trains: is_trainer(&call.object.callee, knowledge),
         script: script.path.clone(),
         trace: Arc::clone(&script.trace),
         call: index,
+        parsed: None,
         variants: Arc::clone(&script.variants),
         environment: Arc::clone(&script.environment),
     };
     known.map(call).collect()
+}
+
+/// Whether what a call of this name does with its arguments is known.
+pub(super) fn is_known(callee: &str, knowledge: &Knowledge) -> bool {
+    defines(callee, knowledge) || knowledge.curated().passes_arguments_on(callee)
 }
 
 /// Whether some release of a known package defines a class or function that is called by this full name.

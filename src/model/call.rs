@@ -18,6 +18,8 @@ pub struct LibraryCall {
     pub trace: Arc<Trace>,
     /// Index of the call in [`Trace::calls`].
     pub call: usize,
+    /// The call, where no script writes it: a parser makes it of what an argument file or a launch line sets.
+    pub parsed: Option<Arc<CallEvent>>,
     /// The ways in which the project starts the script. Never empty: without a launch line or an argument file there is one
     /// variant, the defaults.
     pub variants: Arc<[Variant]>,
@@ -68,7 +70,7 @@ pub struct Stray {
 impl LibraryCall {
     /// The call itself.
     pub fn call(&self) -> &CallEvent {
-        &self.trace.calls[self.call]
+        self.parsed.as_deref().unwrap_or_else(|| &self.trace.calls[self.call])
     }
 
     /// Its arguments.

@@ -55,6 +55,10 @@ impl Rule for BestModelStrategyMismatch {
         &Self::META
     }
 
+    fn judges_parsed(&self) -> bool {
+        true
+    }
+
     fn check_any_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let is_about_steps = |raised: &Raised<'_>| names(&raised.guard.when, "save_steps");
         let headline = |raised: &Raised<'_>, releases: &str| {

@@ -65,6 +65,10 @@ impl Rule for ConstructorRaises {
         &Self::META
     }
 
+    fn judges_parsed(&self) -> bool {
+        true
+    }
+
     fn check_any_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let headline = |raised: &Raised<'_>, releases: &str| {
             let condition = shown(&raised.guard.when);

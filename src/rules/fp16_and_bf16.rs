@@ -54,6 +54,10 @@ impl Rule for Fp16AndBf16 {
         &Self::META
     }
 
+    fn judges_parsed(&self) -> bool {
+        true
+    }
+
     fn check_any_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let headline = |_: &Raised<'_>, releases: &str| {
             format!("`{}` of this call asks for both `fp16` and `bf16`, which {releases} refuses", call.short_name())

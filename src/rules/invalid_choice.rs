@@ -78,6 +78,10 @@ impl Rule for InvalidChoice {
         &Self::META
     }
 
+    fn judges_parsed(&self) -> bool {
+        true
+    }
+
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let headline = |raised: &Raised<'_>, releases: &str| match written(call, raised) {
             Some((argument, value)) => {
@@ -146,9 +150,15 @@ fn constants(condition: &str) -> Vec<String> {
 }
 
 pub(super) fn respelt(analysis: &Analysis, argument: &Argument, value: &str) -> Option<Fix> {
-    let module = analysis.modules.get(&argument.value.span.file)?;
+    let title = format!("write `{value}`");
+    let Some(module) = analysis.modules.get(&argument.value.span.file) else {
+        // One of several words is not told from the others.
+        let is_whole = matches!(argument.value.value, Value::Const(_));
+        let edit = analysis.written.set_at(argument.span, value).filter(|_| is_whole)?;
+        return Some(Fix { title, applicability: Applicability::Unsafe, edits: vec![edit] });
+    };
     let written = &module.text()[std::ops::Range::<usize>::from(module.range(argument.value.span))];
     let quote = written.chars().next().filter(|first| matches!(first, '"' | '\''))?;
     let edits = python_edit::set_value(module, argument.value.span, &format!("{quote}{value}{quote}")).ok()?;
-    Some(Fix { title: format!("write `{value}`"), applicability: Applicability::Unsafe, edits })
+    Some(Fix { title, applicability: Applicability::Unsafe, edits })
 }

@@ -83,7 +83,9 @@ pub fn drifts(
     context: &Context<'_>,
     before: &BTreeMap<PathBuf, Environment>,
 ) -> Vec<Drift> {
-    let calls = calls.iter().filter(|call| call.is_about_callee() && !call.run.call().open);
+    // What parsers construct comes after, whole: it has defaults where nothing is set, too.
+    let is_written = |call: &&Call<'_>| call.run.parsed.is_none() && !call.run.call().open;
+    let calls = calls.iter().filter(|call| call.is_about_callee() && is_written(call));
     let of_calls =
         calls.flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default());
     let scripts = analysis.scripts.iter().filter_map(|script| Some((script, before.get(&script.path)?)));

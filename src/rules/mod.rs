@@ -70,6 +70,8 @@ mod option;
 mod outcome;
 mod override_signature;
 pub mod page;
+#[cfg(test)]
+mod parsed_tests;
 mod peft_adapter_not_trainable;
 mod peft_config_is_dict;
 mod peft_model_with_peft_config;
@@ -152,6 +154,11 @@ pub struct RuleMeta {
 pub trait Rule: Sync {
     /// Its description.
     fn meta(&self) -> &'static RuleMeta;
+
+    /// Whether [`Self::check_any_call`] has a say about what a parser constructs, too.
+    fn judges_parsed(&self) -> bool {
+        false
+    }
 
     /// Adds what it finds in files that belong to no script.
     fn check_project(&self, _analysis: &Analysis, _context: &Context<'_>, _found: &mut Vec<Diagnostic>) {}
@@ -271,7 +278,7 @@ pub fn judged<'a>(analysis: &'a Analysis, context: &Context<'a>) -> Vec<&'a Libr
         call.call().caught.iter().any(|name| is_guard(name))
             || handling.iter().any(|name| is_guard(name) || is_import(name))
     };
-    let calls = analysis.calls.iter().filter(|call| !is_guarded(call));
+    let calls = analysis.calls.iter().chain(&analysis.parsed).filter(|call| !is_guarded(call));
     let mut calls: Vec<&LibraryCall> = calls.filter(|call| !is_patched(call, context.knowledge)).collect();
     // Those that take longest come first, or the threads would wait for the last of them.
     calls.sort_by_key(|call| !call.trains);
@@ -296,7 +303,7 @@ pub fn check_files(rule: &dyn Rule, analysis: &Analysis, context: &Context<'_>) 
 /// What one rule finds about calls.
 pub fn check_calls(rule: &dyn Rule, analysis: &Analysis, calls: &[Call<'_>]) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for call in calls {
+    for call in calls.iter().filter(|call| call.run.parsed.is_none() || rule.judges_parsed()) {
         let first = found.len();
         rule.check_any_call(analysis, call, &mut found);
         if call.run.trains && call.is_about_callee() {

@@ -191,7 +191,11 @@ pub(super) fn label_call(analysis: &Analysis, call: &Call<'_>, finding: &mut Dia
     if shown.any(|label| is_inside(&label.span)) {
         return;
     }
-    let message = if finding.severity == Severity::Error { "this call fails" } else { "in this call" };
+    let message = match finding.severity {
+        _ if call.run.parsed.is_some() => "this parser reads it",
+        Severity::Error => "this call fails",
+        _ => "in this call",
+    };
     finding.related.extend(called(analysis, whole).map(|span| Label { span, message: message.to_owned() }));
 }
 

@@ -54,16 +54,26 @@ pub(super) fn renamed(analysis: &Analysis, call: &Call<'_>, argument: &Argument,
 /// Writes an argument as a rewrite says.
 pub(super) fn fix(analysis: &Analysis, call: &Call<'_>, argument: &Argument, rewrite: &Rewrite) -> Option<Fix> {
     let name = argument.name.as_deref()?;
-    let module = analysis.modules.get(&argument.span.file)?;
-    let edits = edits(module, call, argument, rewrite)?;
+    let edits = match analysis.modules.get(&argument.span.file) {
+        Some(module) => edits(module, call, argument, rewrite)?,
+        None => vec![in_file(analysis, argument, rewrite)?],
+    };
     let is_sure = rewrite.keeps_meaning && argument.unpacked.is_none() && call.allowed().len() == 1;
     let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
     let new: Vec<String> = rewrite.becomes.iter().map(|new| format!("`{}`", new.argument)).collect();
     let title = match &new[..] {
         [] => format!("remove `{name}`"),
+        [_] if rewrite.becomes[0].argument == name => format!("write `{}`", rewrite.becomes[0].value.trim_matches('"')),
         new => format!("pass {} instead of `{name}`", super::versions::enumerate(new)),
     };
     Some(Fix { title, applicability, edits })
+}
+
+/// What an argument file or a launch line sets, as a rewrite says: another value of the same name.
+fn in_file(analysis: &Analysis, argument: &Argument, rewrite: &Rewrite) -> Option<Edit> {
+    let [only] = &rewrite.becomes[..] else { return None };
+    let is_word = only.argument == rewrite.argument && !only.value.contains(['{', '[']);
+    analysis.written.set_at(argument.span, only.value.trim_matches('"')).filter(|_| is_word)
 }
 
 fn edits(module: &PythonModule, call: &Call<'_>, argument: &Argument, rewrite: &Rewrite) -> Option<Vec<Edit>> {
