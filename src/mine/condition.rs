@@ -8,8 +8,8 @@ use crate::eval::{Atom, Cond, Root, Symbol, Tri};
 /// A condition longer than this is more than a reader or a rule can use.
 const MAX_LENGTH: usize = 260;
 
-/// A condition that is too long is split this many times, each time in two.
-const MAX_SPLITS: usize = 2;
+/// A condition that is too long is split at most this many times, each time in two.
+const MAX_SPLITS: usize = 3;
 
 /// Conditions of more questions than this are not split.
 const MAX_SPLIT_ATOMS: usize = 24;
