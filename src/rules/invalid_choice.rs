@@ -11,7 +11,7 @@ use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{Argument, Cond, Const, Value};
 use crate::lower::Analysis;
-use crate::source::did_you_mean;
+use crate::source::{Span, did_you_mean};
 use crate::syntax::python_edit;
 
 declare_rule! {
@@ -150,15 +150,19 @@ fn constants(condition: &str) -> Vec<String> {
 }
 
 pub(super) fn respelt(analysis: &Analysis, argument: &Argument, value: &str) -> Option<Fix> {
-    let title = format!("write `{value}`");
     let Some(module) = analysis.modules.get(&argument.value.span.file) else {
         // One of several words is not told from the others.
         let is_whole = matches!(argument.value.value, Value::Const(_));
-        let edit = analysis.written.set_at(argument.span, value).filter(|_| is_whole)?;
-        return Some(Fix { title, applicability: Applicability::Unsafe, edits: vec![edit] });
+        return is_whole.then(|| respelt_setting(analysis, argument.span, value))?;
     };
     let written = &module.text()[std::ops::Range::<usize>::from(module.range(argument.value.span))];
     let quote = written.chars().next().filter(|first| matches!(first, '"' | '\''))?;
     let edits = python_edit::set_value(module, argument.value.span, &format!("{quote}{value}{quote}")).ok()?;
-    Some(Fix { title, applicability: Applicability::Unsafe, edits })
+    Some(Fix { title: format!("write `{value}`"), applicability: Applicability::Unsafe, edits })
+}
+
+/// Gives what an argument file or a launch line sets at a place another value.
+pub(super) fn respelt_setting(analysis: &Analysis, place: Span, value: &str) -> Option<Fix> {
+    let edits = vec![analysis.written.set_at(place, value)?];
+    Some(Fix { title: format!("write `{value}`"), applicability: Applicability::Unsafe, edits })
 }

@@ -2,13 +2,14 @@
 
 use super::RuleMeta;
 use super::ask::Call;
-use super::invalid_choice::respelt;
+use super::invalid_choice::{respelt, respelt_setting};
 use super::report::{called, objects};
 use super::versions::{Reach, enumerate};
 use crate::diagnostic::{Diagnostic, Label};
-use crate::eval::{self, Argument, CallEvent, Const, Value};
+use crate::eval::{self, Argument, CallEvent, Cond, Const, Root, Value};
 use crate::knowledge::{LaterCheck, LaterChoice, ReleaseSet, Takes};
 use crate::lower::{Analysis, ReleaseHost};
+use crate::model::Setting;
 use crate::source::did_you_mean;
 
 /// What fails later in a call.
@@ -22,40 +23,75 @@ pub(super) fn check(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta) -> Ve
 /// A word that a release does not know.
 fn unknown_word(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta, choice: &LaterChoice) -> Option<Diagnostic> {
     let argument = call.argument(&choice.argument)?;
-    let word = |value: &Value| match value {
-        Value::Const(Const::Str(word)) => Some(word.to_string()),
-        _ => None,
-    };
-    let words: Vec<String> = match &argument.value.value {
-        Value::List(items) => items.iter().filter_map(|item| word(&item.value)).collect(),
-        value => word(value).into_iter().collect(),
-    };
+    let words = words(call, argument);
     let known_in = |releases: &String| call.package.releases_in(releases);
     let takes_it = |release: &usize| call.takes(&choice.argument, *release) != Takes::Nothing;
     let refusing = |word: &str| -> ReleaseSet {
         let knowing = choice.values.get(word).map(known_in).unwrap_or_default();
         (&known_in(&choice.releases) - &knowing).iter().filter(takes_it).collect()
     };
-    let is_prefixed = |word: &&String| choice.prefixes.iter().any(|prefix| word.starts_with(prefix));
+    let is_prefixed = |word: &&Word<'_>| choice.prefixes.iter().any(|prefix| word.text.starts_with(prefix));
     let near = call.near();
-    let (word, refusing) = words.iter().filter(|word| !is_prefixed(word)).find_map(|word| {
-        let refusing = refusing(word);
+    let (Word { text: word, set }, refusing) = words.iter().filter(|word| !is_prefixed(word)).find_map(|word| {
+        let refusing = refusing(word.text);
         (!(&refusing & near).is_empty()).then_some((word, refusing))
     })?;
-    let headline =
-        |releases: &str| format!("{releases} knows no `{}={}`", choice.argument, Const::Str(word.as_str().into()));
+    let headline = |releases: &str| format!("{releases} knows no `{}={}`", choice.argument, Const::Str((*word).into()));
     let fails = (&*choice.fails, choice.in_training);
     let mut finding = reported(analysis, call, meta, argument, &refusing, fails, headline)?;
     let release = call.in_effect()?;
     let known = choice.values.iter().filter(|(_, releases)| known_in(releases).contains(release));
     let known: Vec<&str> = known.map(|(word, _)| word.as_str()).collect();
+    if let Some(setting) = set {
+        finding.related.push(Label { span: setting.origin, message: "this is what it is".to_owned() });
+    }
     if let Some(meant) = did_you_mean(word, known.iter().copied()) {
         finding.help = Some(format!("did you mean `{meant}`?"));
-        finding.fixes.extend(respelt(analysis, argument, meant));
+        finding.fixes.extend(match set {
+            None => respelt(analysis, argument, meant),
+            // One of several words is not told from the others.
+            Some(setting) => setting.value.as_ref().and_then(|_| respelt_setting(analysis, setting.origin, meant)),
+        });
     }
     let known: Vec<String> = known.iter().map(|one| format!("`{one}`")).collect();
     finding.notes.push(format!("known are {}", enumerate(&known)));
     Some(finding)
+}
+
+/// A word that an argument is, or that is among several.
+struct Word<'a> {
+    text: &'a str,
+    /// Where an argument file or a launch line sets it; `None`: in the script.
+    set: Option<&'a Setting>,
+}
+
+/// The words of an argument: those that are written, or those that the ways to start the script give to the flag that it is.
+fn words<'a>(call: &'a Call<'_>, argument: &'a Argument) -> Vec<Word<'a>> {
+    let word = |value: &'a Const, set| match value {
+        Const::Str(text) => Some(Word { text, set }),
+        _ => None,
+    };
+    match &argument.value.value {
+        Value::Const(value) => word(value, None).into_iter().collect(),
+        Value::List(items) => {
+            let constants = items.iter().filter_map(|item| match &item.value {
+                Value::Const(value) => Some(value),
+                _ => None,
+            });
+            constants.filter_map(|value| word(value, None)).collect()
+        }
+        // What is passed under a condition may be passed only where it is another word.
+        Value::Symbol(symbol)
+            if symbol.path.is_empty() && argument.when == Cond::TRUE && call.run.call().when == Cond::TRUE =>
+        {
+            let Root::Flag(flag) = symbol.root else { return Vec::new() };
+            let settings = call.run.variants.iter().filter_map(|variant| variant.setting(flag));
+            let given = settings
+                .flat_map(|set| set.value.iter().chain(set.items.iter().flatten()).map(move |value| (value, set)));
+            given.filter_map(|(value, set)| word(value, Some(set))).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// A value that a check refuses.

@@ -93,3 +93,35 @@ fn the_value_is_mended_where_it_is_set() {
     assert_eq!(fixed(line, ""), unsafe_one("python dpo.py --loss_type sigmoid --beta 0.1\n"));
     assert_eq!(fixed("python dpo.py --loss_type sigmoidd sft\n", ""), None);
 }
+
+#[test]
+fn a_word_that_reaches_a_call_through_a_flag_is_the_same_mistake() {
+    let script = "\
+from dataclasses import dataclass
+
+from transformers import HfArgumentParser
+from trl import DPOConfig, DPOTrainer
+
+
+@dataclass
+class Arguments:
+    loss: str = 'sigmoid'
+
+
+args = HfArgumentParser(Arguments).parse_args_into_dataclasses()[0]
+config = DPOConfig(output_dir='o', loss_type=args.loss)
+";
+    let given = |script: &str, run: &str| found(script, run, "");
+    let wanted = ["error invalid-choice at loss_type=args.loss"];
+    assert_eq!(given(script, "python dpo.py --loss sigmoidd\n"), wanted);
+    let lower = script.replace("config = ", "args.loss = args.loss.lower()\nconfig = ");
+    let other = script.replace("config = ", "if args.loss == 'sigmoid':\n  config = ");
+    for (script, run) in [
+        (script, "python dpo.py --loss hinge\n"),
+        (script, "python dpo.py\n"),
+        (&lower, "python dpo.py --loss Sigmoid\n"),
+        (&other, "python dpo.py --loss own\n"),
+    ] {
+        assert_eq!(given(script, run), Vec::<String>::new(), "{script} {run}");
+    }
+}
