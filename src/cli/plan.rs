@@ -56,8 +56,11 @@ impl Plan {
     ) -> Result<Self, Failure> {
         // While this thread looks for the project the others have nothing to do.
         rayon::spawn(|| {
-            collect::prepare();
-            Knowledge::bundled().read_common();
+            // A panic here would end the process. Whoever needs what was not made ready makes it, and reports.
+            let _ = std::panic::catch_unwind(|| {
+                collect::prepare();
+                Knowledge::bundled().read_common();
+            });
         });
         let folder = working_directory()?;
         let (projects, problems) = projects(args, &folder)?;
