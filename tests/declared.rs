@@ -159,3 +159,11 @@ fn verdicts_are_shown_for_people_and_programs() {
         matrix["lines"].as_array().expect("rows").iter().flat_map(|line| line["cells"].as_array().expect("cells"));
     assert!(outcomes.into_iter().any(|cell| cell["outcome"] == "works"));
 }
+
+/// The file that includes names no library, and the included one is not called like a list of requirements.
+#[test]
+fn what_requirements_include_is_declared() {
+    let folder = project(&[("requirements.txt", "-r base.txt\n"), ("base.txt", "trl==0.13.0\n"), ("train.py", SCRIPT)]);
+    let report: Value = serde_json::from_str(&run(folder.path(), &["check", "--output-format", "json"])).expect("JSON");
+    assert!(report["environment"].to_string().contains("0.13.0"), "{report}");
+}

@@ -76,6 +76,7 @@ fn lint(meta: &RuleMeta, example: &Example<'_>, targets: &[String]) -> Vec<Diagn
         commented: &[],
         folder,
         is_given: &|_| true,
+        is_own: &|_| true,
         is_stopped: &|| false,
     });
     report.findings.into_iter().filter(|finding| finding.rule == meta.name).collect()

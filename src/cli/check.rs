@@ -7,6 +7,7 @@ use super::progress::Progress;
 use super::show;
 use super::terminal::Terminal;
 use super::{Exit, Failure};
+use crate::diagnostic::Diagnostic;
 use crate::engine::baseline::Update;
 use crate::engine::collect;
 use crate::engine::driver::Report;
@@ -36,6 +37,9 @@ pub(super) fn run(args: &CheckArgs, global: &GlobalArgs, terminal: &mut Terminal
         () => None,
     };
     if let Some(update) = update {
+        if args.baseline.is_none() {
+            plan.check_baselines()?;
+        }
         return update_baselines(&plan, update, global, progress, terminal);
     }
     plan.read_baselines()?;
@@ -102,7 +106,9 @@ fn add_comments(plan: &mut Plan, report: &Report, sources: &Sources, reason: &st
     if plan.stdin.is_some() {
         return Err(Failure::Message("--add-ignore writes files, and standard input is none".to_owned()));
     }
-    let files = suppress::add_comments(&report.findings, sources, reason);
+    let is_own = |finding: &&Diagnostic| plan.is_own(sources.get(finding.primary.span.file).path());
+    let findings: Vec<Diagnostic> = report.findings.iter().filter(is_own).cloned().collect();
+    let files = suppress::add_comments(&findings, sources, reason);
     repair::write(&files, &OsFileSystem).map_err(|error| Failure::Message(error.to_string()))?;
     plan.has_comments_in(files.into_iter().map(|file| file.path));
     Ok(())

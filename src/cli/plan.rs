@@ -144,6 +144,23 @@ impl Plan {
         Ok(())
     }
 
+    /// Refuses to write a baseline that a configuration puts elsewhere: who checks a project lets it write into itself and no further.
+    pub fn check_baselines(&self) -> Result<(), Failure> {
+        let elsewhere = |planned: &Planned| {
+            let path = planned.settings.baseline.clone()?;
+            (!planned.is_own(&path, &self.folder)).then_some(path)
+        };
+        self.projects.iter().find_map(elsewhere).map_or(Ok(()), |path| {
+            let what = "the configuration names a baseline outside of the project, or behind a link";
+            Err(Failure::Message(format!("{}: {what}; say it with --baseline to write it", path.display())))
+        })
+    }
+
+    /// Whether a file stands in one of the projects, where alone anything is changed.
+    pub fn is_own(&self, path: &Path) -> bool {
+        self.projects.iter().any(|planned| planned.is_own(path, &self.folder))
+    }
+
     /// Whether anything may be left out.
     pub fn has_baseline(&self) -> bool {
         self.projects.iter().any(|planned| planned.baseline.is_some())

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use crate::diagnostic::Problem;
-use crate::output::Style;
+use crate::output::{Style, printable_lines};
 
 /// Where the tool writes.
 pub(super) struct Terminal {
@@ -82,7 +82,7 @@ impl Terminal {
 
     fn leveled(&mut self, level: &str, color: anstyle::AnsiColor, message: &str) {
         let bold = if self.error_style().colored { color.on_default().bold() } else { anstyle::Style::new() };
-        self.error(&format!("{bold}{level}{bold:#}: {message}\n"));
+        self.error(&format!("{bold}{level}{bold:#}: {}\n", printable_lines(message)));
     }
 }
 

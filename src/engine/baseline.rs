@@ -4,7 +4,8 @@
 //! changes is a new finding: whoever touches it is asked to mend it.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -106,8 +107,9 @@ fn is_one(count: &usize) -> bool {
 impl Baseline {
     /// Reads the file. Rules that were renamed since then are found under their present names.
     pub fn read(path: &Path) -> Result<Self, BaselineError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| BaselineError::Read { path: path.to_path_buf(), source })?;
+        let failed = |source| BaselineError::Read { path: path.to_path_buf(), source };
+        let bytes = OsFileSystem.read(path).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|_| failed(io::ErrorKind::InvalidData.into()))?;
         Self::parse(path, text)
     }
 
@@ -201,7 +203,8 @@ impl Baseline {
         let text = serde_json::to_string_pretty(&stored).map_err(|error| failed(error.into()))? + "\n";
         match &self.text {
             Some(before) => OsFileSystem.replace(&self.path, before.as_bytes(), text.as_bytes()).map_err(failed),
-            None => std::fs::write(&self.path, text).map_err(failed),
+            // Of a link that leads nowhere nobody said that it may lead to a new file.
+            None => File::create_new(&self.path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed),
         }
     }
 

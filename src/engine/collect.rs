@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use ignore::{ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
@@ -16,6 +16,7 @@ use ignore::{ParallelVisitor, ParallelVisitorBuilder, WalkBuilder, WalkState};
 use super::needles;
 use super::settings::Settings;
 use crate::diagnostic::Problem;
+use crate::source::LONGEST;
 use crate::syntax::Format;
 
 /// Without anything that marks a project, this many folders below a file's own may belong to it: enough for
@@ -167,7 +168,7 @@ impl Project {
     pub fn stamps(&self, settings: &Settings, options: Options, others: &[PathBuf]) -> Stamps {
         let folders = self.given.iter().filter(|given| given.is_dir() && !given.starts_with(&self.root));
         let trees = std::iter::once((&self.root, self.depth)).chain(folders.map(|folder| (folder, None)));
-        let walked = trees.flat_map(|(top, depth)| tree(top, depth, settings, options).build());
+        let walked = trees.flat_map(|(top, depth)| tree(top, depth, settings, options, &Endless::default()).build());
         // What cannot be read now is looked at again the next time.
         let walked = walked.filter_map(|entry| Some(entry.ok()?.into_path())).filter(|path| Format::of(path).is_some());
         let named = self.given.iter().chain(others).filter(|path| path.is_file()).cloned();
@@ -191,7 +192,11 @@ fn unseen(mut files: Vec<&PathBuf>, known: &[PathBuf]) -> Vec<PathBuf> {
 
 /// Reads one tree.
 fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options, seen: &AtomicUsize) -> Found {
-    let walk = tree(top, depth, settings, options);
+    let endless = Endless::default();
+    if options.respect_gitignore && top.ancestors().skip(1).any(|folder| is_endless(folder, &endless)) {
+        return Found { problems: endless.problems(), ..Found::default() };
+    }
+    let walk = tree(top, depth, settings, options, &endless);
     let found = Mutex::new(Found::default());
     let mut builder = Builder { found: &found, seen };
     let few: Vec<_> = walk.build().take(FEW + 1).collect();
@@ -203,16 +208,40 @@ fn walk(top: &Path, depth: Option<usize>, settings: &Settings, options: Options,
     } else {
         walk.build_parallel().visit(&mut builder);
     }
-    found.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner)
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.problems.append(&mut endless.problems());
+    found
 }
 
-/// What of a tree is looked at.
-fn tree(top: &Path, depth: Option<usize>, settings: &Settings, options: Options) -> WalkBuilder {
+/// Files that say what git ignores and that nobody can read to the end: a link to a device, a pipe.
+#[derive(Debug, Clone, Default)]
+struct Endless(Arc<Mutex<Vec<PathBuf>>>);
+
+impl Endless {
+    fn problems(&self) -> Vec<Problem> {
+        let paths = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let message = |path: PathBuf| format!("cannot read {}: not a regular file", path.display());
+        paths.into_iter().map(|path| Problem { message: message(path), span: None }).collect()
+    }
+}
+
+/// Whether a folder cannot be walked, since what it ignores cannot be read.
+fn is_endless(folder: &Path, endless: &Endless) -> bool {
+    let is_odd = |path: &PathBuf| path.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    let odd = [".gitignore", ".ignore"].into_iter().map(|name| folder.join(name)).find(is_odd);
+    let is_found = odd.is_some();
+    endless.0.lock().unwrap_or_else(PoisonError::into_inner).extend(odd);
+    is_found
+}
+
+/// What of a tree is looked at. Folders that cannot be walked are left out and noted.
+fn tree(top: &Path, depth: Option<usize>, settings: &Settings, options: Options, endless: &Endless) -> WalkBuilder {
     let keep = {
-        let (settings, top) = (settings.clone(), top.to_path_buf());
+        let (settings, top, endless) = (settings.clone(), top.to_path_buf(), endless.clone());
         move |entry: &ignore::DirEntry| {
             let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
-            entry.path() == top || !settings.excludes(entry.path(), is_dir)
+            (entry.path() == top || !settings.excludes(entry.path(), is_dir))
+                && !(is_dir && options.respect_gitignore && is_endless(entry.path(), &endless))
         }
     };
     let mut walk = WalkBuilder::new(top);
@@ -262,9 +291,7 @@ impl<'a> ParallelVisitorBuilder<'a> for Builder<'a> {
 impl ParallelVisitor for Visitor<'_> {
     fn visit(&mut self, entry: Result<ignore::DirEntry, ignore::Error>) -> WalkState {
         match entry {
-            Ok(entry) if entry.file_type().is_some_and(|kind| kind.is_file() || kind.is_symlink()) => {
-                self.file(entry.into_path());
-            }
+            Ok(entry) if is_file(&entry) => self.file(entry.into_path()),
             Ok(_) => {}
             Err(error) => self.own.problems.push(Problem { message: error.to_string(), span: None }),
         }
@@ -272,9 +299,20 @@ impl ParallelVisitor for Visitor<'_> {
     }
 }
 
+/// Whether an entry is a file or a link to one. Links that go in circles or nowhere, and links to pipes, are nothing to read.
+fn is_file(entry: &ignore::DirEntry) -> bool {
+    match entry.file_type() {
+        Some(kind) if kind.is_symlink() => match entry.path().metadata() {
+            Ok(metadata) => metadata.is_file(),
+            Err(error) => error.kind() == std::io::ErrorKind::PermissionDenied,
+        },
+        kind => kind.is_some_and(|kind| kind.is_file()),
+    }
+}
+
 impl Drop for Visitor<'_> {
     fn drop(&mut self) {
-        let mut found = self.shared.found.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut found = self.shared.found.lock().unwrap_or_else(PoisonError::into_inner);
         found.append(std::mem::take(&mut self.own));
     }
 }
@@ -311,6 +349,9 @@ impl Visitor<'_> {
         if !metadata.is_file() {
             return Ok(None);
         }
+        if metadata.len() > LONGEST {
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
         // Lock files are long, and TOML holds no data sets.
         let is_lock = path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains("lock"));
         if matches!(format, Format::Yaml | Format::Json | Format::Jsonc) && !is_lock && metadata.len() > CONFIG_LIMIT {
@@ -319,7 +360,8 @@ impl Visitor<'_> {
         // The length is known: without it, each file costs three more calls of the system.
         self.buffer.reserve(metadata.len() as usize + 1);
         file.take(metadata.len()).read_to_end(&mut self.buffer)?;
-        if path.file_name().is_some_and(|name| name == "setup.py") {
+        // Both may name nothing themselves and read a file that does.
+        if format == Format::Requirements || path.file_name().is_some_and(|name| name == "setup.py") {
             return Ok(Some(true));
         }
         let is_script = matches!(format, Format::Python | Format::Notebook);

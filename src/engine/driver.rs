@@ -12,6 +12,7 @@ use crate::lower::{self, Analysis, Request};
 use crate::model::{Environment, LibraryCall};
 use crate::rules;
 use crate::source::{FileSystem, Sources};
+use crate::syntax::Edit;
 
 /// What to check.
 #[derive(Clone, Copy)]
@@ -32,6 +33,9 @@ pub struct Job<'a> {
     pub folder: &'a Path,
     /// Whether the user asked about a file (absolute path).
     pub is_given: &'a dyn Fn(&Path) -> bool,
+    /// Whether a file (as it is shown) really stands in the project, where alone anything is changed: a link may lead anywhere, and
+    /// a declaration may include what other projects use.
+    pub is_own: &'a dyn Fn(&Path) -> bool,
     /// Whether nobody waits for the report any more: it may end early then, and is worth nothing.
     pub is_stopped: &'a (dyn Fn() -> bool + Sync),
 }
@@ -195,7 +199,8 @@ pub fn request<'a>(job: &Job<'a>) -> Request<'a> {
     }
 }
 
-/// The finding as it is reported: in a file that was asked about, with the severity that the user wants.
+/// The finding as it is reported: in a file that was asked about, with the severity that the user wants and fixes of the project
+/// itself.
 fn settle(mut finding: Diagnostic, job: &Job<'_>) -> Option<Diagnostic> {
     let path = |label: &crate::diagnostic::Label| job.folder.join(job.sources.get(label.span.file).path());
     let is_given = std::iter::once(&finding.primary).chain(&finding.related).any(|label| (job.is_given)(&path(label)));
@@ -203,6 +208,8 @@ fn settle(mut finding: Diagnostic, job: &Job<'_>) -> Option<Diagnostic> {
         return None;
     }
     finding.severity = job.settings.severity(finding.rule, finding.severity, &path(&finding.primary))?;
+    let is_own = |edit: &Edit| (job.is_own)(job.sources.get(edit.span.file).path());
+    finding.fixes.retain(|fix| fix.edits.iter().all(is_own));
     Some(finding)
 }
 
@@ -270,6 +277,7 @@ mod tests {
                 commented: &[],
                 folder: Path::new("/"),
                 is_given: &|_| true,
+                is_own: &|_| true,
                 is_stopped: &|| is_stopped,
             };
             let calls = |analysis: &Analysis| analysis.calls.len();

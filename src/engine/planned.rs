@@ -9,7 +9,7 @@ use super::driver::{self, Job, Report};
 use super::settings::Settings;
 use crate::diagnostic::Problem;
 use crate::knowledge::Knowledge;
-use crate::source::{FileSystem, Sources};
+use crate::source::{FileSystem, Sources, stands_below};
 
 /// A project and what decides how it is checked.
 pub struct Planned {
@@ -101,6 +101,11 @@ impl Planned {
         }
     }
 
+    /// Whether a file stands in the project, where alone anything is changed; `folder` is what relative paths are relative to.
+    pub fn is_own(&self, path: &Path, folder: &Path) -> bool {
+        stands_below(&self.project.root, &folder.join(path))
+    }
+
     /// What a run can say about a baseline.
     pub fn scope<'a>(&'a self, folder: &'a Path, sources: &'a Sources) -> Scope<'a> {
         Scope { sources, folder, settings: &self.settings, project: &self.project }
@@ -125,6 +130,7 @@ impl Planned {
             commented: &self.commented,
             folder: with.folder,
             is_given: &is_given,
+            is_own: &|path| self.is_own(path, with.folder),
             is_stopped: with.is_stopped,
         })
     }

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::place::{Place, Places};
+use super::printable;
 use crate::engine::driver::Report;
 use crate::source::Sources;
 
@@ -13,6 +14,7 @@ pub fn write_concise(out: &mut dyn Write, report: &Report, sources: &Sources, fo
     for finding in &report.findings {
         let Place { name, line, column, .. } = places.of(finding.primary.span);
         let (severity, code, message) = (finding.severity.as_str(), finding.code, &finding.message);
+        let (name, message) = (printable(&name), printable(message));
         writeln!(out, "{name}:{line}:{column}: {severity}[{code}] {message}")?;
     }
     Ok(())

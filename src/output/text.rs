@@ -9,6 +9,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use unicode_width::UnicodeWidthStr;
 
 use super::place::{Place, Places, Text};
+use super::{printable, printable_lines};
 use crate::diagnostic::{Applicability, Diagnostic, Severity, VersionScope};
 use crate::engine::driver::Report;
 use crate::source::Sources;
@@ -52,11 +53,14 @@ fn render(finding: &Diagnostic, places: &Places<'_>, renderer: &Renderer, width:
     let last_line = excerpts.iter().map(Excerpt::last_line).max().unwrap_or_default();
     // `NN = note: text`
     let margin = last_line.to_string().len() + " = : ".len();
-    let footers =
-        footers(finding).into_iter().map(|(name, text)| (name, wrap(&text, width.saturating_sub(margin + name.len()))));
+    let footers = footers(finding)
+        .into_iter()
+        .map(|(name, text)| (name, printable_lines(&text)))
+        .map(|(name, text)| (name, wrap(&text, width.saturating_sub(margin + name.len()))));
     let mut group = Group::with_title(level.primary_title(finding.message.as_str()).id(id));
     for excerpt in &excerpts {
-        let mut snippet = Snippet::source(excerpt.text()).path(excerpt.name.as_str()).line_start(excerpt.first_line);
+        let name = printable(&excerpt.name).into_owned();
+        let mut snippet = Snippet::source(excerpt.text()).path(name).line_start(excerpt.first_line);
         for (range, label, is_primary) in &excerpt.labels {
             let kind = if *is_primary { AnnotationKind::Primary } else { AnnotationKind::Context };
             let label = (!label.is_empty()).then_some(*label);

@@ -5,6 +5,9 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 
+/// Longer files are not read: spans are 32 bits.
+pub const LONGEST: u64 = 1 << 30;
+
 /// One name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DirEntry {
@@ -42,10 +45,14 @@ pub struct OsFileSystem;
 
 impl FileSystem for OsFileSystem {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        if check_regular(path)?.len() > LONGEST {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
         std::fs::read(path)
     }
 
     fn read_start(&self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        check_regular(path)?;
         let mut bytes = Vec::new();
         std::fs::File::open(path)?.take(length as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
@@ -90,6 +97,23 @@ impl FileSystem for OsFileSystem {
         temporary.persist(&path).map_err(|error| error.error)?;
         Ok(())
     }
+}
+
+/// Refuses what is no file: whoever opens a pipe waits for its other end, and a device may have no end at all.
+fn check_regular(path: &Path) -> io::Result<std::fs::Metadata> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_file() {
+        return Ok(metadata);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+/// Whether a file, or one that is to be made, really stands below a folder (both absolute): not outside of it, and not behind a link.
+pub fn stands_below(folder: &Path, path: &Path) -> bool {
+    // A link that leads nowhere is there, too.
+    let Some(existing) = path.ancestors().find(|path| path.symlink_metadata().is_ok()) else { return false };
+    let (Ok(relative), Ok(folder)) = (existing.strip_prefix(folder), folder.canonicalize()) else { return false };
+    existing.canonicalize().is_ok_and(|real| real == folder.join(relative))
 }
 
 /// A disk in memory, for tests and for editors with unsaved text.

@@ -9,7 +9,7 @@ mod relative;
 mod similar;
 mod sources;
 
-pub use file_system::{DirEntry, FileSystem, MemoryFileSystem, OsFileSystem};
+pub use file_system::{DirEntry, FileSystem, LONGEST, MemoryFileSystem, OsFileSystem, stands_below};
 pub use overlay::Overlay;
 pub use relative::{relative, slashed};
 pub use similar::did_you_mean;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock, RwLock};
 
-use super::{FileId, FileSystem, Span};
+use super::{FileId, FileSystem, LONGEST, Span};
 
 /// A place as editors count it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +131,11 @@ impl Sources {
         if let Some(found) = self.find(path) {
             return Ok(found);
         }
-        let bytes = file_system.read(path).map_err(|source| ReadError::Io { path: path.to_path_buf(), source })?;
-        if bytes.len() > 1 << 30 {
+        let bytes = file_system.read(path).map_err(|source| match source.kind() {
+            std::io::ErrorKind::FileTooLarge => ReadError::TooLarge { path: path.to_path_buf() },
+            _ => ReadError::Io { path: path.to_path_buf(), source },
+        })?;
+        if bytes.len() as u64 > LONGEST {
             return Err(ReadError::TooLarge { path: path.to_path_buf() });
         }
         let text = String::from_utf8(bytes).map_err(|error| {

@@ -37,17 +37,18 @@ pub(super) fn rewrite(
     };
     let mut packages = first.iter().flat_map(|(_, environment)| environment.packages.values());
     if !packages.any(|facts| facts.declarations.iter().any(is_changed)) {
-        return rewrite_in(job.sources, first, goals, project);
+        return rewrite_in(job, first, goals, project);
     }
     // Declarations stand elsewhere now: in a notebook, a script.
     let overlay = project.overlay(job.file_system);
     let sources = Sources::default();
-    let (report, _) = driver::survey(&Job { file_system: &overlay, sources: &sources, ..*job }, |_| ());
-    rewrite_in(&sources, &report.environments, goals, project)
+    let now = Job { file_system: &overlay, sources: &sources, ..*job };
+    let (report, _) = driver::survey(&now, |_| ());
+    rewrite_in(&now, &report.environments, goals, project)
 }
 
 fn rewrite_in(
-    sources: &Sources,
+    job: &Job<'_>,
     environments: &[(PathBuf, Environment)],
     goals: &[Goal],
     project: &mut Project,
@@ -58,8 +59,12 @@ fn rewrite_in(
         let facts = environments.iter().filter_map(|(_, environment)| environment.package(goal.package()));
         for declaration in facts.flat_map(|facts| &facts.declarations) {
             let Some(span) = declaration.origin.span() else { continue };
-            let source = sources.get(span.file);
-            match rewrite_pin(&source, span, declaration, goal.version()) {
+            let source = job.sources.get(span.file);
+            let rewritten = match rewrite_pin(&source, span, declaration, goal.version()) {
+                Ok(new) if !new.is_empty() && !(job.is_own)(source.path()) => Err(PinError::Elsewhere),
+                other => other,
+            };
+            match rewritten {
                 Ok(new) => edits.entry(span.file).or_default().extend(new),
                 Err(why) => {
                     let place = (source.path().to_path_buf(), source.position(span.start).line);
@@ -74,7 +79,7 @@ fn rewrite_in(
     for (file, mut edits) in edits {
         edits.sort();
         edits.dedup();
-        apply(sources, file, &edits, project);
+        apply(job.sources, file, &edits, project);
     }
     kept
 }

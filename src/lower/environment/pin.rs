@@ -14,6 +14,9 @@ pub enum PinError {
     /// It is made by another tool.
     #[error("it is locked; lock it again")]
     Lock,
+    /// It stands in a file that is not a part of the project.
+    #[error("it stands outside of the project")]
+    Elsewhere,
     /// A repository, a path, a wheel.
     #[error("it comes from another place than a registry")]
     Direct,
