@@ -1,0 +1,4 @@
+//! The properties that `tests/fuzz.rs` tries, too.
+
+#[path = "../../tests/properties/mod.rs"]
+pub mod properties;
