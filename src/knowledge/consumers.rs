@@ -17,6 +17,7 @@ struct File {
     launcher_flags: Vec<String>,
     /// Old and new names of keys, by package.
     renamed: BTreeMap<String, Vec<(String, String)>>,
+    runs: Vec<Runs>,
     consumers: Vec<Consumer>,
 }
 
@@ -76,6 +77,80 @@ pub struct Consumer {
     #[serde(default)]
     launches: bool,
     marks: Vec<Marks>,
+}
+
+/// How the runs that some programs start go with `DeepSpeed`, several processes and checkpointing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Runs {
+    /// The programs.
+    of: Vec<String>,
+    /// Words for a configuration of `DeepSpeed` that the program brings itself, each with its stage.
+    #[serde(default)]
+    pub stages: BTreeMap<String, i64>,
+    /// When an adapter is trained, as an expression over the keys.
+    pub adapter: String,
+    /// When gradient checkpointing is on, by release.
+    pub checkpointing: Vec<Case>,
+    /// The key that says whether checkpointing is reentrant, or whose `use_reentrant` does.
+    pub reentrant: String,
+    /// The key that goes to `from_pretrained`, whatever places the model.
+    #[serde(default)]
+    pub device_map: Option<String>,
+    /// The environment variable that says how many processes the program starts on each machine.
+    #[serde(default)]
+    pub processes: Option<String>,
+    /// What makes the program start processes where there is one device.
+    #[serde(default)]
+    pub forced: Option<Forced>,
+    /// Names of the trainer's settings that are others in the program.
+    #[serde(default)]
+    pub called: BTreeMap<String, String>,
+    /// Whether it says the precision to accelerate itself, whatever `accelerate launch` was told.
+    #[serde(default)]
+    pub overwrites_precision: bool,
+    /// What it refuses with stage 3 of `DeepSpeed`, by checks that are not mined since they ask a function.
+    #[serde(default)]
+    pub refused_with_stage3: Vec<Case>,
+}
+
+/// Something that is so in some releases where a condition over the keys holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Case {
+    #[serde(rename = "in", default)]
+    releases: String,
+    /// The condition, as an expression over the keys.
+    pub when: String,
+    /// What the program says then.
+    #[serde(default)]
+    pub says: String,
+}
+
+/// A program that starts a single process where there is one device, and refuses `DeepSpeed` then.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Forced {
+    #[serde(rename = "in")]
+    releases: String,
+    /// The environment variable that makes it start processes nonetheless.
+    pub by: String,
+    /// Environment variables with which it does something else.
+    pub unless: Vec<String>,
+}
+
+impl Case {
+    /// Whether it is about a release.
+    pub fn is_in(&self, package: &Package, release: usize) -> bool {
+        self.releases.is_empty() || package.releases_in(&self.releases).contains(release)
+    }
+}
+
+impl Forced {
+    /// Whether a release refuses that.
+    pub fn is_in(&self, package: &Package, release: usize) -> bool {
+        package.releases_in(&self.releases).contains(release)
+    }
 }
 
 /// A key that does nothing.
@@ -198,6 +273,11 @@ impl Consumer {
         new.chain(old)
     }
 
+    /// What is known of the runs that it starts.
+    pub fn runs(&self) -> Option<&'static Runs> {
+        FILE.runs.iter().find(|runs| runs.of.contains(&self.name))
+    }
+
     /// Whether a key is for the program itself, or for its launcher.
     pub fn is_apart(&self, key: &str) -> bool {
         let launches = || self.launches && FILE.launcher_flags.iter().any(|flag| flag == key);
@@ -247,6 +327,10 @@ mod tests {
             for check in &consumer.checks {
                 assert!(!package.guards(check, newest).is_empty(), "{check}");
             }
+        }
+        let names: Vec<&String> = file.consumers.iter().map(|consumer| &consumer.name).collect();
+        for runs in &file.runs {
+            assert!(runs.of.iter().all(|name| names.contains(&name)), "{:?}", runs.of);
         }
     }
 

@@ -68,7 +68,7 @@ fn kind(started: &Started<'_>, analysis: &Analysis, knowledge: &Knowledge) -> Op
 }
 
 /// `{"use_reentrant": false}` as a word of a command line.
-fn in_json(word: &str) -> Option<bool> {
+pub(super) fn in_json(word: &str) -> Option<bool> {
     let value = word.split_once("use_reentrant")?.1.trim_start_matches(['"', '\'', ':', ' ']);
     ["true", "false"]
         .into_iter()

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::configured::deepspeed;
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::HALVES;
@@ -10,7 +11,7 @@ use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
 use crate::eval::Const;
 use crate::lower::{Analysis, Configuration, Script};
 use crate::source::Span;
-use crate::syntax::{Document, Entry, Scalar};
+use crate::syntax::{Entry, Node, Scalar};
 
 /// Where the configuration has what a run calls otherwise: the path in the file, and the key of the run.
 const SAME: [(&str, &str); 7] = [
@@ -27,7 +28,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports values in a `DeepSpeed` configuration (batch size, accumulation, clipping, learning rate, precision) that differ from
-    /// those which the run sets that names the file.
+    /// those which the run sets that names the file, or has it in its own configuration (axolotl).
     ///
     /// ## Why it matters
     ///
@@ -106,7 +107,7 @@ impl Rule for DeepspeedValueMismatch {
             let from = variant.origin.map(|origin| context_path(analysis, origin));
             let from = from.flatten().unwrap_or(&script.path);
             let Some(document) = analysis.written.document_from(&file, from) else { continue };
-            push_new(found, compare(analysis, document, named, &setting));
+            push_new(found, compare(analysis, &document.root, named, &setting));
         }
     }
 }
@@ -118,25 +119,25 @@ fn context_path(analysis: &Analysis, place: Span) -> Option<&Path> {
 
 fn of_configuration(analysis: &Analysis, configuration: &Configuration) -> Vec<Diagnostic> {
     let Some(key) = configuration.get("deepspeed") else { return Vec::new() };
-    let Some(file) = key.value.as_str() else { return Vec::new() };
-    let Some(document) = analysis.written.document_from(file, &configuration.path) else { return Vec::new() };
+    let Some(theirs) = deepspeed(analysis, key, &configuration.path) else { return Vec::new() };
+    let called = configuration.consumer.runs().map(|runs| &runs.called);
     let setting = |name: &str| {
-        let key = configuration.get(name)?;
+        let key = configuration.get(called.and_then(|called| called.get(name)).map_or(name, String::as_str))?;
         Some((number(key.value.scalar()?)?, key.span))
     };
-    compare(analysis, document, key.span, &setting)
+    compare(analysis, theirs, key.span, &setting)
 }
 
 /// What differs, one finding for each value.
 fn compare(
     analysis: &Analysis,
-    document: &Document,
+    theirs: &Node,
     named: Span,
     setting: &dyn Fn(&str) -> Option<(Const, Span)>,
 ) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (path, key) in SAME {
-        let Some(entry) = entry_of(document, path) else { continue };
+        let Some(entry) = entry_of(theirs, path) else { continue };
         let Some(theirs) = entry.value.scalar().and_then(number).filter(|value| !matches!(value, Const::Str(_))) else {
             continue;
         };
@@ -178,9 +179,9 @@ fn compare(
 }
 
 /// The entry at a path of keys.
-fn entry_of<'d>(document: &'d Document, path: &str) -> Option<&'d Entry> {
+fn entry_of<'d>(root: &'d Node, path: &str) -> Option<&'d Entry> {
     let mut keys = path.split('.');
-    let mut entry = document.root.entry(keys.next()?)?;
+    let mut entry = root.entry(keys.next()?)?;
     for key in keys {
         entry = entry.value.entry(key)?;
     }

@@ -161,6 +161,17 @@ impl<'a> Reader<'a> {
         package.all().iter().filter(declares).collect()
     }
 
+    /// Whether the program's own package declares a key in the release in effect, so that another package's class does not get it as it
+    /// is.
+    pub(super) fn declares(&self, key: &str) -> bool {
+        let at = self.at(self.release);
+        self.classes(self.release).iter().any(|class| {
+            let own = at.resolve(class).filter(|(package, _)| package.name() == self.versions.package.name());
+            let signature = own.and_then(|(package, definition)| package.signature(definition, self.release));
+            signature.is_some_and(|signature| signature.parameters.contains_key(key))
+        })
+    }
+
     /// What became of a field that comes from a class of another package.
     fn outside_fate(&self, key: &str) -> Option<Fate> {
         self.classes(self.release).iter().find_map(|class| {
@@ -317,7 +328,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys that a condition names and the configuration sets.
-    fn named(&self, condition: &str, prefix: &str) -> Vec<&'a Key> {
+    pub(super) fn named(&self, condition: &str, prefix: &str) -> Vec<&'a Key> {
         let mut keys: Vec<&Key> = Vec::new();
         let paths = super::guards::paths(condition).into_iter();
         for name in paths.filter_map(|path| self.key_in(path, self.release, prefix)) {

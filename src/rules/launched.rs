@@ -13,6 +13,10 @@ use crate::syntax::{Document, Entry, Node, Scalar};
 /// The half precisions, each with the other one.
 pub(super) const HALVES: [(&str, &str); 2] = [("bf16", "fp16"), ("fp16", "bf16")];
 
+/// What cuts a model into pieces.
+pub(super) const DEEPSPEED: &str = "DeepSpeed";
+const FSDP: &str = "FSDP";
+
 /// What starts one process of what follows.
 const PLAIN: [&str; 12] =
     ["python", "sudo", "env", "time", "exec", "nohup", "nice", "command", "uv", "poetry", "pdm", "conda"];
@@ -92,6 +96,23 @@ impl<'a> Started<'a> {
         kind && !is_other && is_off("deepspeed") && is_off("fsdp")
     }
 
+    /// What cuts the model into pieces, and where it is asked for: `DeepSpeed` (stage 1 and 2 count, too) or FSDP.
+    pub(super) fn sharded(&self) -> Option<(&'static str, Span)> {
+        let said = |name: &str| {
+            let held = self.option(name)?;
+            let is_on = match &held.value {
+                Told::Const(Const::Str(text)) => !text.is_empty(),
+                Told::Const(Const::Bool(value)) => *value,
+                Told::Dict(entries) => !entries.is_empty(),
+                Told::List(items) => !items.is_empty(),
+                _ => false,
+            };
+            held.origin.filter(|_| is_on)
+        };
+        let own = said("deepspeed").map(|place| (DEEPSPEED, place));
+        own.or_else(|| Some((FSDP, said("fsdp")?))).or_else(|| sharded(self.analysis, self.launch, self.from))
+    }
+
     /// Whether a field is known to be true or false.
     pub(super) fn truth(&self, name: &str) -> Option<bool> {
         match self.field(name)?.0 {
@@ -107,11 +128,7 @@ impl<'a> Started<'a> {
 
     /// An option of `accelerate launch`, from its command line or else its configuration, and where it is set.
     pub(super) fn accelerate_option(&self, name: &str) -> Option<(&'a str, Span)> {
-        if let Some(entry) = flag_entry(self.launch.launcher("accelerate launch")?, name) {
-            return Some((entry.value.as_str()?, entry.span));
-        }
-        let entry = self.accelerate()?.root.entry(name)?;
-        Some((entry.value.as_str()?, entry.span))
+        accelerate_option(self.analysis, self.launch, self.from, name)
     }
 
     /// How many processes the trainer runs in, on all machines together, and where that is said.
@@ -173,7 +190,9 @@ pub(super) fn zero3(analysis: &Analysis, call: &LibraryCall, variant: &Variant) 
         _ => None,
     });
     let accelerate = || launcher_config(analysis, launch?, from);
-    named.and_then(stage3).or_else(|| accelerate().and_then(|document| accelerate_stage3(analysis, document)))
+    named
+        .and_then(|document| stage3(&document.root))
+        .or_else(|| accelerate().and_then(|document| accelerate_stage3(analysis, document)))
 }
 
 /// The configuration of `accelerate launch` with which a script is started.
@@ -182,25 +201,57 @@ pub(super) fn launched_with<'a>(analysis: &'a Analysis, variant: &Variant) -> Op
     launcher_config(analysis, launch, analysis.written.path_at(launch.span)?)
 }
 
+/// An option of `accelerate launch`, from its command line or else its configuration, and where it is set.
+pub(super) fn accelerate_option<'a>(
+    analysis: &'a Analysis,
+    launch: &'a Launch,
+    from: &Path,
+    name: &str,
+) -> Option<(&'a str, Span)> {
+    if let Some(entry) = flag_entry(launch.launcher("accelerate launch")?, name) {
+        return Some((entry.value.as_str()?, entry.span));
+    }
+    let entry = launcher_config(analysis, launch, from)?.root.entry(name)?;
+    Some((entry.value.as_str()?, entry.span))
+}
+
+/// What `accelerate launch` is told to cut the model into pieces with, and where.
+pub(super) fn sharded(analysis: &Analysis, launch: &Launch, from: &Path) -> Option<(&'static str, Span)> {
+    let launcher = launch.launcher("accelerate launch")?;
+    for (flag, by) in [("use_deepspeed", DEEPSPEED), ("use_fsdp", FSDP)] {
+        if let Some(entry) = flag_entry(launcher, flag) {
+            return Some((by, entry.span));
+        }
+    }
+    let kind = launcher_config(analysis, launch, from)?.root.entry("distributed_type")?;
+    match kind.value.as_str()? {
+        "DEEPSPEED" => Some((DEEPSPEED, kind.span)),
+        "FSDP" => Some((FSDP, kind.span)),
+        _ => None,
+    }
+}
+
 /// The configuration of `accelerate launch`.
-fn launcher_config<'a>(analysis: &'a Analysis, launch: &Launch, from: &Path) -> Option<&'a Document> {
+pub(super) fn launcher_config<'a>(analysis: &'a Analysis, launch: &Launch, from: &Path) -> Option<&'a Document> {
     let flag = flag(launch.launcher("accelerate launch")?, "config_file")?;
     analysis.written.document_from(flag.0.as_str(), from)
 }
 
-fn stage3(document: &Document) -> Option<Span> {
-    let entry = document.root.get("zero_optimization")?.entry("stage")?;
+/// Where a configuration of `DeepSpeed` asks for stage 3.
+pub(super) fn stage3(root: &Node) -> Option<Span> {
+    let entry = root.get("zero_optimization")?.entry("stage")?;
     matches!(entry.value.scalar(), Some(Scalar::Int(3))).then_some(entry.span)
 }
 
-fn accelerate_stage3(analysis: &Analysis, document: &Document) -> Option<Span> {
+/// Where a configuration of accelerate asks for it.
+pub(super) fn accelerate_stage3(analysis: &Analysis, document: &Document) -> Option<Span> {
     let is_deepspeed = document.root.get("distributed_type")?.as_str() == Some("DEEPSPEED");
     let config = document.root.get("deepspeed_config").filter(|_| is_deepspeed)?;
     let stage = config.entry("zero_stage").filter(|entry| matches!(entry.value.scalar(), Some(Scalar::Int(3))));
     let file = || {
         let file = deepspeed_file(&document.root)?.value.as_str()?;
         let from = analysis.written.path_at(document.root.entries().first()?.span)?;
-        stage3(analysis.written.document_from(file, from)?)
+        stage3(&analysis.written.document_from(file, from)?.root)
     };
     stage.map(|entry| entry.span).or_else(file)
 }

@@ -233,3 +233,73 @@ SFTTrainer(load(bits), args=SFTConfig(output_dir='o'))
         assert_eq!(found.len(), expected, "{script} {fsdp}");
     }
 }
+
+#[test]
+fn several_devices_in_one_process() {
+    let script = |load: &str, args: &str| {
+        format!(
+            "from transformers import AutoModelForCausalLM\nfrom trl import DPOConfig, DPOTrainer\n{load}\n\
+             trainer = DPOTrainer({args}, args=DPOConfig(output_dir='out'), train_dataset=data())\n"
+        )
+    };
+    let loaded = script("model = AutoModelForCausalLM.from_pretrained('q/w')", "model");
+    let check = |packages: (&str, &str), script: &str, run: &str| {
+        found(&["DPL407"], &[packages, ("train.py", script), ("run.sh", run)]).len()
+    };
+    let run = "CUDA_VISIBLE_DEVICES=0,1 python train.py";
+    assert_eq!(check(NEW, &loaded, run), 1);
+    assert_eq!(check(NEW, &loaded, "export CUDA_VISIBLE_DEVICES=0,1\npython train.py"), 1);
+    // Older trainers put up with it.
+    assert_eq!(check(OLD, &loaded, run), 0);
+    for run in [
+        "CUDA_VISIBLE_DEVICES=0 python train.py",
+        "CUDA_VISIBLE_DEVICES=$GPUS python train.py",
+        "python train.py",
+        "CUDA_VISIBLE_DEVICES=0,1 torchrun --nproc_per_node 2 train.py",
+        "CUDA_VISIBLE_DEVICES=0,1 accelerate launch train.py",
+        "CUDA_VISIBLE_DEVICES=0,1 srun python train.py",
+    ] {
+        assert_eq!(check(NEW, &loaded, run), 0, "{run}");
+    }
+    for script in [
+        script("model = AutoModelForCausalLM.from_pretrained('q/w', device_map='auto')", "model"),
+        script("model = AutoModelForCausalLM.from_pretrained('q/w', **options())", "model"),
+        script("model = load()", "model"),
+        // The trainer spreads it itself.
+        script("", "'q/w'"),
+    ] {
+        assert_eq!(check(NEW, &script, run), 0, "{script}");
+    }
+}
+
+#[test]
+fn options_that_the_trainer_refuses_when_the_model_is_cut() {
+    let both = "--save_only_model True --load_best_model_at_end True";
+    let check = |packages: (&str, &str), run: &str| {
+        let accelerate = ("fsdp.yaml", "distributed_type: FSDP\nnum_processes: 4\n");
+        let multi = ("multi.yaml", "distributed_type: MULTI_GPU\nnum_processes: 4\n");
+        let (two, three) = (
+            ("ds2.json", r#"{"zero_optimization": {"stage": 2}}"#),
+            ("ds3.json", r#"{"zero_optimization": {"stage": 3}}"#),
+        );
+        found(&["DPL503"], &[packages, ("train.py", PARSED), ("run.sh", run), accelerate, multi, two, three])
+    };
+    let torchrun = "torchrun --nproc_per_node 4 train.py --output_dir out";
+    let best = ["DPL503 --save_only_model True"];
+    assert_eq!(check(NEW, &format!("{torchrun} --deepspeed ds2.json {both}")), best);
+    assert_eq!(check(NEW, &format!("accelerate launch --config_file fsdp.yaml train.py {both}")), best);
+    assert_eq!(check(NEW, &format!("accelerate launch --use_deepspeed train.py {both}")), best);
+    let search = format!("{torchrun} --auto_find_batch_size True --deepspeed");
+    assert_eq!(check(NEW, &format!("{search} ds3.json")), ["DPL503 --auto_find_batch_size True"]);
+    assert_eq!(check(NEW, &format!("{search} ds2.json")), [""; 0]);
+    let old = ("requirements.txt", "trl==0.7.11\ntransformers==4.37.2\n");
+    for (packages, run) in [
+        (old, format!("{torchrun} --deepspeed ds2.json {both}")),
+        (NEW, format!("{torchrun} {both}")),
+        (NEW, format!("{torchrun} --deepspeed ds2.json --save_only_model True")),
+        (NEW, format!("{torchrun} --deepspeed ds2.json {both} --save_only_model False")),
+        (NEW, format!("accelerate launch --config_file multi.yaml train.py {both}")),
+    ] {
+        assert_eq!(check(packages, &run), [""; 0], "{run}");
+    }
+}

@@ -10,12 +10,16 @@ mod best_model_strategy_mismatch;
 mod bind;
 mod broken_line_continuation;
 mod checkpointing;
+mod configured;
+#[cfg(test)]
+mod configured_tests;
 mod constructor_raises;
 mod custom_adapter_name;
 mod dataset_not_registered;
 mod ddp_reentrant_checkpointing;
 mod declare;
 mod deepspeed_value_mismatch;
+mod deepspeed_without_launcher;
 mod deprecated_argument;
 mod device_map;
 mod device_map_auto_distributed;
@@ -92,6 +96,7 @@ mod reference_settings;
 #[cfg(test)]
 mod reference_tests;
 mod refused_configuration;
+mod refused_when_sharded;
 mod remedy;
 mod removed_argument;
 mod renamed_argument;
@@ -100,6 +105,7 @@ mod rewritten;
 mod runs;
 #[cfg(test)]
 mod settings_tests;
+mod several_devices_without_launcher;
 mod stray_options;
 mod sync_ref_model_with_peft;
 mod target_modules_typo;
@@ -226,10 +232,13 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
         &zero3_checkpointing::Zero3Checkpointing,
         &ddp_reentrant_checkpointing::DdpReentrantCheckpointing,
+        &several_devices_without_launcher::SeveralDevicesWithoutLauncher,
         &process_count_mismatch::ProcessCountMismatch,
         &key_beside_deepspeed_file::KeyBesideDeepspeedFile,
+        &deepspeed_without_launcher::DeepspeedWithoutLauncher,
         &best_model_strategy_mismatch::BestModelStrategyMismatch,
         &eval_without_eval_dataset::EvalWithoutEvalDataset,
+        &refused_when_sharded::RefusedWhenSharded,
         &refused_configuration::RefusedConfiguration,
         &no_train_dataset::NoTrainDataset,
         &missing_preference_column::MissingPreferenceColumn,

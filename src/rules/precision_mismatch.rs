@@ -1,23 +1,25 @@
 //! Precisions that the launcher and the run say differently.
 
 use super::ask::Call;
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::{HALVES, Started, started};
 use super::report::plain;
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
 use crate::lower::launch::Launch;
 use crate::model::Variant;
+use crate::source::Span;
 use crate::syntax::{Document, Entry, Scalar};
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports runs for which `accelerate launch` (its option or its configuration) asks for one half precision and the configuration of
-    /// the trainer, or the `DeepSpeed` file of accelerate, for another one.
+    /// the trainer, or the `DeepSpeed` file of accelerate, for another one. Configurations of axolotl count, too.
     ///
     /// ## Why it matters
     ///
@@ -66,6 +68,12 @@ impl Rule for PrecisionMismatch {
         &Self::META
     }
 
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(&configured));
+        }
+    }
+
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         // Nothing but accelerate says a precision beside the run.
         let is_accelerate = |_: &Variant, launch: &Launch| launch.launcher("accelerate launch").is_some();
@@ -81,13 +89,7 @@ fn overwritten(started: &Started<'_>) -> Option<Diagnostic> {
     let (own, other) = HALVES.into_iter().find(|(half, _)| *half == theirs)?;
     let said = |name: &str| Some((started.truth(name)?, started.field(name)?.1?));
     if let Some((true, ours)) = said(other) {
-        let message = format!("the run trains in {other}, whatever the launcher says: {theirs}");
-        return Some(finding(
-            Severity::Warning,
-            message,
-            label(place, "this does not count"),
-            label(ours, "this does"),
-        ));
+        return Some(unheard((theirs, place), (other, ours)));
     }
     let (false, ours) = said(own)? else { return None };
     // Where `bf16` is left out some releases of TRL turn it on.
@@ -95,6 +97,20 @@ fn overwritten(started: &Started<'_>) -> Option<Diagnostic> {
         let message = format!("the run trains in {theirs}, although it says no to it: the launcher's word holds");
         finding(Severity::Warning, message, label(ours, "this does not count"), label(place, "this does"))
     })
+}
+
+/// The same of a program that tells accelerate the precision of its configuration.
+fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
+    let (theirs, place) =
+        configured.accelerate_option("mixed_precision").filter(|_| configured.runs.overwrites_precision)?;
+    let (_, other) = HALVES.into_iter().find(|(half, _)| *half == theirs)?;
+    let key = configured.reader.configuration.get(other)?;
+    matches!(key.value.scalar(), Some(Scalar::Bool(true))).then(|| unheard((theirs, place), (other, key.span)))
+}
+
+fn unheard((theirs, place): (&str, Span), (ours, said): (&str, Span)) -> Diagnostic {
+    let message = format!("the run trains in {ours}, whatever the launcher says: {theirs}");
+    finding(Severity::Warning, message, label(place, "this does not count"), label(said, "this does"))
 }
 
 /// What accelerate refuses: the precision of the run, and a `DeepSpeed` file that enables the other one.

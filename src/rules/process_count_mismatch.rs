@@ -13,7 +13,8 @@ use crate::syntax::Entry;
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports launch lines that start more processes on a machine than `CUDA_VISIBLE_DEVICES` lists devices.
+    /// Reports launch lines that start more processes on a machine than `CUDA_VISIBLE_DEVICES` lists devices: by an option of the
+    /// launcher, or by `NPROC_PER_NODE` for LLaMA-Factory and ms-swift.
     ///
     /// ## Why it matters
     ///
@@ -24,6 +25,10 @@ declare_rule! {
     ///
     /// ```sh,bad
     /// CUDA_VISIBLE_DEVICES=0,1 torchrun --nproc_per_node 4 train.py --output_dir out
+    /// ```
+    ///
+    /// ```sh,bad
+    /// CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=4 swift rlhf --rlhf_type dpo --model Qwen/Qwen2.5-7B --dataset data.jsonl
     /// ```
     ///
     /// ```sh,good
@@ -55,18 +60,27 @@ impl Rule for ProcessCountMismatch {
 
     fn check_project(&self, analysis: &Analysis, _: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for (_, launch) in analysis.written.launches() {
-            push_new(found, check(launch));
+            push_new(found, check(launch, launch.launchers.iter().find_map(each_machine)));
+        }
+        for configuration in &analysis.configurations {
+            let variable = configuration.consumer.runs().and_then(|runs| runs.processes.as_deref());
+            let launch = configuration.launch.and_then(|launch| analysis.written.launch_at(launch));
+            let Some((launch, variable)) = launch.zip(variable) else { continue };
+            let asked =
+                launch.variable(variable).and_then(|entry| Some((entry.value.as_str()?.parse().ok()?, entry.span)));
+            push_new(found, check(launch, asked));
         }
     }
 }
 
-fn check(launch: &Launch) -> Option<Diagnostic> {
+/// A command that starts so many processes on each machine.
+fn check(launch: &Launch, asked: Option<(usize, Span)>) -> Option<Diagnostic> {
     let devices = launch.variable("CUDA_VISIBLE_DEVICES")?;
     let listed: Vec<&str> = devices.value.as_str()?.trim_matches(',').split(',').map(str::trim).collect();
     if !listed.iter().all(|one| !one.is_empty() && one.bytes().all(|byte| byte.is_ascii_digit())) {
         return None;
     }
-    let (count, place) = launch.launchers.iter().find_map(each_machine)?;
+    let (count, place) = asked?;
     let there = listed.len();
     if count <= there {
         return None;

@@ -1,12 +1,13 @@
 //! Configurations that a check of the program which reads them stops.
 
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{Reader, label, push_new, readers};
+use super::framework::{Reader, Stage, label, push_new, readers};
 use super::raised::shown;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
-use crate::knowledge::Guard;
+use crate::knowledge::{Case, Guard};
 use crate::lower::Analysis;
 use crate::lower::configuration::Key;
 
@@ -15,7 +16,7 @@ declare_rule! {
     ///
     /// Reports configurations of a training framework that a check of the framework itself stops: combinations that it does not
     /// support, keys that need another one or that must be given, a quantised model without an adapter, a reference model where the adapter can be switched
-    /// off instead.
+    /// off instead, and what LLaMA-Factory refuses with stage 3 of `DeepSpeed`.
     ///
     /// ## Why it matters
     ///
@@ -38,6 +39,25 @@ declare_rule! {
     ///
     /// ```sh,good
     /// swift rlhf --rlhf_type dpo --model Qwen/Qwen2.5-0.5B --adapters sft --ref_adapters sft --dataset data.jsonl
+    /// ```
+    ///
+    /// ```text,requirements
+    /// llamafactory==0.9.3
+    /// ```
+    ///
+    /// ```json,deepspeed
+    /// {"zero_optimization": {"stage": 3}}
+    /// ```
+    ///
+    /// ```yaml,bad
+    /// model_name_or_path: Qwen/Qwen2.5-0.5B-Instruct
+    /// stage: sft
+    /// do_train: true
+    /// finetuning_type: full
+    /// dataset: data
+    /// pure_bf16: true
+    /// deepspeed: ds.json
+    /// output_dir: out
     /// ```
     ///
     /// ## Fix safety
@@ -68,6 +88,9 @@ impl Rule for RefusedConfiguration {
             push_new(found, refusals.iter().filter_map(|(guard, keys)| report(analysis, &reader, guard, keys)));
             push_new(found, missing(&reader));
         }
+        for configured in configured(analysis, context) {
+            push_new(found, with_stage3(&configured));
+        }
     }
 }
 
@@ -78,6 +101,25 @@ fn missing(reader: &Reader<'_>) -> Option<Diagnostic> {
     let message = format!("{} needs {}", reader.title(), enumerate(&names));
     let primary = label(place, "nothing here sets it");
     Some(reader.finding(&RefusedConfiguration::META, Severity::Error, message, primary))
+}
+
+/// What the program refuses with stage 3 of `DeepSpeed`.
+fn with_stage3(configured: &Configured<'_>) -> Vec<Diagnostic> {
+    let cases = &configured.runs.refused_with_stage3;
+    let Some(stage) = configured.stage3().filter(|_| !cases.is_empty()) else { return Vec::new() };
+    let reader = &configured.reader;
+    let report = |case: &'static Case| {
+        let package = reader.versions.package;
+        let is_so = |release| case.is_in(package, release) && reader.holds(&case.when, release, Stage::Made);
+        let key = *reader.named(&case.when, "").first().filter(|_| configured.everywhere(&is_so))?;
+        let message = format!("{} refuses `{}` with stage 3 of DeepSpeed", reader.title(), key.name);
+        let primary = label(key.span, "ValueError");
+        let mut finding = reader.finding(&RefusedConfiguration::META, Severity::Error, message, primary);
+        finding.related.push(label(stage, "this is stage 3"));
+        finding.notes.push(format!("it says: {}", case.says));
+        Some(finding)
+    };
+    cases.iter().filter_map(report).collect()
 }
 
 fn report(analysis: &Analysis, reader: &Reader<'_>, guard: &Guard, keys: &[&Key]) -> Option<Diagnostic> {

@@ -2,21 +2,24 @@
 
 use super::ask::Call;
 use super::checkpointing::{fact, of_adapter};
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::{Started, started, zero3};
 use super::report::plain;
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Severity};
 use crate::lower::Analysis;
 use crate::lower::launch::Launch;
 use crate::model::Variant;
 
+const MESSAGE: &str = "stage 3 of DeepSpeed trains an adapter with checkpointing that is not reentrant";
+
 declare_rule! {
     /// ## What it does
     ///
     /// Reports runs that train an adapter with `DeepSpeed` stage 3 and gradient checkpointing that is not reentrant: said in
-    /// `gradient_checkpointing_kwargs`, or by default in the releases in effect.
+    /// `gradient_checkpointing_kwargs` (LLaMA-Factory: `use_reentrant_gc`), or by default in the releases in effect.
     ///
     /// ## Why it matters
     ///
@@ -56,6 +59,16 @@ declare_rule! {
     /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
     /// ```
     ///
+    /// ```yaml,bad
+    /// model_name_or_path: Qwen/Qwen2.5-7B-Instruct
+    /// stage: dpo
+    /// do_train: true
+    /// finetuning_type: lora
+    /// use_reentrant_gc: false
+    /// deepspeed: ds.json
+    /// output_dir: out
+    /// ```
+    ///
     /// ## Fix safety
     ///
     /// No automatic fix: the other kind fails where the script is started without `DeepSpeed`.
@@ -76,12 +89,34 @@ impl Rule for Zero3Checkpointing {
         &Self::META
     }
 
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(&configured));
+        }
+    }
+
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let is_cut = |variant: &Variant, _: &Launch| zero3(analysis, call.run, variant).is_some();
         for started in started(analysis, call.run, call.knowledge, is_cut) {
             push_new(found, check(analysis, call, &started));
         }
     }
+}
+
+/// A configuration that says so itself: what frameworks do by default is known to work.
+fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
+    let (_, place) = configured.is_reentrant().filter(|(is_reentrant, _)| !is_reentrant)?;
+    let stage = configured.stage3()?;
+    if !configured.is(&configured.runs.adapter) || !configured.is_any(&configured.runs.checkpointing) {
+        return None;
+    }
+    let primary = label(place, "CheckpointError: Recomputed values have different metadata");
+    let mut finding =
+        configured.reader.finding(&Zero3Checkpointing::META, Severity::Error, MESSAGE.to_owned(), primary);
+    finding.confidence = Confidence::Medium;
+    finding.related.push(label(stage, "this is stage 3"));
+    finding.help = Some("leave it out, or make it reentrant".to_owned());
+    Some(finding)
 }
 
 fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<Diagnostic> {
@@ -94,9 +129,8 @@ fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<
         return None;
     }
     let at = checkpointing.said.or(checkpointing.switched_on).unwrap_or(call.run.call().object.span);
-    let message = "stage 3 of DeepSpeed trains an adapter with checkpointing that is not reentrant".to_owned();
     let primary = label(at, "CheckpointError: Recomputed values have different metadata");
-    let mut finding = plain(&Zero3Checkpointing::META, Severity::Error, message, primary);
+    let mut finding = plain(&Zero3Checkpointing::META, Severity::Error, MESSAGE.to_owned(), primary);
     finding.confidence = Confidence::Medium;
     finding.related.push(label(stage, "this is stage 3"));
     finding.related.push(label(checkpointing.adapter, "this is the adapter"));

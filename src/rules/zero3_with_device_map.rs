@@ -1,18 +1,20 @@
 //! Models that are placed on devices although `DeepSpeed` cuts them into pieces.
 
 use super::ask::Call;
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::device_map::{self, parses_before, placed, word};
-use super::framework::label;
+use super::framework::{label, push_new};
 use super::launched::zero3;
-use super::{Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Diagnostic};
+use super::{Context, Rule, RuleMeta};
+use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::lower::Analysis;
 
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports `from_pretrained(..., device_map="auto")` in a script that the project launches with `DeepSpeed` stage 3.
+    /// Reports `from_pretrained(..., device_map="auto")` in a script that the project launches with `DeepSpeed` stage 3, and ms-swift's
+    /// `--device_map` beside such a configuration. The other frameworks leave the map out themselves.
     ///
     /// ## Why it matters
     ///
@@ -55,6 +57,14 @@ declare_rule! {
     /// model = AutoModelForCausalLM.from_pretrained("Qwen/Qwen2.5-0.5B", device_map=device_map)
     /// ```
     ///
+    /// ```sh,bad
+    /// NPROC_PER_NODE=4 swift sft --model Qwen/Qwen2.5-7B --dataset data.jsonl --deepspeed zero3 --device_map auto
+    /// ```
+    ///
+    /// ```sh,fixed
+    /// NPROC_PER_NODE=4 swift sft --model Qwen/Qwen2.5-7B --dataset data.jsonl --deepspeed zero3
+    /// ```
+    ///
     /// ## Fix safety
     ///
     /// The argument is removed: safe where the project starts the script with stage 3 only, else unsafe.
@@ -74,11 +84,36 @@ impl Rule for Zero3WithDeviceMap {
         &Self::META
     }
 
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(analysis, &configured));
+        }
+    }
+
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         if call.is_about_callee() {
             found.extend(check(analysis, call));
         }
     }
+}
+
+/// A map in a configuration whose program hands it on.
+fn of_configuration(analysis: &Analysis, configured: &Configured<'_>) -> Option<Diagnostic> {
+    let key = configured.reader.configuration.get(configured.runs.device_map.as_deref()?)?;
+    let word = key.value.as_str().filter(|word| !word.is_empty())?;
+    let stage = configured.stage3()?;
+    let message = format!("DeepSpeed stage 3 does not go with `{}` {word}", key.name);
+    let primary = label(key.span, "ValueError: not compatible with ZeRO-3");
+    let mut finding = configured.reader.finding(&Zero3WithDeviceMap::META, Severity::Error, message, primary);
+    finding.related.push(label(stage, "this is stage 3"));
+    finding.help = Some("leave it out: DeepSpeed places the model".to_owned());
+    let edit = analysis.written.remove_at(key.span);
+    finding.fixes.extend(edit.map(|edit| Fix {
+        title: format!("remove `{}`", key.name),
+        applicability: Applicability::Safe,
+        edits: vec![edit],
+    }));
+    Some(finding)
 }
 
 fn check(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {

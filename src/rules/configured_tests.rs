@@ -1,0 +1,232 @@
+//! What rules about launches find in the configurations of frameworks.
+
+use super::testing::lint_by;
+
+/// What the rules of these codes find: the code, and the text of the place.
+fn found(codes: &[&str], files: &[(&str, &str)]) -> Vec<String> {
+    let (sources, found) = lint_by(files, &|rule| codes.contains(&rule.meta().code));
+    let show = |finding: &crate::diagnostic::Diagnostic| {
+        let file = sources.get(finding.primary.span.file);
+        format!("{} {}", finding.code, file.slice(finding.primary.span).lines().next().unwrap_or_default())
+    };
+    found.iter().map(show).collect()
+}
+
+const STAGE3: (&str, &str) =
+    ("ds3.json", r#"{"zero_optimization": {"stage": 3}, "train_micro_batch_size_per_gpu": "auto"}"#);
+const STAGE2: (&str, &str) =
+    ("ds2.json", r#"{"zero_optimization": {"stage": 2}, "train_micro_batch_size_per_gpu": "auto"}"#);
+
+const FACTORY: &str = "\
+model_name_or_path: Qwen/Qwen2.5-7B-Instruct
+stage: dpo
+do_train: true
+finetuning_type: lora
+dataset: pairs
+template: qwen
+output_dir: out
+";
+
+const AXOLOTL: &str = "\
+base_model: Qwen/Qwen2.5-7B
+datasets:
+  - path: data.jsonl
+    type: alpaca
+sequence_len: 2048
+micro_batch_size: 2
+gradient_accumulation_steps: 4
+gradient_checkpointing: true
+output_dir: out
+";
+
+#[test]
+fn what_llama_factory_refuses_with_stage_3() {
+    let check = |requirements: &str, more: &str| {
+        let yaml = format!("{FACTORY}{more}");
+        found(&["DPL504"], &[("requirements.txt", requirements), ("dpo.yaml", &yaml), STAGE3, STAGE2])
+    };
+    let pinned = "llamafactory==0.9.4\n";
+    for (more, expected) in [
+        ("deepspeed: ds3.json\npure_bf16: true\n", vec!["DPL504 pure_bf16: true"]),
+        ("deepspeed: ds3.json\nuse_unsloth: true\n", vec!["DPL504 use_unsloth: true"]),
+        ("deepspeed: ds3.json\nquantization_bit: 8\n", vec!["DPL504 quantization_bit: 8"]),
+        ("deepspeed: ds2.json\npure_bf16: true\n", vec![]),
+        ("deepspeed: gone.json\npure_bf16: true\n", vec![]),
+        ("deepspeed: null\npure_bf16: true\n", vec![]),
+        ("deepspeed: ds3.json\npure_bf16: false\n", vec![]),
+        ("deepspeed: ds3.json\nquantization_bit: 4\n", vec![]),
+        ("deepspeed: ds3.json\n", vec![]),
+    ] {
+        assert_eq!(check(pinned, more), expected, "{more}");
+    }
+    let kt = "deepspeed: ds3.json\nuse_kt: true\n";
+    assert_eq!(check(pinned, kt).len(), 1);
+    // Older releases do not know it; where nothing is declared every recent one must refuse it.
+    assert_eq!(check("", kt), [""; 0]);
+    assert_eq!(check("", "deepspeed: ds3.json\nuse_unsloth: true\n").len(), 1);
+    assert_eq!(check("llamafactory==0.8.0\n", "deepspeed: ds3.json\npure_bf16: true\n"), [""; 0]);
+}
+
+#[test]
+fn checkpointing_that_is_not_reentrant_with_stage_3() {
+    let factory = |more: &str| {
+        let yaml = format!("{FACTORY}{more}");
+        found(&["DPL404"], &[("requirements.txt", "llamafactory==0.9.4\n"), ("dpo.yaml", &yaml), STAGE3, STAGE2])
+    };
+    let said = "deepspeed: ds3.json\nuse_reentrant_gc: false\n";
+    assert_eq!(factory(said), ["DPL404 use_reentrant_gc: false"]);
+    for more in [
+        "deepspeed: ds3.json\nuse_reentrant_gc: true\n",
+        "deepspeed: ds3.json\n",
+        "deepspeed: ds2.json\nuse_reentrant_gc: false\n",
+        "deepspeed: ds3.json\nuse_reentrant_gc: false\ndisable_gradient_checkpointing: true\n",
+        "deepspeed: ds3.json\nuse_reentrant_gc: false\nuse_unsloth_gc: true\n",
+    ] {
+        assert_eq!(factory(more), [""; 0], "{more}");
+    }
+    let full = FACTORY.replace("lora", "full");
+    let files = [("requirements.txt", "llamafactory==0.9.4\n"), ("dpo.yaml", &*format!("{full}{said}")), STAGE3];
+    assert_eq!(found(&["DPL404"], &files), [""; 0]);
+
+    let axolotl = |more: &str| {
+        let yaml = format!("{AXOLOTL}gradient_checkpointing_kwargs:\n  use_reentrant: false\n{more}");
+        found(&["DPL404"], &[("requirements.txt", "axolotl==0.16.0\n"), ("sft.yml", &yaml), STAGE3])
+    };
+    assert_eq!(axolotl("adapter: lora\ndeepspeed: ds3.json\n"), ["DPL404 gradient_checkpointing_kwargs:"]);
+    assert_eq!(axolotl("adapter: lora\ndeepspeed:\n  zero_optimization:\n    stage: 3\n").len(), 1);
+    for more in [
+        "deepspeed: ds3.json\n",
+        "adapter: lora\n",
+        // The trainers of newer releases of TRL switch to the other kind themselves.
+        "adapter: lora\nrl: dpo\ndeepspeed: ds3.json\n",
+        "adapter: lora\nactivation_offloading: true\ndeepspeed: ds3.json\n",
+    ] {
+        assert_eq!(axolotl(more), [""; 0], "{more}");
+    }
+
+    let swift = |flags: &str| {
+        let line = format!("NPROC_PER_NODE=4 swift sft --model Qwen/Qwen2.5-7B --dataset d.jsonl {flags}");
+        found(&["DPL404"], &[("requirements.txt", "ms-swift==3.9.0\n"), ("run.sh", &line), STAGE3])
+    };
+    let kwargs = "--gradient_checkpointing_kwargs '{\"use_reentrant\": false}'";
+    assert_eq!(swift(&format!("--deepspeed zero3 {kwargs}")).len(), 1);
+    assert_eq!(swift(&format!("--deepspeed ds3.json {kwargs}")).len(), 1);
+    assert_eq!(swift(&format!("--deepspeed zero2 {kwargs}")), [""; 0]);
+    assert_eq!(swift(&format!("--deepspeed zero3 --train_type full {kwargs}")), [""; 0]);
+    assert_eq!(swift(&format!("--deepspeed zero3 --gradient_checkpointing false {kwargs}")), [""; 0]);
+    assert_eq!(swift("--deepspeed zero3"), [""; 0]);
+}
+
+#[test]
+fn device_maps_that_ms_swift_hands_on() {
+    for (flags, expected) in [
+        ("--deepspeed zero3 --device_map auto", vec!["DPL401 --device_map auto"]),
+        ("--deepspeed ds3.json --device_map auto", vec!["DPL401 --device_map auto"]),
+        ("--deepspeed zero2 --device_map auto", vec![]),
+        ("--deepspeed $DS --device_map auto", vec![]),
+        ("--deepspeed zero3", vec![]),
+        ("--device_map auto", vec![]),
+    ] {
+        let line = format!("swift sft --model Qwen/Qwen2.5-7B --dataset d.jsonl {flags}");
+        let files = [("requirements.txt", "ms-swift==3.9.0\n"), ("run.sh", &*line), STAGE3];
+        assert_eq!(found(&["DPL401"], &files), expected, "{flags}");
+    }
+    // axolotl leaves it out itself.
+    let yaml = format!("{AXOLOTL}deepspeed: ds3.json\ndevice_map: auto\n");
+    assert_eq!(found(&["DPL401"], &[("sft.yml", &yaml), STAGE3]), [""; 0]);
+}
+
+#[test]
+fn values_of_deepspeed_under_the_names_of_axolotl() {
+    let ds = ("ds.json", r#"{"train_micro_batch_size_per_gpu": 8, "gradient_accumulation_steps": 4}"#);
+    let yaml = format!("{AXOLOTL}deepspeed: ds.json\n");
+    assert_eq!(found(&["DPL403"], &[("sft.yml", &yaml), ds]), ["DPL403 \"train_micro_batch_size_per_gpu\": 8"]);
+    let inline =
+        format!("{AXOLOTL}bf16: auto\ndeepspeed:\n  train_micro_batch_size_per_gpu: 2\n  gradient_clipping: 1.0\n");
+    assert_eq!(found(&["DPL403"], &[("sft.yml", &inline)]), [""; 0]);
+    let clipped = format!("{inline}max_grad_norm: 0.3\n");
+    assert_eq!(found(&["DPL403"], &[("sft.yml", &clipped)]), ["DPL403 gradient_clipping: 1.0"]);
+}
+
+#[test]
+fn precisions_of_launcher_and_axolotl() {
+    for (launch, more, expected) in [
+        ("accelerate launch --mixed_precision fp16", "bf16: true\n", vec!["DPL304 --mixed_precision fp16"]),
+        ("accelerate launch --mixed_precision bf16", "bf16: true\n", vec![]),
+        ("accelerate launch --mixed_precision fp16", "bf16: auto\n", vec![]),
+        ("accelerate launch", "bf16: true\n", vec![]),
+        ("accelerate launch --config_file acc.yaml", "fp16: true\n", vec!["DPL304 mixed_precision: bf16"]),
+    ] {
+        let (yaml, line) = (format!("{AXOLOTL}{more}"), format!("{launch} -m axolotl.cli.train sft.yml"));
+        let files = [("sft.yml", &*yaml), ("run.sh", &line), ("acc.yaml", "mixed_precision: bf16\nnum_processes: 2\n")];
+        assert_eq!(found(&["DPL304"], &files), expected, "{launch} {more}");
+    }
+}
+
+#[test]
+fn processes_that_the_framework_starts_itself() {
+    let yaml = format!("{FACTORY}deepspeed: ds3.json\n");
+    let swift = "swift sft --model Qwen/Qwen2.5-7B --dataset d.jsonl";
+    for (line, expected) in [
+        (format!("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=4 {swift}"), 1),
+        (format!("export CUDA_VISIBLE_DEVICES=0,1\nexport NPROC_PER_NODE=4\n{swift}"), 1),
+        (format!("CUDA_VISIBLE_DEVICES=0,1,2,3 NPROC_PER_NODE=2 {swift}"), 0),
+        (format!("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=$N {swift}"), 0),
+        ("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=4 llamafactory-cli train dpo.yaml".to_owned(), 1),
+        // Who reads the variable is not known.
+        ("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=4 python train.py".to_owned(), 0),
+    ] {
+        let files = [("run.sh", &*line), ("dpo.yaml", &yaml), STAGE3];
+        assert_eq!(found(&["DPL409"], &files).len(), expected, "{line}");
+    }
+}
+
+#[test]
+fn deepspeed_in_a_single_process() {
+    let check = |requirements: &str, line: &str, more: &str| {
+        let yaml = format!("{FACTORY}{more}");
+        found(&["DPL411"], &[("requirements.txt", requirements), ("run.sh", line), ("dpo.yaml", &yaml), STAGE2]).len()
+    };
+    let (pinned, with) = ("llamafactory==0.9.3\n", "deepspeed: ds2.json\n");
+    let line = "CUDA_VISIBLE_DEVICES=0 llamafactory-cli train dpo.yaml";
+    assert_eq!(check(pinned, line, with), 1);
+    assert_eq!(check(pinned, "export CUDA_VISIBLE_DEVICES=3\nllamafactory-cli train dpo.yaml", with), 1);
+    assert_eq!(check(pinned, "CUDA_VISIBLE_DEVICES=0 llamafactory-cli train dpo.yaml --deepspeed ds2.json", ""), 1);
+    assert_eq!(check("llamafactory==0.8.2\n", line, with), 0, "it does not ask");
+    assert_eq!(check("", line, with), 1, "every recent one asks");
+    assert_eq!(check(pinned, line, ""), 0);
+    assert_eq!(check(pinned, line, "deepspeed: null\n"), 0);
+    for line in [
+        "FORCE_TORCHRUN=1 CUDA_VISIBLE_DEVICES=0 llamafactory-cli train dpo.yaml",
+        "export FORCE_TORCHRUN=1\nCUDA_VISIBLE_DEVICES=0 llamafactory-cli train dpo.yaml",
+        "CUDA_VISIBLE_DEVICES=0,1 llamafactory-cli train dpo.yaml",
+        "CUDA_VISIBLE_DEVICES=$GPU llamafactory-cli train dpo.yaml",
+        "llamafactory-cli train dpo.yaml",
+        "USE_RAY=1 CUDA_VISIBLE_DEVICES=0 llamafactory-cli train dpo.yaml",
+        "CUDA_VISIBLE_DEVICES=0 llamafactory-cli chat dpo.yaml",
+    ] {
+        assert_eq!(check(pinned, line, with), 0, "{line}");
+    }
+}
+
+#[test]
+fn options_that_the_trainer_refuses_when_the_model_is_cut() {
+    let check = |more: &str| {
+        let yaml = format!("{FACTORY}{more}");
+        let requirements = ("requirements.txt", "llamafactory==0.9.4\ntransformers==4.57.1\n");
+        found(&["DPL503"], &[requirements, ("dpo.yaml", &yaml), STAGE3, STAGE2])
+    };
+    let both = "save_only_model: true\nload_best_model_at_end: true\n";
+    assert_eq!(check(&format!("deepspeed: ds2.json\n{both}")), ["DPL503 save_only_model: true"]);
+    let search = "auto_find_batch_size: true\n";
+    assert_eq!(check(&format!("deepspeed: ds3.json\n{search}")), ["DPL503 auto_find_batch_size: true"]);
+    assert_eq!(check(&format!("deepspeed: ds2.json\n{search}")), [""; 0]);
+    assert_eq!(check(both), [""; 0]);
+    let line = "swift rlhf --rlhf_type dpo --model q/w --dataset d.jsonl --deepspeed zero2 --save_only_model true";
+    let swift = |line: &str| found(&["DPL503"], &[("requirements.txt", "ms-swift==3.9.0\n"), ("run.sh", line)]);
+    assert_eq!(swift(&format!("{line} --load_best_model_at_end true")), ["DPL503 --save_only_model true"]);
+    assert_eq!(swift(line), [""; 0]);
+    // axolotl decides by more than this key whether the best model is loaded.
+    let yaml = format!("{AXOLOTL}deepspeed: ds2.json\n{both}");
+    assert_eq!(found(&["DPL503"], &[("sft.yml", &yaml), STAGE2]), [""; 0]);
+}
