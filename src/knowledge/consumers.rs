@@ -109,6 +109,12 @@ pub struct Runs {
     /// Whether it says the precision to accelerate itself, whatever `accelerate launch` was told.
     #[serde(default)]
     pub overwrites_precision: bool,
+    /// When it reads data sets of preferred and rejected answers.
+    #[serde(default)]
+    pub pairs: Option<Case>,
+    /// The columns of them that it reads, by the type of a data set.
+    #[serde(default)]
+    pub pair_types: BTreeMap<String, [String; 2]>,
     /// What it refuses with stage 3 of `DeepSpeed`, by checks that are not mined since they ask a function.
     #[serde(default)]
     pub refused_with_stage3: Vec<Case>,

@@ -230,3 +230,43 @@ fn options_that_the_trainer_refuses_when_the_model_is_cut() {
     let yaml = format!("{AXOLOTL}deepspeed: ds2.json\n{both}");
     assert_eq!(found(&["DPL503"], &[("sft.yml", &yaml), STAGE2]), [""; 0]);
 }
+
+#[test]
+fn data_sets_of_pairs_that_lack_a_column() {
+    let rows = "{\"instruction\": \"2 + 2?\", \"better\": \"4\", \"rejected\": \"5\"}\n";
+    let check = |entry: &str, more: &str| {
+        let list = format!("{{\"pairs\": {{\"file_name\": \"pairs.json\", {entry}}}}}");
+        let yaml = format!("{FACTORY}{more}");
+        let files =
+            [("requirements.txt", "llamafactory==0.9.3\n"), ("dpo.yaml", &*yaml), ("data/dataset_info.json", &list)];
+        found(&["DPL601"], &[files[0], files[1], files[2], ("data/pairs.json", rows)])
+    };
+    let mapped = "\"ranking\": true, \"columns\": {\"chosen\": \"chosen\", \"rejected\": \"rejected\"}";
+    assert_eq!(check(mapped, ""), ["DPL601 \"chosen\": \"chosen\""]);
+    for entry in ["\"ranking\": true", "\"ranking\": true, \"columns\": {\"chosen\": \"better\"}"] {
+        assert_eq!(check(entry, "").len(), 1, "{entry}");
+    }
+    for (entry, more) in [
+        ("\"ranking\": true, \"columns\": {\"chosen\": \"better\", \"rejected\": \"rejected\"}", ""),
+        // Data of single answers, of another place, of another format, and for another stage.
+        ("\"columns\": {\"prompt\": \"instruction\"}", ""),
+        ("\"hf_hub_url\": \"a/b\", \"ranking\": true", ""),
+        (mapped, "stage: kto\n"),
+        (mapped, "dataset_dir: ONLINE\n"),
+        (mapped, "dataset: other\n"),
+    ] {
+        assert_eq!(check(entry, more), [""; 0], "{entry} {more}");
+    }
+    assert_eq!(check(&mapped.replace("\"ranking\"", "\"file_name\": \"pairs.parquet\", \"ranking\""), ""), [""; 0]);
+
+    let axolotl = |kind: &str, more: &str| {
+        let yaml = format!("{}rl: dpo\n", AXOLOTL.replace("type: alpaca\n", &format!("type: {kind}\n{more}")));
+        found(&["DPL601"], &[("requirements.txt", "axolotl==0.16.0\n"), ("dpo.yml", &yaml), ("data.jsonl", rows)])
+    };
+    assert_eq!(axolotl("chatml.intel", ""), ["DPL601 type: chatml.intel"]);
+    assert_eq!(axolotl("chat_template.default", "    field_chosen: bettr\n"), ["DPL601 field_chosen: bettr"]);
+    assert_eq!(axolotl("chat_template.default", "    field_chosen: better\n"), [""; 0]);
+    assert_eq!(axolotl("own.kind", ""), [""; 0]);
+    let sft = AXOLOTL.replace("type: alpaca", "type: chatml.intel");
+    assert_eq!(found(&["DPL601"], &[("sft.yml", &sft), ("data.jsonl", rows)]), [""; 0]);
+}

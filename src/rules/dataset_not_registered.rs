@@ -9,7 +9,7 @@ use crate::diagnostic::{Diagnostic, Severity};
 use crate::lower::Analysis;
 use crate::lower::configuration::Key;
 use crate::source::did_you_mean;
-use crate::syntax::{Document, Scalar};
+use crate::syntax::{Document, Node, Scalar};
 
 /// The list of data sets.
 const LIST: &str = "dataset_info.json";
@@ -111,8 +111,7 @@ fn judge(
         finding.help = did_you_mean(name, known).map(|meant| format!("did you mean `{meant}`?"));
         return Some(finding);
     };
-    let is_ranking = |value: &crate::syntax::Node| matches!(value.scalar(), Some(Scalar::Bool(true)));
-    let is_marked = entry.value.get("ranking").is_some_and(is_ranking);
+    let is_marked = is_ranking(&entry.value);
     if is_marked || !matches!(stage, Some("dpo" | "rm")) || entry.value.entries().is_empty() {
         return None;
     }
@@ -123,8 +122,13 @@ fn judge(
     Some(finding)
 }
 
+/// Whether an entry of the list says that the data has pairs.
+pub(super) fn is_ranking(entry: &Node) -> bool {
+    entry.get("ranking").is_some_and(|value| matches!(value.scalar(), Some(Scalar::Bool(true))))
+}
+
 /// The list that counts: in `dataset_dir`, seen from the configuration's folder or one above.
-fn list<'a>(analysis: &'a Analysis, reader: &Reader<'_>) -> Option<(&'a Path, &'a Document)> {
+pub(super) fn list<'a>(analysis: &'a Analysis, reader: &Reader<'_>) -> Option<(&'a Path, &'a Document)> {
     let folder = match reader.configuration.get("dataset_dir") {
         Some(key) => key.value.as_str()?.to_owned(),
         None if reader.configuration.is_open => return None,

@@ -1,10 +1,9 @@
 //! Data of the project that lacks what the trainer reads.
 
-use std::collections::BTreeSet;
-use std::path::Path;
-
+use super::data_columns::{columns, start_of};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
+use super::framework_data::of_configurations;
 use super::report::plain;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -12,12 +11,6 @@ use crate::eval::Cond;
 use crate::lower::{Analysis, Script, loaded};
 use crate::model::LibraryCall;
 use crate::source::did_you_mean;
-
-/// Of a data file so much is read.
-const START: usize = 1 << 16;
-
-/// And of that so many rows.
-const ROWS: usize = 32;
 
 /// The columns that trainers read, each set enough by itself.
 const READ: [(&str, &[&[&str]]); 4] = [
@@ -31,7 +24,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports local data (`load_dataset("json", data_files=...)`, or `"csv"`) that goes to a trainer of preferences as it is, and whose
-    /// first rows lack `chosen` and `rejected` (for `KTOTrainer`: `completion` and `label`).
+    /// first rows lack `chosen` and `rejected` (for `KTOTrainer`: `completion` and `label`). So do data sets of pairs in the
+    /// `dataset_info.json` of LLaMA-Factory, and local ones in configurations of axolotl.
     ///
     /// ## Why it matters
     ///
@@ -61,6 +55,41 @@ declare_rule! {
     /// trainer = DPOTrainer("Qwen/Qwen2.5-0.5B", args=DPOConfig(output_dir="out"), train_dataset=data)
     /// ```
     ///
+    /// ```text,requirements
+    /// llamafactory==0.9.3
+    /// ```
+    ///
+    /// ```json,beside:data/pairs.jsonl
+    /// {"instruction": "2 + 2?", "better": "4", "worse": "5"}
+    /// ```
+    ///
+    /// ```json,list
+    /// {
+    ///   "pairs": {"file_name": "pairs.jsonl", "ranking": true, "columns": {"chosen": "chosen", "rejected": "worse"}},
+    ///   "mapped": {"file_name": "pairs.jsonl", "ranking": true, "columns": {"chosen": "better", "rejected": "worse"}}
+    /// }
+    /// ```
+    ///
+    /// ```yaml,bad
+    /// model_name_or_path: Qwen/Qwen2.5-0.5B-Instruct
+    /// stage: dpo
+    /// do_train: true
+    /// finetuning_type: lora
+    /// dataset: pairs
+    /// template: qwen
+    /// output_dir: out
+    /// ```
+    ///
+    /// ```yaml,good
+    /// model_name_or_path: Qwen/Qwen2.5-0.5B-Instruct
+    /// stage: dpo
+    /// do_train: true
+    /// finetuning_type: lora
+    /// dataset: mapped
+    /// template: qwen
+    /// output_dir: out
+    /// ```
+    ///
     /// ## Fix safety
     ///
     /// No automatic fix: which column is which cannot be told.
@@ -78,6 +107,10 @@ declare_rule! {
 impl Rule for MissingPreferenceColumn {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        push_new(found, of_configurations(analysis, context, &Self::META));
     }
 
     fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
@@ -112,7 +145,7 @@ fn check(
     let files =
         sets.flat_map(|(argument, set)| set.files.into_iter().map(move |file| (argument, set.format.clone(), file)));
     let judge = |(argument, format, (path, span)): (&crate::eval::Argument, String, (String, _))| {
-        let columns = columns(&start_of(&path, &call.script, context)?, &format)?;
+        let columns = columns(&start_of(&path, call.script.parent()?, context)?, &format)?;
         let lacking = |wanted: &[&'static str]| -> Vec<&'static str> {
             wanted.iter().copied().filter(|column| !columns.contains(*column)).collect()
         };
@@ -134,61 +167,9 @@ fn check(
     files.filter_map(judge).collect()
 }
 
-/// The first bytes of a data file, seen from the script's folder or from one above.
-fn start_of(path: &str, script: &Path, context: &Context<'_>) -> Option<Vec<u8>> {
-    if path.contains(['*', '?', '[', '{', ':']) || Path::new(path).is_absolute() {
-        return None;
-    }
-    let folders = script.parent().into_iter().flat_map(Path::ancestors);
-    folders.map(|folder| folder.join(path)).find_map(|file| context.disk.read_start(&file, START).ok())
-}
-
-/// The columns of the first rows; `None` where they cannot be told.
-fn columns(start: &[u8], format: &str) -> Option<BTreeSet<String>> {
-    let text = match std::str::from_utf8(start) {
-        Ok(text) => text,
-        // The end may be in the middle of a letter.
-        Err(error) => std::str::from_utf8(&start[..error.valid_up_to()]).ok()?,
-    };
-    let text = text.trim_start_matches('\u{feff}').trim_start();
-    if format == "csv" {
-        let header = text.lines().next()?;
-        let names = header.split(',').map(|name| name.trim().trim_matches('"').to_owned());
-        return (header.contains(',') && start.len() < START || text.contains('\n')).then(|| names.collect());
-    }
-    let mut columns = BTreeSet::new();
-    let mut rest = text.strip_prefix('[').unwrap_or(text);
-    for _ in 0..ROWS {
-        rest = rest.trim_start_matches([' ', '\n', '\r', '\t', ',']);
-        let mut rows =
-            serde_json::Deserializer::from_str(rest).into_iter::<serde_json::Map<String, serde_json::Value>>();
-        let Some(Ok(row)) = rows.next() else { break };
-        columns.extend(row.into_iter().map(|(name, _)| name));
-        let read = rows.byte_offset();
-        rest = rest.get(read..)?;
-    }
-    (!columns.is_empty()).then_some(columns)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::rules::testing::lint_by;
-
-    #[test]
-    fn columns_of_the_first_rows() {
-        for (text, format, expected) in [
-            ("{\"a\": 1, \"b\": [1]}\n{\"a\": 2, \"c\": null}\n", "json", "a b c"),
-            ("[\n {\"a\": 1},\n {\"b\": 2}\n]", "json", "a b"),
-            ("\u{feff}{\"a\": {\"x\": 1}}\n{\"b\": \"cut of", "json", "a"),
-            ("{\"a\": \"cut of", "json", ""),
-            ("[1, 2]", "json", ""),
-            ("a,\"b\",c\n1,2,3\n", "csv", "a b c"),
-        ] {
-            let found = columns(text.as_bytes(), format).unwrap_or_default();
-            assert_eq!(found.into_iter().collect::<Vec<_>>().join(" "), expected, "{text}");
-        }
-    }
 
     #[test]
     fn data_that_a_trainer_gets_as_it_is() {

@@ -15,6 +15,7 @@ mod configured;
 mod configured_tests;
 mod constructor_raises;
 mod custom_adapter_name;
+mod data_columns;
 mod dataset_not_registered;
 mod ddp_reentrant_checkpointing;
 mod declare;
@@ -34,6 +35,7 @@ mod force_use_ref_model;
 mod fp16_and_bf16;
 mod framework;
 mod framework_caps_library;
+mod framework_data;
 #[cfg(test)]
 mod framework_program_tests;
 #[cfg(test)]
@@ -84,7 +86,9 @@ mod pins_disagree;
 mod places_tests;
 mod precision_mismatch;
 mod process_count_mismatch;
+mod prompt_fills_length;
 mod python_too_old;
+mod quantized_without_adapter;
 #[cfg(test)]
 mod quiet_tests;
 mod raised;
@@ -105,6 +109,9 @@ mod rewritten;
 mod runs;
 #[cfg(test)]
 mod settings_tests;
+mod settled;
+#[cfg(test)]
+mod settled_tests;
 mod several_devices_without_launcher;
 mod stray_options;
 mod sync_ref_model_with_peft;
@@ -112,6 +119,7 @@ mod target_modules_typo;
 #[cfg(test)]
 mod testing;
 mod training_arguments;
+mod unfit_label_smoothing;
 mod unknown_argument;
 mod unknown_config_key;
 mod unpinned_critical_dependency;
@@ -198,6 +206,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &target_modules_typo::TargetModulesTypo,
         &custom_adapter_name::CustomAdapterName,
         &adapter_config_newer::AdapterConfigNewerThanPeft,
+        &quantized_without_adapter::QuantizedWithoutAdapter,
         &redundant_reference_model::RedundantReferenceModel,
         &force_use_ref_model::ForceUseRefModel,
         &adapter_reference_drift::AdapterReferenceDrift,
@@ -242,7 +251,9 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &refused_configuration::RefusedConfiguration,
         &no_train_dataset::NoTrainDataset,
         &missing_preference_column::MissingPreferenceColumn,
+        &prompt_fills_length::PromptFillsLength,
         &invalid_choice::InvalidChoice,
+        &unfit_label_smoothing::UnfitLabelSmoothing,
         &grpo_generation_divisibility::GrpoGenerationDivisibility,
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,

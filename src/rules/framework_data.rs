@@ -1,0 +1,127 @@
+//! Data sets of pairs in configurations of frameworks, which lack a column that the framework reads.
+
+use super::configured::{Configured, configured};
+use super::data_columns::{columns, format_of, start_in, start_of};
+use super::dataset_not_registered::{is_ranking, list};
+use super::framework::label;
+use super::{Context, RuleMeta};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::lower::Analysis;
+use crate::lower::configuration::Key;
+use crate::source::{Span, did_you_mean};
+use crate::syntax::{Entry, Node, NodeKind};
+
+/// A column that a framework reads, and where it is named.
+struct Column<'a> {
+    name: &'a str,
+    place: Span,
+}
+
+/// What all configurations of a project lack.
+pub(super) fn of_configurations(analysis: &Analysis, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
+    configured(analysis, context)
+        .filter(reads_pairs)
+        .flat_map(|configured| {
+            let is_listed = configured.reader.configuration.consumer.lists_data;
+            let of = if is_listed { of_list } else { of_entries };
+            of(analysis, &configured, context, meta)
+        })
+        .collect()
+}
+
+fn reads_pairs(configured: &Configured<'_>) -> bool {
+    let package = configured.reader.versions.package;
+    let pairs = configured.runs.pairs.as_ref();
+    pairs.is_some_and(|pairs| {
+        configured.everywhere(&|release| pairs.is_in(package, release)) && configured.is(&pairs.when)
+    })
+}
+
+/// Data sets that a list of the project has: `dataset_info.json`.
+fn of_list(
+    analysis: &Analysis,
+    configured: &Configured<'_>,
+    context: &Context<'_>,
+    meta: &RuleMeta,
+) -> Vec<Diagnostic> {
+    let Some((path, list)) = list(analysis, &configured.reader) else { return Vec::new() };
+    let keys = ["dataset", "eval_dataset"].into_iter().filter_map(|name| configured.reader.configuration.get(name));
+    let entries = keys.flat_map(|key| {
+        let names = key.value.as_str().unwrap_or_default().split(',').map(str::trim);
+        names.filter_map(move |name| Some((key, list.root.entry(name).filter(|entry| is_ranking(&entry.value))?)))
+    });
+    let judge = |(key, entry): (&Key, &Entry)| {
+        let file = entry.value.entry("file_name").filter(|_| !is_elsewhere(&entry.value))?;
+        let named = entry.value.get("columns");
+        for wanted in ["chosen", "rejected"] {
+            if named.and_then(|columns| columns.entry(wanted)).is_none() {
+                let message = format!("the data set `{}` of pairs names no column for `{wanted}`", entry.name()?);
+                let primary = label(entry.span, format!("there is no `\"{wanted}\"` in its `columns`: KeyError"));
+                return Some(read_by(key, configured.reader.finding(meta, Severity::Error, message, primary)));
+            }
+        }
+        let column = |wanted: &str| {
+            let entry = named?.entry(wanted)?;
+            Some(Column { name: entry.value.as_str()?, place: entry.span })
+        };
+        let wanted = [column("chosen")?, column("rejected")?];
+        let start = start_in(path.parent()?, file.value.as_str()?, context)?;
+        let found = lacking(configured, &wanted, file.value.as_str()?, &start, meta)?;
+        Some(read_by(key, found))
+    };
+    entries.filter_map(judge).collect()
+}
+
+/// Whether the data of an entry comes from somewhere else than a file of the project.
+fn is_elsewhere(entry: &Node) -> bool {
+    ["hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name"]
+        .iter()
+        .any(|key| entry.get(key).is_some())
+}
+
+/// Data sets in the configuration itself: `datasets` of axolotl.
+fn of_entries(_: &Analysis, configured: &Configured<'_>, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
+    let Some(key) = configured.reader.configuration.get("datasets") else { return Vec::new() };
+    let NodeKind::List(items) = &key.value.target().kind else { return Vec::new() };
+    let judge = |item: &Entry| {
+        let set = item.value.target();
+        let kind = set.entry("type")?;
+        let (path, from) = (set.entry("path")?, configured.reader.configuration.path.parent()?);
+        let read = configured.runs.pair_types.get(kind.value.as_str()?)?;
+        // A mapping of fields of the entry's own.
+        let column = |name: &'static str, usual| match set.entry(name) {
+            Some(entry) => Some(Column { name: entry.value.as_str()?, place: entry.span }),
+            None => Some(Column { name: usual, place: kind.span }),
+        };
+        let wanted = [column("field_chosen", &read[0])?, column("field_rejected", &read[1])?];
+        let file = path.value.as_str()?;
+        lacking(configured, &wanted, file, &start_of(file, from, context)?, meta)
+    };
+    items.iter().filter_map(judge).collect()
+}
+
+/// The finding about the first column that a file does not have.
+fn lacking(
+    configured: &Configured<'_>,
+    wanted: &[Column<'_>],
+    file: &str,
+    start: &[u8],
+    meta: &RuleMeta,
+) -> Option<Diagnostic> {
+    let columns = columns(start, format_of(file)?)?;
+    let there: Vec<&str> = columns.iter().map(String::as_str).collect();
+    let lacking = wanted.iter().find(|column| !columns.contains(column.name))?;
+    let message = format!("the data in `{file}` has no `{}`", lacking.name);
+    let primary = label(lacking.place, format!("KeyError: '{}'", lacking.name));
+    let mut finding = configured.reader.finding(meta, Severity::Error, message, primary);
+    finding.notes.push(format!("its first rows have {}", there.join(", ")));
+    let meant = did_you_mean(lacking.name, there.iter().copied());
+    finding.help = meant.map(|meant| format!("did you mean `{meant}`?"));
+    Some(finding)
+}
+
+/// The same finding with the key that asks for the data set.
+fn read_by(key: &Key, mut finding: Diagnostic) -> Diagnostic {
+    finding.related.push(label(key.span, "this reads it"));
+    finding
+}
