@@ -158,7 +158,7 @@ fn of_kind(kind: &Kind) -> Value {
         Kind::Choice(words) => json!({"enum": words}),
         Kind::List(inner) if **inner == Kind::Other => json!({"type": "array"}),
         Kind::List(inner) => json!({"type": "array", "items": of_kind(inner)}),
-        Kind::Dict => json!({"type": "object"}),
+        Kind::Dict(_) => json!({"type": "object"}),
         Kind::Tuple(_) => json!({"type": "array"}),
         Kind::Other => json!({}),
     }

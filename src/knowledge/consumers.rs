@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::Package;
+use super::{Guard, Package};
 
 const CONSUMERS: &str = include_str!("../../schemas/consumers.json");
 
@@ -73,6 +73,18 @@ pub struct Consumer {
     /// Whether keys stand below keys: the fields of the classes hold classes.
     #[serde(default)]
     pub nested: bool,
+    /// Which class an item of a list becomes, where the field takes several.
+    #[serde(default)]
+    picks: Vec<Pick>,
+    /// Checks that no release shows as a condition over the keys.
+    #[serde(default)]
+    refused: Vec<Refused>,
+    /// Keys whose values nobody looks at, by release.
+    #[serde(default)]
+    unread: Vec<Unread>,
+    /// Keys below which names may have a beginning that says nothing.
+    #[serde(default)]
+    prefixed: BTreeMap<String, String>,
     /// Whether options of the launcher may stand among the keys.
     #[serde(default)]
     launches: bool,
@@ -171,6 +183,41 @@ pub struct Pointless {
     pub why: String,
 }
 
+/// A check of what is given.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Refused {
+    #[serde(rename = "in", default)]
+    releases: String,
+    guard: Guard,
+}
+
+/// Keys whose values nobody looks at.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Unread {
+    #[serde(rename = "in", default)]
+    releases: String,
+    keys: Vec<String>,
+}
+
+/// The class that the items of a list become.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pick {
+    #[serde(rename = "in", default)]
+    releases: String,
+    /// The key of the list.
+    pub key: String,
+    /// When, as an expression over the keys.
+    pub when: String,
+    /// A key of an item and its value, which no item may have.
+    #[serde(default)]
+    pub without: Option<(String, String)>,
+    /// The class, by its own name.
+    pub class: String,
+}
+
 /// The classes that are filled, by release.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -251,7 +298,7 @@ impl Consumer {
 
     /// The classes that a release fills; none where that is not known.
     pub fn classes(&self, package: &Package, release: usize) -> &[String] {
-        let is_there = |one: &&Classes| one.releases.is_empty() || package.releases_in(&one.releases).contains(release);
+        let is_there = |one: &&Classes| is_in(&one.releases, package, release);
         self.classes.iter().find(is_there).map_or(&[], |one| &one.names)
     }
 
@@ -260,15 +307,42 @@ impl Consumer {
         self.classes.iter().flat_map(|one| &one.names).map(String::as_str)
     }
 
+    /// What decides about the class of the items of a list.
+    pub fn picks<'s>(&'s self, key: &'s str, package: &'s Package, release: usize) -> impl Iterator<Item = &'s Pick> {
+        self.picks.iter().filter(move |pick| pick.key == key && is_in(&pick.releases, package, release))
+    }
+
+    /// The checks of what is given that are not mined.
+    pub fn refused<'s>(&'s self, package: &'s Package, release: usize) -> impl Iterator<Item = &'s Guard> {
+        let is_there = move |one: &&Refused| is_in(&one.releases, package, release);
+        self.refused.iter().filter(is_there).map(|one| &one.guard)
+    }
+
+    /// Whether a release does not look at the value of a key.
+    pub fn is_unread(&self, key: &str, package: &Package, release: usize) -> bool {
+        let mut unread = self.unread.iter().filter(|one| is_in(&one.releases, package, release));
+        unread.any(|one| one.keys.iter().any(|known| known == key))
+    }
+
+    /// The name that is meant below a key: `offload_params` for `fsdp_offload_params`.
+    pub fn meant_below<'n>(&self, key: &str, name: &'n str) -> Option<&'n str> {
+        name.strip_prefix(&**self.prefixed.get(key)?)
+    }
+
     /// How a release reads a file.
     pub fn reading(&self, package: &Package, release: usize) -> Option<Reading> {
-        let is_there = |one: &&Files| one.releases.is_empty() || package.releases_in(&one.releases).contains(release);
+        let is_there = |one: &&Files| is_in(&one.releases, package, release);
         self.files.iter().find(is_there).map(|one| one.by)
     }
 
     /// Whether a parser of the program's own reads its command line, and nothing else.
     pub fn is_command_line(&self) -> bool {
         self.files.iter().all(|one| one.by == Reading::Argparse)
+    }
+
+    /// Whether options without a dot are for the program itself.
+    pub fn keeps_plain_options(&self) -> bool {
+        self.nested && !self.files.iter().any(|one| one.by == Reading::Pydantic)
     }
 
     /// The names that a key has in other releases, the next ones first.
@@ -289,6 +363,10 @@ impl Consumer {
         let launches = || self.launches && FILE.launcher_flags.iter().any(|flag| flag == key);
         self.apart.iter().any(|one| one == key) || launches()
     }
+}
+
+fn is_in(releases: &str, package: &Package, release: usize) -> bool {
+    releases.is_empty() || package.releases_in(releases).contains(release)
 }
 
 impl Marks {

@@ -283,10 +283,11 @@ fn fields(at: &At<'_>, model: bool, class: &ast::StmtClassDef, definition: &mut 
         let super::choices::Found { words: choices, values, .. } = choices;
         let field = Parameter { default, annotation, keyword_only, choices, values, ..Parameter::default() };
         // A model takes a value by another name, too.
-        let alias = assign.value.as_deref().filter(|_| model).and_then(|value| text_given(value, "alias"));
-        definition.parameters.extend(alias.map(|alias| (alias, field.clone())));
+        let aliases = assign.value.as_deref().filter(|_| model).map(super::model::aliases).unwrap_or_default();
+        definition.parameters.extend(aliases.into_iter().map(|alias| (alias, field.clone())));
         definition.parameters.insert(name.id.to_string(), field);
     }
+    definition.any_keyword |= model && super::model::takes_any(class);
     let former = super::host::post_init(class).map(super::alias::aliases).unwrap_or_default();
     for (old, new) in former {
         if let Some(parameter) = definition.parameters.get_mut(&old) {
@@ -328,15 +329,6 @@ fn flag(call: &Expr, name: &str) -> Option<bool> {
     let Expr::Call(call) = call else { return None };
     match &call.arguments.find_keyword(name)?.value {
         Expr::BooleanLiteral(literal) => Some(literal.value),
-        _ => None,
-    }
-}
-
-/// A text given by keyword to a call.
-fn text_given(call: &Expr, name: &str) -> Option<String> {
-    let Expr::Call(call) = call else { return None };
-    match &call.arguments.find_keyword(name)?.value {
-        Expr::StringLiteral(text) => Some(text.value.to_str().to_owned()),
         _ => None,
     }
 }

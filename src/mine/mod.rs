@@ -25,6 +25,7 @@
 
 mod alias;
 mod behaviour;
+mod bounds;
 mod cache;
 mod choices;
 mod combine;

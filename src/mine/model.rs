@@ -52,7 +52,43 @@ pub(super) struct Validator {
 
 /// The validators that a class declares itself, as functions whose text [`write_validators`] writes.
 pub(super) fn validators(class: &ast::StmtClassDef) -> Vec<Validator> {
-    methods(class).into_iter().map(|(name, stage, ..)| Validator { name, stage }).collect()
+    let declared = methods(class).into_iter().map(|(name, stage, ..)| Validator { name, stage });
+    let bounds = super::bounds::has_any(class).then(|| Validator { name: bounds_name(class), stage: Stage::After });
+    declared.chain(bounds).collect()
+}
+
+fn bounds_name(class: &ast::StmtClassDef) -> String {
+    format!("stand_in_for_{}_bounds", class.name)
+}
+
+/// The other names by which a model takes the value of a field: `Field(alias="x")`, `Field(validation_alias=AliasChoices("x", "y"))`.
+pub(super) fn aliases(field: &Expr) -> Vec<String> {
+    let Expr::Call(call) = field else { return Vec::new() };
+    let given = ["alias", "validation_alias"].into_iter().filter_map(|name| call.arguments.find_keyword(name));
+    let words = given.flat_map(|keyword| match &keyword.value {
+        Expr::Call(choices) => choices.arguments.args.iter().filter_map(word).collect(),
+        one => word(one).into_iter().collect::<Vec<_>>(),
+    });
+    words.map(str::to_owned).collect()
+}
+
+/// Whether a model takes keys of which it has no field: `model_config = ConfigDict(extra="allow")`.
+pub(super) fn takes_any(class: &ast::StmtClassDef) -> bool {
+    class.body.iter().any(|statement| {
+        let Stmt::Assign(assign) = statement else { return false };
+        let is_config = |target: &Expr| matches!(target, Expr::Name(name) if name.id.as_str() == "model_config");
+        assign.targets.iter().any(is_config)
+            && match &*assign.value {
+                Expr::Call(call) => {
+                    let extra = call.arguments.find_keyword("extra");
+                    extra.and_then(|keyword| word(&keyword.value)) == Some("allow")
+                }
+                Expr::Dict(dict) => dict.items.iter().any(|item| {
+                    item.key.as_ref().and_then(word) == Some("extra") && word(&item.value) == Some("allow")
+                }),
+                _ => false,
+            }
+    })
 }
 
 /// Adds the text of the functions.
@@ -80,6 +116,10 @@ pub(super) fn write_validators(python: &PythonModule, class: &ast::StmtClassDef,
             }
         }
         _ = writeln!(text, "def {name}(self):\n{body}");
+    }
+    if super::bounds::has_any(class) {
+        _ = writeln!(text, "def {}(self):", bounds_name(class));
+        super::bounds::write(python, class, text);
     }
 }
 
@@ -120,7 +160,7 @@ fn methods(class: &ast::StmtClassDef) -> Vec<(String, Stage, &ast::StmtFunctionD
     found
 }
 
-fn word(expression: &Expr) -> Option<&str> {
+pub(super) fn word(expression: &Expr) -> Option<&str> {
     match expression {
         Expr::StringLiteral(text) => Some(text.value.to_str()),
         _ => None,
@@ -157,37 +197,63 @@ struct Lookups<'d> {
 }
 
 impl Lookups<'_> {
-    fn is_data(&self, expression: &Expr) -> bool {
-        matches!(expression, Expr::Name(name) if name.id.as_str() == self.data)
+    /// The attribute of `self` that an expression looks up, where it does: `self.a.b` of `data.get("a", {}).get("b")`.
+    fn path(&self, expression: &Expr) -> Option<String> {
+        match expression {
+            Expr::Name(name) if name.id.as_str() == self.data => Some("self".to_owned()),
+            Expr::Call(call) => {
+                let Expr::Attribute(called) = &*call.func else { return None };
+                let key = match &*call.arguments.args {
+                    [key] => key,
+                    // What is not there is nothing.
+                    [key, default] if is_nothing(default) => key,
+                    _ => return None,
+                };
+                let key = word(key).filter(|key| called.attr.as_str() == "get" && is_identifier(key))?;
+                Some(format!("{}.{key}", self.path(&called.value)?))
+            }
+            Expr::Subscript(place) => {
+                let key = word(&place.slice).filter(|key| is_identifier(key))?;
+                Some(format!("{}.{key}", self.path(&place.value)?))
+            }
+            // `(data.get("a") or {})`
+            Expr::BoolOp(either) if either.op == ast::BoolOp::Or => match &either.values[..] {
+                [value, default] if is_nothing(default) => self.path(value).filter(|path| path != "self"),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// `{}`, `None`, `False`.
+fn is_nothing(expression: &Expr) -> bool {
+    match expression {
+        Expr::NoneLiteral(_) => true,
+        Expr::BooleanLiteral(literal) => !literal.value,
+        Expr::Dict(dict) => dict.items.is_empty(),
+        _ => false,
     }
 }
 
 impl<'a> visitor::Visitor<'a> for Lookups<'_> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         match expression {
-            Expr::Call(call) => {
-                if let Expr::Attribute(called) = &*call.func
-                    && called.attr.as_str() == "get"
-                    && self.is_data(&called.value)
-                    && let [key] = &*call.arguments.args
-                    && let Some(key) = word(key).filter(|key| is_identifier(key))
-                {
-                    self.found.push((call.range(), format!("self.{key}")));
+            Expr::Call(_) | Expr::Subscript(_) => {
+                if let Some(path) = self.path(expression) {
+                    self.found.push((expression.range(), path));
                 }
             }
-            Expr::Subscript(place) if self.is_data(&place.value) => {
-                if let Some(key) = word(&place.slice).filter(|key| is_identifier(key)) {
-                    self.found.push((place.range(), format!("self.{key}")));
-                }
-            }
-            Expr::Compare(compare) if compare.ops.len() == 1 && self.is_data(&compare.comparators[0]) => {
+            Expr::Compare(compare) if compare.ops.len() == 1 => {
                 let is = match compare.ops[0] {
                     ast::CmpOp::In => "is not None",
                     ast::CmpOp::NotIn => "is None",
                     _ => "",
                 };
-                if let Some(key) = word(&compare.left).filter(|key| is_identifier(key) && !is.is_empty()) {
-                    self.found.push((compare.range(), format!("(self.{key} {is})")));
+                if let Some(key) = word(&compare.left).filter(|key| is_identifier(key) && !is.is_empty())
+                    && let Some(path) = self.path(&compare.comparators[0])
+                {
+                    self.found.push((compare.range(), format!("({path}.{key} {is})")));
                 }
             }
             _ => {}
@@ -228,6 +294,21 @@ mod tests {
         let mut written = String::new();
         write_validators(&library.modules.get("p").expect("it is there").python, class, &mut written);
         assert!(written.contains("if self.x and (self.y is None):\n            raise ValueError(self.z)"), "{written}");
+        let text = "from pydantic import BaseModel, ConfigDict, Field, model_validator\nclass C(BaseModel):\n    \
+                    model_config = ConfigDict(extra=\"allow\")\n    one: int = Field(1, validation_alias=AliasChoices(\"one\", \"uno\"))\n    \
+                    @model_validator(mode=\"before\")\n    @classmethod\n    def check(cls, data):\n        \
+                    if data.get(\"a\", {}).get(\"b\") and (data.get(\"c\") or {}).get(\"d\") and \"e\" in data[\"f\"]:\n            \
+                    raise ValueError(data.get(\"g\", 5))\n";
+        let modules = Modules::parse([("p/__init__.py".to_owned(), text.to_owned())]);
+        let library = Library::new(&modules);
+        let found =
+            crate::mine::definition::definitions(&library, &crate::mine::surface::Surface::default(), &|_, _| true);
+        assert!(found["p.C"].any_keyword && found["p.C"].parameters.contains_key("uno"));
+        let Some((module, Binding::Class(class))) = library.definition("p.C") else { panic!("it is there") };
+        let mut below = String::new();
+        write_validators(&library.modules.get(module).expect("it is there").python, class, &mut below);
+        assert!(below.contains("if self.a.b and self.c.d and (self.f.e is not None):"), "{below}");
+        assert!(below.contains("raise ValueError(data.get(\"g\", 5))"), "{below}");
         assert!(
             written.contains("v = self.x\n        if v is None:\n            return None\n        return v"),
             "{written}"

@@ -106,7 +106,7 @@ impl<'a> Reader<'a> {
     /// What is wrong with a key, if anything; `lacking` are releases without it.
     pub(super) fn fate(&self, key: &Key) -> Option<Fate> {
         let consumer = self.configuration.consumer;
-        if consumer.nested {
+        if consumer.nested && key.name.contains('.') {
             return self.nested_fate(key);
         }
         if consumer.is_apart(&key.name) || self.field(&key.name, self.release) != Takes::Nothing {
@@ -232,8 +232,9 @@ impl<'a> Reader<'a> {
         });
         let package = self.versions.package;
         let whole = self.configuration.consumer.checks.iter();
-        let top =
-            own.chain(whole.flat_map(move |check| package.guards(check, release)).map(|guard| (guard, Stage::Checked)));
+        let checked = whole.flat_map(move |check| package.guards(check, release)).map(|guard| (guard, Stage::Checked));
+        let refused = self.configuration.consumer.refused(package, release).map(|guard| (guard, Stage::Given));
+        let top = own.chain(checked).chain(refused);
         top.map(|(guard, stage)| (guard, stage, String::new())).chain(below)
     }
 
@@ -262,7 +263,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The key that a dotted name begins with: `reward.remote_url` of `reward.remote_url.split`. A name without dots is one, but for
-    /// `transformers.__version__`.
+    /// `transformers.__version__`; `trl` is a key of axolotl.
     fn key_in<'p>(&self, path: &'p str, release: usize, prefix: &str) -> Option<&'p str> {
         let ends = path.rmatch_indices('.').map(|(at, _)| at);
         let is_field = |name: &&str| {
@@ -272,7 +273,10 @@ impl<'a> Reader<'a> {
         let dotted = std::iter::once(path.len()).chain(ends).map(|end| &path[..end]);
         let first = path.split('.').next().unwrap_or(path);
         let is_package = self.context.knowledge.package(first).is_some();
-        dotted.filter(|name| name.contains('.')).find(is_field).or_else(|| (!is_package).then_some(first))
+        dotted
+            .filter(|name| name.contains('.'))
+            .find(is_field)
+            .or_else(|| (!is_package || is_field(&first)).then_some(first))
     }
 
     /// Comparisons with a release, decided where that is known.
@@ -346,22 +350,41 @@ impl<'a> Reader<'a> {
         if key.value.as_str().is_some_and(|word| word.contains(['<', '{', '$'])) {
             return None;
         }
-        let kinds = kind_of(parameter);
-        let misplaced = || self.misplaced(key, parameter).filter(|_| self.reading() == Some(Reading::Structured));
-        let reason = read(key, &kinds, self.reading()?).err().or_else(misplaced)?;
+        let kinds = self.kinds(parameter);
+        let reason = self.refusal(key, self.release)?;
         // In other releases it may be of another kind.
-        let is_assumed = self.versions.is_assumed();
-        let refused = |release: usize| match self.field(&key.name, release) {
-            Takes::Parameter(parameter) => {
-                let reason = read(key, &kind_of(parameter), self.reading()?).err();
-                reason.or_else(misplaced).map(|_| ())
-            }
-            _ => None,
-        };
         let is_there = |release: &usize| matches!(self.field(&key.name, *release), Takes::Parameter(_));
         let all = self.versions.package.all();
-        let everywhere = || all.iter().filter(is_there).all(|release| refused(release).is_some());
-        (!is_assumed || everywhere()).then_some((reason, kinds))
+        let everywhere = || all.iter().filter(is_there).all(|release| self.refusal(key, release).is_some());
+        let is_refused = !self.versions.is_assumed() || everywhere();
+        is_refused.then_some((reason, kinds))
+    }
+
+    /// Why a release cannot read the value of a key, where all classes agree on that.
+    fn refusal(&self, key: &Key, release: usize) -> Option<String> {
+        let reading = self.reading()?;
+        if self.configuration.consumer.is_unread(&key.name, self.versions.package, release) {
+            return None;
+        }
+        let is_tree = matches!(reading, Reading::Structured | Reading::Pydantic) && self.configuration.consumer.nested;
+        let refused = |takes: Takes<'a>| {
+            let Takes::Parameter(parameter) = takes else { return None };
+            let misplaced = || self.misplaced(key, parameter).filter(|_| is_tree);
+            read(key, &self.kinds(parameter), reading).err().or_else(misplaced)
+        };
+        if !self.configuration.consumer.nested {
+            return refused(self.field(&key.name, release));
+        }
+        let reasons: Option<Vec<String>> = self.walks(&key.name, release).into_iter().map(refused).collect();
+        reasons?.into_iter().next()
+    }
+
+    /// What a field holds, as the one who writes it sees it.
+    fn kinds(&self, parameter: &Parameter) -> Vec<Kind> {
+        match self.configuration.consumer.nested && self.reading() == Some(Reading::Pydantic) {
+            true => super::nested::kinds(parameter, self.versions.package),
+            false => kind_of(parameter),
+        }
     }
 
     /// Whether a word is one of a key's values in a release that may be meant.

@@ -174,6 +174,58 @@ fn values_and_combinations_are_read_as_the_framework_reads_them() {
 }
 
 #[test]
+fn what_stands_below_a_key_of_axolotl_is_judged_by_the_class_that_it_fills() {
+    let pin = ("requirements.txt", "axolotl==0.18.0\n");
+    let with = |more: &str| format!("{AXOLOTL}{more}");
+    let data = |more: &str| AXOLOTL.replace("    split: train\n", &format!("    split: train\n{more}"));
+    for legal in [
+        with("trl:\n  beta: 1e-3\n  use_vllm: true\nvllm:\n  port: 8000\n"),
+        with("fsdp_config:\n  fsdp_offload_params: true\n  activation_checkpointing: false\n"),
+        with("special_tokens:\n  pad_token: <pad>\nflash_attention: yess\n"),
+        with("gradient_checkpointing_kwargs:\n  anything: 1\n"),
+        data("    data_files: [a.jsonl]\n    revision: main\n")
+            .replace("chatml.intel", "\n      field_prompt: question"),
+        with("").replace("rl: dpo\n", "").replace("chatml.intel", "chat_template\n    shards: 3"),
+    ] {
+        let none: [&str; 0] = [];
+        assert_eq!(found(&[pin, ("a.yaml", &legal)]), none, "{legal}");
+    }
+    for (config, expected) in [
+        (with("trl:\n  betta: 0.1\n"), "unknown-config-key: axolotl 0.18.0 knows no `trl.betta`"),
+        (
+            with("vllm:\n  port: many\n"),
+            "invalid-config-value: axolotl 0.18.0 cannot read `vllm.port`: `many` is no whole number",
+        ),
+        (with("trl: 5\n"), "invalid-config-value: axolotl 0.18.0 cannot read `trl`: `5` is no mapping"),
+        (with("output_dir:\n"), "invalid-config-value: axolotl 0.18.0 cannot read `output_dir`: it may not be `null`"),
+        (
+            with("fsdp_config:\n  fsdp_offload_params: yess\n"),
+            "invalid-config-value: axolotl 0.18.0 cannot read `fsdp_config.fsdp_offload_params`: `yess` is no truth value",
+        ),
+        // Items of the list become `DPODataset` here, which has no such field, and `SFTDataset` elsewhere.
+        (data("    shards: x\n"), "unknown-config-key: axolotl 0.18.0 has no `datasets.0.shards` any more"),
+        (
+            data("    shards: x\n").replace("rl: dpo\n", ""),
+            "invalid-config-value: axolotl 0.18.0 cannot read `datasets.0.shards`: `x` is no whole number",
+        ),
+        (
+            AXOLOTL.replace("micro_batch_size: 1\n", ""),
+            "refused-configuration: axolotl 0.18.0 refuses `gradient_accumulation_steps` like this",
+        ),
+        (
+            with("relora_prune_ratio: 1.5\n"),
+            "refused-configuration: axolotl 0.18.0 refuses `relora_prune_ratio` like this",
+        ),
+        (
+            with("trl:\n  num_generations: 1\n").replace("rl: dpo", "rl: grpo"),
+            "refused-configuration: axolotl 0.18.0 refuses `rl`, `trl` and `trl.num_generations` like this",
+        ),
+    ] {
+        assert_eq!(found(&[pin, ("a.yaml", &config)]), [expected], "{config}");
+    }
+}
+
+#[test]
 fn data_sets_are_looked_up_in_the_list_of_the_project() {
     let pin = ("requirements.txt", "llamafactory==0.9.3\n");
     let list = r#"{"pairs": {"file_name": "a.json", "ranking": true}, "single": {"file_name": "b.json"}}"#;

@@ -2,8 +2,8 @@
 
 use super::framework::{Reader, Stage};
 use super::misfit::Fate;
-use crate::knowledge::{Package, Parameter, Resolution, Takes};
-use crate::lower::configuration::Key;
+use crate::knowledge::{Package, Parameter, Pick, Reading, Resolution, Takes};
+use crate::lower::configuration::{Key, Kind, kind_of};
 use crate::source::did_you_mean;
 use crate::syntax::{NodeKind, Scalar};
 
@@ -30,28 +30,69 @@ pub(super) struct Lacking {
 impl<'a> Reader<'a> {
     /// What a key that stands below others fills.
     pub(super) fn walk(&self, path: &str, release: usize) -> Takes<'a> {
+        self.walks(path, release).into_iter().fold(Takes::Nothing, better)
+    }
+
+    /// The same for each of the classes that may be meant.
+    pub(super) fn walks(&self, path: &str, release: usize) -> Vec<Takes<'a>> {
         let at = self.at(release);
         if let Some(component) = &self.configuration.consumer.component {
-            return self.beside_component(path, component, release);
+            return vec![self.beside_component(path, component, release)];
         }
         let mut classes: Vec<&str> = self.classes(release).iter().map(String::as_str).collect();
         let names: Vec<&str> = path.split('.').filter(|name| !is_number(name)).collect();
         for (depth, name) in names.iter().enumerate() {
-            let is_last = depth + 1 == names.len();
-            let takes = classes.iter().map(|class| at.takes(class, name)).fold(Takes::Nothing, better);
-            match takes {
-                Takes::Parameter(parameter) if !is_last => {
-                    classes = held(parameter, self.versions.package);
-                    if classes.is_empty() {
-                        return Takes::AnyKeyword;
+            let mut takes: Vec<Takes<'a>> = classes.iter().map(|class| at.takes(class, name)).collect();
+            if takes.iter().all(|one| *one == Takes::Nothing)
+                && let Some(meant) = self.configuration.consumer.meant_below(&names[..depth].join("."), name)
+            {
+                takes = classes.iter().map(|class| at.takes(class, meant)).collect();
+            }
+            if depth + 1 == names.len() {
+                return takes;
+            }
+            match takes.iter().copied().fold(Takes::Nothing, better) {
+                Takes::Parameter(_) => {
+                    let fields = takes.iter().filter_map(|one| match one {
+                        Takes::Parameter(parameter) => Some(*parameter),
+                        _ => None,
+                    });
+                    let fields: Vec<&Parameter> = fields.collect();
+                    classes = fields.iter().flat_map(|field| self.held_at(depth, name, field, release)).collect();
+                    if classes.is_empty() || fields.iter().any(|field| takes_mapping(field)) {
+                        return vec![Takes::AnyKeyword];
                     }
                 }
                 // What is not there is reported itself.
-                Takes::Nothing if !is_last => return Takes::Unknown,
-                found => return found,
+                Takes::Nothing => return vec![Takes::Unknown],
+                found => return vec![found],
             }
         }
-        Takes::Unknown
+        vec![Takes::Unknown]
+    }
+
+    /// The classes that a field holds, of which the configuration itself may decide for one.
+    fn held_at(&self, depth: usize, name: &str, field: &'a Parameter, release: usize) -> Vec<&'a str> {
+        let mut classes = held(field, self.versions.package);
+        if depth == 0 && classes.len() > 1 {
+            let mut picks = self.configuration.consumer.picks(name, self.versions.package, release);
+            let is_it = |pick: &&Pick| self.holds(&pick.when, release, Stage::Given) && !self.has_item(pick);
+            if let Some(pick) = picks.find(is_it) {
+                classes.retain(|class| class.rsplit('.').next() == Some(&*pick.class));
+            }
+        }
+        classes
+    }
+
+    /// Whether an item of the list is something else.
+    fn has_item(&self, pick: &Pick) -> bool {
+        let Some((key, word)) = &pick.without else { return false };
+        let mut keys = self.configuration.keys.iter();
+        keys.any(|one| {
+            let below = one.name.strip_prefix(&*pick.key).and_then(|rest| rest.split_once('.')).map(|(_, rest)| rest);
+            let of_item = below.and_then(|rest| rest.split_once('.')).map(|(_, rest)| rest);
+            of_item == Some(key) && one.value.as_str() == Some(word)
+        })
     }
 
     /// The fields beside a key.
@@ -144,7 +185,8 @@ impl<'a> Reader<'a> {
             let Some(signature) = at.signature(part.class) else { continue };
             for (name, parameter) in signature.parameters {
                 // One of several classes is not known to be the one that is made.
-                let [class] = held(parameter, self.versions.package)[..] else { continue };
+                let depth = part.prefix.matches('.').count();
+                let [class] = self.held_at(depth, name, parameter, release)[..] else { continue };
                 let path = format!("{}{name}", part.prefix);
                 parts.extend(self.made(&path, parameter).into_iter().map(|prefix| Part { prefix, class }));
             }
@@ -174,6 +216,8 @@ impl<'a> Reader<'a> {
         match key.value.scalar() {
             Some(Scalar::Null) if !is_optional => Some("it may not be `null`".to_owned()),
             Some(Scalar::Null) | None => None,
+            // The kinds say it.
+            Some(_) if self.reading() == Some(Reading::Pydantic) => None,
             Some(_) => {
                 let is_whole = !annotation.contains(['[', '|']) || annotation.ends_with("| None");
                 let holds = !held(parameter, self.versions.package).is_empty();
@@ -205,12 +249,34 @@ impl<'a> Reader<'a> {
         let checks = below.flat_map(|part| {
             let guards = at.resolve(part.class).into_iter().flat_map(|(package, definition)| {
                 let release = at.of(package.name()).unwrap_or_default();
-                package.guards(definition, release)
+                let given = package.checks_of_given(definition, release).into_iter();
+                let made = package.guards(definition, release).into_iter().map(|guard| (guard, Stage::Made));
+                made.chain(given.map(|guard| (guard, Stage::Given)))
             });
-            guards.map(|guard| (guard, Stage::Made, part.prefix.clone())).collect::<Vec<_>>()
+            guards.map(|(guard, stage)| (guard, stage, part.prefix.clone())).collect::<Vec<_>>()
         });
         checks.collect()
     }
+}
+
+/// What the annotation of a field says, where the classes that it holds are mappings to the one who writes them.
+pub(super) fn kinds(parameter: &Parameter, package: &Package) -> Vec<Kind> {
+    let mut classes = held(parameter, package);
+    if classes.is_empty() || !parameter.choices.is_empty() {
+        return kind_of(parameter);
+    }
+    // A name may begin with another one.
+    classes.sort_by_key(|class| std::cmp::Reverse(class.len()));
+    let annotation = parameter.annotation.as_deref().unwrap_or_default().to_owned();
+    let annotation = classes.iter().fold(annotation, |text, class| text.replace(class, "dict"));
+    kind_of(&Parameter { annotation: Some(annotation), ..Parameter::default() })
+}
+
+/// Whether a field takes any mapping, whatever classes it holds.
+fn takes_mapping(parameter: &Parameter) -> bool {
+    let annotation = parameter.annotation.as_deref().unwrap_or_default();
+    let mut words = annotation.split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '.'));
+    words.any(|word| matches!(word, "dict" | "Dict" | "Any" | "Mapping" | "typing.Any"))
 }
 
 /// The classes that a field holds, by the full names in its annotation.

@@ -42,7 +42,7 @@ pub(super) fn started(launch: &Launch) -> Option<Started> {
             (Some(key), _) => {
                 let name = if consumer.is_command_line() { key.name.clone() } else { key.name.replace('-', "_") };
                 // What has no dot is for the program itself.
-                if consumer.nested && !name.contains('.') {
+                if consumer.keeps_plain_options() && !name.contains('.') {
                     continue;
                 }
                 flags.push(Key { name, value: flag.value.clone(), span: flag.span, on_command_line: true });

@@ -23,8 +23,8 @@ pub enum Kind {
     Choice(Vec<String>),
     /// Several of a kind.
     List(Box<Kind>),
-    /// A mapping.
-    Dict,
+    /// A mapping, and what its values are.
+    Dict(Box<Kind>),
     /// An option that stands alone and takes no value.
     Switch,
     /// As many words as these, each of its kind.
@@ -71,8 +71,10 @@ fn kinds(annotation: &str) -> Vec<Kind> {
     if let Some(inner) = inside(&["tuple"]).filter(|inner| !inner.contains('.')) {
         return vec![Kind::Tuple(split(inner, ',').into_iter().flat_map(kinds).collect())];
     }
-    if inside(&["dict", "Dict"]).is_some() {
-        return vec![Kind::Dict];
+    if let Some(inner) = inside(&["dict", "Dict"]) {
+        let mut inner = split(inner, ',').into_iter().skip(1).flat_map(kinds).collect::<Vec<_>>();
+        let value = if inner.len() == 1 { inner.remove(0) } else { Kind::Other };
+        return vec![Kind::Dict(Box::new(value))];
     }
     match annotation {
         "None" | "NoneType" => Vec::new(),
@@ -81,7 +83,7 @@ fn kinds(annotation: &str) -> Vec<Kind> {
         "int" => vec![Kind::Int],
         "float" => vec![Kind::Float],
         "str" => vec![Kind::Str],
-        "dict" | "Dict" => vec![Kind::Dict],
+        "dict" | "Dict" => vec![Kind::Dict(Box::new(Kind::Other))],
         "list" | "List" => vec![Kind::List(Box::new(Kind::Other))],
         _ => vec![Kind::Other],
     }
@@ -129,13 +131,27 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
             [Kind::Int | Kind::Float | Kind::Str | Kind::Choice(_)] => Err("there is no value".to_owned()),
             _ => Ok(Value::Unknown),
         },
-        NodeKind::Map(_) if !kinds.is_empty() && !kinds.iter().any(|kind| matches!(kind, Kind::Dict | Kind::Other)) => {
+        NodeKind::Map(_)
+            if !kinds.is_empty() && !kinds.iter().any(|kind| matches!(kind, Kind::Dict(_) | Kind::Other)) =>
+        {
             match reading {
                 Reading::Pydantic | Reading::Structured => Err("a mapping".to_owned()),
                 _ => Ok(Value::Unknown),
             }
         }
-        NodeKind::Map(entries) => Ok(Value::Dict(Arc::new(dictionary(entries)))),
+        NodeKind::Map(entries) => {
+            if let ([Kind::Dict(inner)], Reading::Pydantic) = (kinds, reading) {
+                let kinds = std::slice::from_ref(&**inner);
+                for value in entries.iter().map(|entry| entry.value.target()) {
+                    match value.scalar() {
+                        Some(scalar) => _ = scalar_value(scalar, kinds, reading)?,
+                        None if is_scalar(inner) => return Err("a value of it is no single one".to_owned()),
+                        None => {}
+                    }
+                }
+            }
+            Ok(Value::Dict(Arc::new(dictionary(entries))))
+        }
         _ => match key.value.scalar() {
             Some(scalar) => scalar_value(scalar, kinds, reading),
             None => Ok(Value::Unknown),
@@ -178,8 +194,14 @@ fn list<'n>(items: impl Iterator<Item = &'n Node>, kinds: &[Kind], reading: Read
         [Kind::Int | Kind::Float | Kind::Bool | Kind::Str | Kind::Choice(_)] if is_strict => {
             return Err("a list".to_owned());
         }
-        [Kind::Dict] if reading == Reading::Structured => return Err("a list".to_owned()),
-        several if reading == Reading::Structured && several.len() > 1 && several.iter().all(is_scalar) => {
+        [Kind::Dict(_)] if matches!(reading, Reading::Structured | Reading::Pydantic) => {
+            return Err("a list".to_owned());
+        }
+        several
+            if matches!(reading, Reading::Structured | Reading::Pydantic)
+                && several.len() > 1
+                && several.iter().all(|kind| is_scalar(kind) || matches!(kind, Kind::Choice(_) | Kind::Dict(_))) =>
+        {
             return Err("a list".to_owned());
         }
         _ => &[],
@@ -298,7 +320,7 @@ fn from_word(word: &str, kind: &Kind) -> Result<Value, String> {
             let nowhere = crate::source::Span::new(crate::source::FileId(0), 0, 0);
             Ok(Value::List(Arc::from([Traced { value, span: nowhere }])))
         }
-        Kind::Dict | Kind::Switch | Kind::Tuple(_) | Kind::Other => Ok(Value::Unknown),
+        Kind::Dict(_) | Kind::Switch | Kind::Tuple(_) | Kind::Other => Ok(Value::Unknown),
     }
 }
 
@@ -342,7 +364,7 @@ fn from_value(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
         (Kind::Choice(words), Scalar::Str(text)) if words.contains(text) => Ok(constant(scalar)),
         (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
         (Kind::List(_), _) => wrong("list"),
-        (Kind::Dict, _) => wrong("mapping"),
+        (Kind::Dict(_), _) => wrong("mapping"),
         (Kind::Switch | Kind::Tuple(_) | Kind::Other, _) => Ok(Value::Unknown),
     }
 }
@@ -401,7 +423,7 @@ fn from_merged(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
         }
         (Kind::Choice(_), _) => Err(format!("`{shown}` is none of its values")),
         (Kind::List(_), _) => wrong("list"),
-        (Kind::Dict, _) => wrong("mapping"),
+        (Kind::Dict(_), _) => wrong("mapping"),
         (Kind::Str | Kind::Switch | Kind::Tuple(_) | Kind::Other, _) => Ok(Value::Unknown),
     }
 }
