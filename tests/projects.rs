@@ -34,6 +34,11 @@ fn kto() {
     check("kto");
 }
 
+#[test]
+fn hydra() {
+    check("hydra");
+}
+
 /// Lints a copy of a project, shows the patch, fixes it (safe fixes, then all), and lints it again.
 fn check(project: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");

@@ -19,7 +19,7 @@ impl Interpreter<'_> {
         let named = |argument: &&Argument| matches!(argument.name.as_deref(), None | Some("dataclass_types"));
         let classes = match kind {
             ParserKind::HfArgumentParser | ParserKind::TrlParser => object.args.iter().find(named),
-            ParserKind::Argparse | ParserKind::Function => None,
+            ParserKind::Argparse | ParserKind::Function | ParserKind::Hydra => None,
         };
         let classes = match classes.map(|argument| &argument.value.value) {
             Some(Value::List(items)) => items.iter().map(|item| item.value.clone()).collect(),
@@ -286,6 +286,9 @@ impl Interpreter<'_> {
         if !is_command {
             return None;
         }
+        if names.iter().any(|path| &**path == "hydra.main") {
+            return Some(self.composed_command(node));
+        }
         let parser = self.new_parser(ParserKind::Function, self.span(node), Vec::new());
         for decorator in &node.decorator_list {
             let Expr::Call(call) = &decorator.expression else { continue };
@@ -305,8 +308,48 @@ impl Interpreter<'_> {
         Some(parser)
     }
 
+    /// The parser of a function whose parameter hydra composes of files: `@hydra.main(config_path="conf", config_name="dpo")`.
+    fn composed_command(&mut self, node: &ast::StmtFunctionDef) -> ParserId {
+        let parser = self.new_parser(ParserKind::Hydra, self.span(node), Vec::new());
+        for decorator in &node.decorator_list {
+            let Expr::Call(call) = &decorator.expression else { continue };
+            let args = self.arguments(&call.arguments);
+            let (Some(folder), Some(name)) = (args.text(0, "config_path"), args.text(1, "config_name")) else {
+                continue;
+            };
+            let span = self.span(call);
+            let file = Traced { value: Value::str(&format!("{folder}/{name}")), span };
+            if let Some(parser) = self.trace.parsers.get_mut(parser.0 as usize) {
+                parser.files.push(file);
+            }
+        }
+        parser
+    }
+
+    /// A value below what hydra composes: each is a flag whose name is its path, the whole has none.
+    pub(super) fn composed(&mut self, symbol: &Symbol, name: &str) -> Option<Value> {
+        let Root::Flag(of) = symbol.root else { return None };
+        let owner = self.trace.flags.get(of.0 as usize).filter(|_| symbol.path.is_empty())?;
+        let (parser, path) = (owner.parser, Arc::clone(&owner.name));
+        let is_composed = self.trace.parsers.get(parser.0 as usize)?.kind == ParserKind::Hydra;
+        let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') && !name.starts_with('_');
+        let is_deep = path.matches('.').count() >= super::expressions::MAX_PATH;
+        if !is_composed || !is_name || is_deep || (self.detached && !self.keep_flags) {
+            return None;
+        }
+        let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+        let id = self.flag(parser, "", &path, || FlagOwner::Parser);
+        if let Some(flag) = self.trace.flags.get_mut(id.0 as usize) {
+            flag.options.clear();
+        }
+        Some(self::symbol(id))
+    }
+
     /// A parameter of a command.
     pub(super) fn command_flag(&mut self, parser: ParserId, name: &str, default: Option<&Value>) -> Value {
+        let is_composed =
+            self.trace.parsers.get(parser.0 as usize).is_some_and(|parser| parser.kind == ParserKind::Hydra);
+        let name = if is_composed { "" } else { name };
         let known = self.flags.contains_key(&(parser, Arc::from(""), Arc::from(name)));
         let id = self.flag(parser, "", name, || FlagOwner::Parser);
         if let (false, Some(default), Some(flag)) = (known, default, self.trace.flags.get_mut(id.0 as usize)) {

@@ -99,7 +99,9 @@ impl Interpreter<'_> {
     /// the other would raise.
     fn unwritten(&mut self, slot: &Slot) -> Option<Value> {
         match slot {
-            Slot::Attribute(Owner::Symbol(symbol), name) => Some(Self::member(symbol, name)),
+            Slot::Attribute(Owner::Symbol(symbol), name) => {
+                Some(self.composed(symbol, name).unwrap_or_else(|| Self::member(symbol, name)))
+            }
             Slot::Attribute(Owner::External(path), name) => Some(Value::External(format!("{path}.{name}").into())),
             Slot::Attribute(Owner::Id(id), name) => {
                 if let Some(object) = self.objects.get(id).cloned() {

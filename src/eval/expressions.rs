@@ -430,7 +430,7 @@ impl Interpreter<'_> {
         if name == "value" && self.chosen.contains(symbol) {
             return Value::Symbol(Arc::clone(symbol));
         }
-        let value = Self::member(symbol, name);
+        let value = self.composed(symbol, name).unwrap_or_else(|| Self::member(symbol, name));
         self.record_read(&value);
         value
     }

@@ -152,6 +152,8 @@ pub enum ParserKind {
     TrlParser,
     /// A function whose parameters are the flags: fire, click, typer, tyro.
     Function,
+    /// A function whose parameter hydra composes of files.
+    Hydra,
 }
 
 /// Where a flag is declared.

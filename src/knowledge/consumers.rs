@@ -70,6 +70,9 @@ pub struct Consumer {
     /// The key that names what the keys beside it are parameters of.
     #[serde(default)]
     pub component: Option<String>,
+    /// The parameters of components that no known package has, by full name.
+    #[serde(default)]
+    pub outside: BTreeMap<String, Vec<String>>,
     /// Whether keys stand below keys: the fields of the classes hold classes.
     #[serde(default)]
     pub nested: bool,

@@ -7,6 +7,7 @@ mod environment;
 mod flags;
 mod here;
 mod host;
+mod hydra;
 mod install;
 pub mod launch;
 mod loaded;

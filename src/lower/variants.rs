@@ -63,6 +63,10 @@ impl Written {
             if !starts(launch, path, &script.path) {
                 continue;
             }
+            if super::hydra::fills(script) {
+                variants.push(super::hydra::variant(self, script, Some(launch)));
+                continue;
+            }
             let (mut settings, mut strays) = (Vec::new(), Vec::new());
             let mut is_open = launch.is_open;
             for config in &launch.configs {
@@ -83,6 +87,9 @@ impl Written {
                     Some(Stray { name: flag.name()?.to_owned(), is_key: false, origin: flag.span })
                 }));
             variants.push(Variant { origin: Some(launch.span), settings, strays, is_guessed: false, is_open });
+        }
+        if variants.is_empty() && super::hydra::fills(script) {
+            return vec![super::hydra::variant(self, script, None)];
         }
         let own_fields = own_fields(script, request.knowledge);
         let is_meant = |file: &&ArgumentFile| {

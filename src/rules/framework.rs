@@ -381,9 +381,10 @@ impl<'a> Reader<'a> {
 
     /// What a field holds, as the one who writes it sees it.
     fn kinds(&self, parameter: &Parameter) -> Vec<Kind> {
-        match self.configuration.consumer.nested && self.reading() == Some(Reading::Pydantic) {
-            true => super::nested::kinds(parameter, self.versions.package),
-            false => kind_of(parameter),
+        if self.configuration.consumer.nested && self.reading() == Some(Reading::Pydantic) {
+            super::nested::kinds(parameter, self.versions.package)
+        } else {
+            kind_of(parameter)
         }
     }
 

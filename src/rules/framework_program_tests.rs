@@ -248,7 +248,7 @@ loss:
   _component_: torchtune.rlhf.loss.DPOLoss
   beta: 0.1
 optimizer:
-  _component_: torch.optim.AdamW
+  _component_: bitsandbytes.optim.PagedAdamW
   nonsense: 1
 anything: 1
 ";
@@ -273,6 +273,12 @@ fn components_of_torchtune_are_looked_up_in_the_release() {
     assert_eq!(
         found(&[pin, ("a.yaml", TORCHTUNE), ("run.sh", run)]),
         ["unknown-config-key: torchtune 0.6.1 knows no `--model.lora_alpa`"]
+    );
+    let own = TORCHTUNE.replace("bitsandbytes.optim.PagedAdamW", "torch.optim.AdamW");
+    assert_eq!(found(&[pin, ("a.yaml", &own.replace("nonsense", "weight_decay"))]), NOTHING);
+    assert_eq!(
+        found(&[pin, ("a.yaml", &own.replace("nonsense", "weigth_decay"))]),
+        ["unknown-config-key: torchtune 0.6.1 knows no `optimizer.weigth_decay`"]
     );
     let other = "tune run lora_dpo_single_device --config a.yaml loss=torchtune.rlhf.loss.PPOLoss\n";
     assert_eq!(

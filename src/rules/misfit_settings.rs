@@ -126,7 +126,7 @@ pub(super) fn is_strict(
             };
             is_on_launch_line(variant, place) || refuses() == Some(true)
         }
-        ParserKind::Argparse | ParserKind::Function => false,
+        ParserKind::Argparse | ParserKind::Function | ParserKind::Hydra => false,
     }
 }
 

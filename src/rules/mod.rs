@@ -45,6 +45,8 @@ mod from_pretrained_argument;
 mod fsdp_quantized_storage;
 mod grpo_generation_divisibility;
 mod guards;
+#[cfg(test)]
+mod hydra_tests;
 mod import_missing;
 mod import_moved;
 mod incompatible_pins;

@@ -99,7 +99,11 @@ impl<'a> Reader<'a> {
     fn names_beside(&self, key: &str) -> Vec<&'a str> {
         let at = self.at(self.release);
         if let Some(component) = &self.configuration.consumer.component {
-            let names = self.component_of(key, component).and_then(|named| at.signature(named));
+            let named = self.component_of(key, component);
+            if let Some(known) = named.and_then(|named| self.configuration.consumer.outside.get(named)) {
+                return known.iter().map(String::as_str).collect();
+            }
+            let names = named.and_then(|named| at.signature(named));
             return names.into_iter().flat_map(|signature| signature.parameters.into_keys()).collect();
         }
         let classes = match key.rsplit_once('.') {
@@ -140,9 +144,12 @@ impl<'a> Reader<'a> {
 
     /// What the callable that is named beside a key does with it.
     fn beside_component(&self, path: &str, component: &str, release: usize) -> Takes<'a> {
-        match self.component_of(path, component) {
-            Some(named) => self.at(release).takes(named, path.rsplit('.').next().unwrap_or(path)),
-            None => Takes::Unknown,
+        let Some(named) = self.component_of(path, component) else { return Takes::Unknown };
+        let name = path.rsplit('.').next().unwrap_or(path);
+        match self.configuration.consumer.outside.get(named) {
+            Some(known) if known.iter().any(|one| one == name) => Takes::AnyKeyword,
+            Some(_) => Takes::Nothing,
+            None => self.at(release).takes(named, name),
         }
     }
 

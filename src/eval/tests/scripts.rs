@@ -434,11 +434,7 @@ fn flags() {
             "import click\n@click.command()\n@click.option('--use-peft', is_flag=True)\ndef main(use_peft):\n  f(use_peft)\nmain()",
             "args.use_peft",
         ),
-        (
-            "",
-            "import hydra\n@hydra.main(config_path='.')\ndef main(cfg):\n  f(cfg.lora['r'])\nmain()",
-            "args.cfg.lora.r",
-        ),
+        ("", "import hydra\n@hydra.main(config_path='.')\ndef main(cfg):\n  f(cfg.lora['r'])\nmain()", "args.lora.r"),
         ("", "import tyro\nfrom trl import DPOConfig\na = tyro.cli(DPOConfig)\nf(a.beta)", "args.beta"),
         ("", "import os\nf(os.getenv('X'), os.environ['Y'])", "os.environ[\"X\"], os.environ[\"Y\"]"),
         (

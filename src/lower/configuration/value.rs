@@ -56,7 +56,8 @@ fn kinds(annotation: &str) -> Vec<Kind> {
         return split(inner, ',').into_iter().flat_map(kinds).collect();
     }
     if let Some(words) = inside(&["Literal"]) {
-        let words: Option<Vec<String>> = split(words, ',').into_iter().map(quoted).collect();
+        let words: Option<Vec<String>> =
+            split(words, ',').into_iter().filter(|word| *word != "None").map(quoted).collect();
         return vec![words.map_or(Kind::Other, Kind::Choice)];
     }
     if let Some(inner) = inside(&["list", "List"]) {
@@ -129,6 +130,10 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
         NodeKind::Opaque if key.on_command_line && key.value.span.start == key.value.span.end => match kinds {
             [Kind::Bool | Kind::Switch] => Ok(Value::bool(true)),
             [Kind::Int | Kind::Float | Kind::Str | Kind::Choice(_)] => Err("there is no value".to_owned()),
+            // `HfArgumentParser` lets only truth values stand alone.
+            several if reading == Reading::Words && !several.is_empty() && !several.contains(&Kind::Bool) => {
+                Err("there is no value".to_owned())
+            }
             _ => Ok(Value::Unknown),
         },
         NodeKind::Map(_)
@@ -194,6 +199,7 @@ fn list<'n>(items: impl Iterator<Item = &'n Node>, kinds: &[Kind], reading: Read
         [Kind::Int | Kind::Float | Kind::Bool | Kind::Str | Kind::Choice(_)] if is_strict => {
             return Err("a list".to_owned());
         }
+        several if reading == Reading::Words && takes_one_word(several) => return Err("a list".to_owned()),
         [Kind::Dict(_)] if matches!(reading, Reading::Structured | Reading::Pydantic) => {
             return Err("a list".to_owned());
         }
@@ -271,7 +277,7 @@ fn constant(scalar: &Scalar) -> Value {
 }
 
 /// A number that is written as a string is to `yaml.safe_load`: `1e-5`, `5E6`.
-pub(super) fn number_of(scalar: &Scalar) -> Option<Const> {
+pub(in crate::lower) fn number_of(scalar: &Scalar) -> Option<Const> {
     let Scalar::Str(text) = scalar else { return None };
     let (mantissa, exponent) = text.split_once(['e', 'E'])?;
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -371,6 +377,12 @@ fn from_value(scalar: &Scalar, kind: &Kind) -> Result<Value, String> {
 
 fn is_scalar(kind: &Kind) -> bool {
     matches!(kind, Kind::Int | Kind::Float | Kind::Bool | Kind::Str)
+}
+
+/// Whether an option takes a single word, whatever the class of its field is besides: `Union[SaveStrategy, str]`.
+fn takes_one_word(kinds: &[Kind]) -> bool {
+    let is_word = |kind: &Kind| is_scalar(kind) || matches!(kind, Kind::Choice(_));
+    kinds.iter().any(is_word) && kinds.iter().all(|kind| is_word(kind) || *kind == Kind::Other)
 }
 
 /// Whether a value is of a type of its own accord, as it must be where a field takes several.
