@@ -99,31 +99,42 @@ trainer.train()
     /// From a project, a model and a file of pairs to the very losses of TRL.
     #[test]
     fn losses_are_those_of_the_release_in_effect() {
+        let weighed = "max_prompt_length=256, use_weighting=True, loss_type=\"hinge\"";
         let releases = [
-            ("0.11.4", "4.45.2", "0.13.2", "remove_unused_columns=False, max_prompt_length=256"),
-            ("0.24.0", "4.57.1", "0.17.1", "max_prompt_length=256"),
-            ("0.29.1", "5.3.0", "0.18.1", ""),
-            ("1.16.0", "5.20.0", "0.21.2", ""),
+            ("0.11.4", "4.45.2", "0.13.2", "long", "remove_unused_columns=False, max_prompt_length=256"),
+            ("0.13.0", "4.48.3", "0.14.0", "weighting", weighed),
+            ("0.24.0", "4.57.1", "0.17.1", "long", "max_prompt_length=256"),
+            ("0.24.0", "4.57.1", "0.17.1", "weighting", weighed),
+            (
+                "0.24.0",
+                "4.57.1",
+                "0.17.1",
+                "lengths of kept",
+                "max_prompt_length=256, ld_alpha=0.4, use_logits_to_keep=True",
+            ),
+            ("0.29.1", "5.3.0", "0.18.1", "long", ""),
+            ("1.16.0", "5.20.0", "0.21.2", "long", ""),
         ];
         let runner = fixtures().join("runner");
         let (model, data) =
             (runner.join("model").display().to_string(), runner.join("plain.jsonl").display().to_string());
-        for (trl, transformers, peft, more) in releases {
+        for (trl, transformers, peft, name, more) in releases {
             let pins = format!("trl=={trl}\ntransformers=={transformers}\npeft=={peft}\n");
             let folder = project(&pins, more, "");
             let arguments = ["verify", ".", "--model", &model, "--data", &data, "--steps", "20", "--format", "json"];
             let report = json(&run(folder.path(), &arguments));
             let golden = std::fs::read_to_string(runner.join(format!("golden/trl-{trl}.json"))).expect("a file");
             let golden: Value = serde_json::from_str(&golden).expect("JSON");
-            let expected = golden["training"]["long"]["losses"].as_array().expect("a list").clone();
+            let expected = golden["training"][name]["losses"].as_array().expect("a list").clone();
             let found = report["log"].as_array().expect("a list");
             assert_eq!(found.len(), 20);
             for (at, (found, expected)) in found.iter().zip(&expected).enumerate() {
                 let (found, expected) = (found["loss"].as_f64(), expected.as_f64());
                 let (found, expected) = (found.expect("a number"), expected.expect("a number"));
-                assert!((found - expected).abs() <= 1e-5, "trl {trl}, step {at}: {found}, not {expected}");
+                assert!((found - expected).abs() <= 1e-5, "trl {trl}, {name}, step {at}: {found}, not {expected}");
             }
-            assert_eq!(report["holds"], true, "{report}");
+            // Where the first places of a sequence are all that counts, hardly anything is left to learn.
+            assert!(name.contains("kept") || report["holds"] == true, "{report}");
         }
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{
     BiasTraining, Checker, LoraSpec, LossKind, Model, OptimizerSpec, Pair, Reference, RunSpec, Schedule, Targets,
-    Trainer,
+    Trainer, Weighting,
 };
 use super::{Divergence, adapter, checks::closed_form};
 
@@ -92,7 +92,7 @@ fn spec(golden: &Value) -> RunSpec {
         },
         label_smoothing: number("label_smoothing", 0.0),
         ld_alpha: args["ld_alpha"].as_f64(),
-        use_weighting: args["use_weighting"] == true,
+        weighting: (args["use_weighting"] == true).then_some(Weighting::Aligned),
         reference,
         lora: adapter,
         accumulation: args["gradient_accumulation_steps"].as_u64().unwrap_or(1) as usize,

@@ -35,6 +35,6 @@ pub use error::RunError;
 pub use model::{Config, Family, Model};
 pub use spec::{
     AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Pair, Reference, RunSpec,
-    Schedule, Targets, Truncation,
+    Schedule, Targets, Truncation, Weighting,
 };
 pub use trainer::{StepMetrics, Trainer};

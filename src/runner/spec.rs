@@ -18,7 +18,9 @@ pub struct RunSpec {
     /// `ld_alpha`: the weight of tokens beyond the shorter of the two answers.
     pub ld_alpha: Option<f64>,
     /// `use_weighting`: pairs weigh what the policy would give them (WPO).
-    pub use_weighting: bool,
+    pub weighting: Option<Weighting>,
+    /// `use_logits_to_keep`, from which older releases count the places of tokens for `ld_alpha`.
+    pub keeps_logits: bool,
     /// `discopop_tau`.
     pub discopop_tau: f64,
     /// What the policy is compared with.
@@ -63,7 +65,8 @@ impl Default for RunSpec {
             divergence: Divergence::ReverseKl,
             label_smoothing: 0.0,
             ld_alpha: None,
-            use_weighting: false,
+            weighting: None,
+            keeps_logits: false,
             discopop_tau: 0.05,
             reference: Reference::AdapterOff,
             lora: None,
@@ -150,6 +153,15 @@ pub enum LossKind {
     Discopop,
     /// `sft`.
     Sft,
+}
+
+/// What a release weighs pairs by, with `use_weighting`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Weighting {
+    /// Every token by its own log-probability and the sum of squared probabilities at its place.
+    Aligned,
+    /// Log-probabilities stand one place further than the sums: the last token of an answer does not count.
+    Shifted,
 }
 
 /// `f_divergence_type`.

@@ -238,7 +238,9 @@ impl<T: Real> Trainer<T> {
         }
         let reference = self.compared().forward(pack, Request::default());
         let policy = self.policy().forward(pack, Request { tape, squares: self.losses.needs_squares() });
-        Ok((answers(pack, &policy, &reference), policy.tape))
+        let pairs = answers(pack, &policy, &reference);
+        self.losses.check(&pairs)?;
+        Ok((pairs, policy.tape))
     }
 
     /// Remembers which tensors were reached, and refuses numbers that are none.
@@ -317,14 +319,16 @@ fn compared<T: Real>(
 
 fn answers<T: Real>(pack: &Pack, policy: &Scores<T>, reference: &Scores<T>) -> Vec<[Answer; 2]> {
     let wide = |numbers: &[T]| numbers.iter().map(|number| number.wide()).collect();
-    let answer = |range: &std::ops::Range<usize>, tokens: usize| Answer {
+    let answer = |range: &std::ops::Range<usize>, tokens: usize, prompt: usize| Answer {
         policy: wide(&policy.log_probs[range.clone()]),
         reference: wide(&reference.log_probs[range.clone()]),
         squares: wide(&policy.squares[range.clone()]),
         tokens,
+        prompt,
     };
     let pair = |span: &super::model::pack::Span| {
-        [answer(&span.chosen, span.lengths[0]), answer(&span.rejected, span.lengths[1])]
+        let (lengths, prompts) = (span.lengths, span.prompts);
+        [answer(&span.chosen, lengths[0], prompts[0]), answer(&span.rejected, lengths[1], prompts[1])]
     };
     pack.spans.iter().map(pair).collect()
 }

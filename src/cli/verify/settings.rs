@@ -8,7 +8,7 @@ use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
 use crate::runner::{
     AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Reference, RunSpec, Schedule,
-    Targets, Truncation,
+    Targets, Truncation, Weighting,
 };
 use crate::source::Span;
 
@@ -233,7 +233,8 @@ impl<'a> Reader<'a> {
             divergence: self.divergence(),
             label_smoothing: self.number("label_smoothing").unwrap_or(usual.label_smoothing),
             ld_alpha: self.number("ld_alpha"),
-            use_weighting: self.truth("use_weighting"),
+            weighting: self.weighting(),
+            keeps_logits: self.truth("use_logits_to_keep"),
             discopop_tau: self.number("discopop_tau").unwrap_or(usual.discopop_tau),
             reference,
             lora,
@@ -320,6 +321,22 @@ impl<'a> Reader<'a> {
             }
         }
         losses
+    }
+
+    /// What pairs weigh. Refuses what weighs tokens in another way, or fails, beside a setting that is about memory.
+    fn weighting(&mut self) -> Option<Weighting> {
+        let ld_alpha = self.held("ld_alpha").filter(|held| !held.value.is_none());
+        let weighting = self.truth("use_weighting");
+        if self.fact("tokenises") == Some("separate") && (weighting || ld_alpha.is_some()) {
+            for name in ["padding_free", "use_liger_loss", "use_liger_kernel"] {
+                if self.held(name).is_some() && self.truth(name) {
+                    let place = self.held(name).and_then(|held| held.origin);
+                    self.refuse(&format!("`{name}` with `ld_alpha` or `use_weighting` is not implemented here"), place);
+                }
+            }
+        }
+        let shifted = self.fact("weighting") == Some("shifted");
+        weighting.then_some(if shifted { Weighting::Shifted } else { Weighting::Aligned })
     }
 
     fn weights(&mut self, count: usize) -> Vec<f64> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::super::spec::{Divergence, Era, LossKind, RunSpec};
+use super::super::spec::{Divergence, Era, LossKind, RunSpec, Weighting};
 use super::{Answer, Losses};
 
 #[derive(Deserialize)]
@@ -67,7 +67,7 @@ impl Case {
                 _ => Divergence::ReverseKl,
             },
             ld_alpha: self.ld,
-            use_weighting: self.wpo,
+            weighting: self.wpo.then_some(Weighting::Aligned),
             discopop_tau: self.tau,
             ..RunSpec::default()
         }
@@ -85,6 +85,7 @@ fn pairs(golden: &Golden) -> Vec<[Answer; 2]> {
         reference: golden.reference[at].clone(),
         squares: golden.squares[at].clone(),
         tokens: golden.policy[at].len(),
+        prompt: 1,
     };
     let count = golden.policy.len() / 2;
     (0..count).map(|at| [answer(at), answer(count + at)]).collect()
@@ -161,11 +162,10 @@ fn what_trl_fails_on_is_refused() {
     let base = RunSpec::default();
     let kind = |kind| vec![(kind, 1.0)];
     for spec in [
-        RunSpec { losses: kind(LossKind::Hinge), use_weighting: true, ..base.clone() },
+        RunSpec { losses: kind(LossKind::Hinge), weighting: Some(Weighting::Aligned), ..base.clone() },
         RunSpec { losses: kind(LossKind::ExoPair), ..base.clone() },
         RunSpec { losses: kind(LossKind::Aot), divergence: Divergence::ForwardKl, ..base.clone() },
         RunSpec { losses: kind(LossKind::SigmoidNorm), era: Era::Separate, ..base.clone() },
-        RunSpec { ld_alpha: Some(0.5), era: Era::Separate, ..base.clone() },
         RunSpec { losses: Vec::new(), ..base.clone() },
     ] {
         assert!(Losses::new(&spec).is_err(), "{spec:?}");

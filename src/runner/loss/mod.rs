@@ -8,7 +8,7 @@ mod golden_tests;
 mod pair;
 
 use super::error::RunError;
-use super::spec::{Divergence, Era, LossKind, RunSpec};
+use super::spec::{Divergence, Era, LossKind, RunSpec, Weighting};
 use dual::Dual;
 use pair::Form;
 
@@ -23,7 +23,12 @@ pub struct Answer {
     pub squares: Vec<f64>,
     /// Tokens of the answer, scored or not.
     pub tokens: usize,
+    /// Tokens before it.
+    pub prompt: usize,
 }
+
+/// What every token of both answers counts, for each pair.
+type TokenWeights = Vec<[Vec<f64>; 2]>;
 
 /// What the losses depend on besides the batch, and what older releases remember between batches.
 #[derive(Debug, Clone)]
@@ -31,7 +36,8 @@ pub struct Losses {
     form: Form,
     kinds: Vec<(LossKind, f64)>,
     ld_alpha: Option<f64>,
-    use_weighting: bool,
+    weighting: Option<Weighting>,
+    keeps_logits: bool,
     /// Whether log-probabilities are averages over tokens, as old releases take them once `ipo` is among the losses.
     averages: bool,
     /// What rewards are multiplied with besides beta.
@@ -71,12 +77,6 @@ impl Losses {
         if spec.losses.is_empty() {
             return Err(RunError::unsupported("loss_type", "no loss is named"));
         }
-        if old && (spec.ld_alpha.is_some() || spec.use_weighting) {
-            let setting = if spec.use_weighting { "use_weighting" } else { "ld_alpha" };
-            let reason =
-                "releases that tokenise prompts and answers apart weigh tokens by other places than the paper's";
-            return Err(RunError::unsupported(setting, reason));
-        }
         let exo = old && has(LossKind::ExoPair) && spec.label_smoothing == 0.0;
         let form = Form {
             old,
@@ -91,7 +91,8 @@ impl Losses {
             form,
             kinds: spec.losses.clone(),
             ld_alpha: spec.ld_alpha,
-            use_weighting: spec.use_weighting,
+            weighting: spec.weighting,
+            keeps_logits: spec.keeps_logits,
             averages: old && has(LossKind::Ipo),
             reward_weight: if spec.era == Era::Separate { weights } else { 1.0 },
             seen: (0.0, 0.0),
@@ -100,7 +101,17 @@ impl Losses {
 
     /// Whether the sums of squared probabilities are needed.
     pub fn needs_squares(&self) -> bool {
-        self.use_weighting
+        self.weighting.is_some()
+    }
+
+    /// Refuses what old releases compute from a place before the start of a sequence.
+    pub fn check(&self, pairs: &[[Answer; 2]]) -> Result<(), RunError> {
+        let counts_places = self.form.old && (self.ld_alpha.is_some() || self.weighting.is_some());
+        if counts_places && pairs.iter().flatten().any(|answer| answer.prompt == 0) {
+            let reason = "without a prompt, the release in effect weighs its first token by what follows its last one";
+            return Err(RunError::Row(reason.to_owned()));
+        }
+        Ok(())
     }
 
     /// The loss of a batch in training. `pairs` holds preferred and other answer.
@@ -111,10 +122,10 @@ impl Losses {
 
     /// The loss of a batch, without remembering it.
     pub fn evaluate(&self, pairs: &[[Answer; 2]]) -> Outcome {
-        let weights: Vec<[Vec<f64>; 2]> = pairs.iter().map(|pair| self.token_weights(pair)).collect();
-        let ratios: Vec<[f64; 2]> = each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
-        let log_probs: Vec<[f64; 2]> = each(pairs, &weights, |answer, at| answer.policy[at]);
-        let reference: Vec<[f64; 2]> = each(pairs, &weights, |answer, at| answer.reference[at]);
+        let weights = self.token_weights(pairs);
+        let log_probs = each(pairs, &weights, |answer| &answer.policy);
+        let reference = each(pairs, &self.reference_weights(pairs), |answer| &answer.reference);
+        let ratios = ratios(&log_probs, &reference);
         let count = pairs.len() as f64;
         let mut total = Dual::constant(0.0);
         let mut slopes = vec![[0.0; 2]; pairs.len()];
@@ -131,8 +142,9 @@ impl Losses {
                     of_sft -= weight * mean_factor / tokens;
                     continue;
                 }
-                LossKind::Aot => self.form.aot(&log_probs, &reference),
-                LossKind::AotUnpaired => self.form.aot_unpaired(&ratios),
+                // The sorted losses of old releases meet the weights in the order of the rows.
+                LossKind::Aot => weighed(self.form.aot(&log_probs, &reference), &factors),
+                LossKind::AotUnpaired => weighed(self.form.aot_unpaired(&ratios), &factors),
                 _ => {
                     let tokens = |answer: &Answer| answer.tokens.max(1) as f64;
                     let one = |at: usize| {
@@ -166,34 +178,56 @@ impl Losses {
         }
     }
 
-    /// What each token counts.
-    fn token_weights(&self, pair: &[Answer; 2]) -> [Vec<f64>; 2] {
-        let shared = pair[0].policy.len().min(pair[1].policy.len());
-        [&pair[0], &pair[1]].map(|answer| {
+    /// What each token counts in the log-probability of the policy.
+    fn token_weights(&self, pairs: &[[Answer; 2]]) -> TokenWeights {
+        let Some(alpha) = self.ld_alpha else { return self.reference_weights(pairs) };
+        let first = pairs.iter().flatten().map(|answer| answer.prompt).min().unwrap_or(0);
+        let start = if self.keeps_logits { first.saturating_sub(1) } else { 0 };
+        let weigh = |pair: &[Answer; 2]| {
+            let shared = pair[0].policy.len().min(pair[1].policy.len());
+            [&pair[0], &pair[1]].map(|answer| {
+                let count = answer.policy.len();
+                // Old releases take the first places of the sequence, prompt and all, for those of the answer.
+                let before = if self.form.old { answer.prompt - start } else { 0 };
+                let weight = |at: usize| if at < shared { 1.0 } else { alpha };
+                (before..before + count).map(|at| if at < count { weight(at) } else { 0.0 }).collect()
+            })
+        };
+        pairs.iter().map(weigh).collect()
+    }
+
+    /// What each token counts in the log-probability of the reference, which old releases leave alone.
+    fn reference_weights(&self, pairs: &[[Answer; 2]]) -> TokenWeights {
+        if self.ld_alpha.is_some() && !self.form.old {
+            return self.token_weights(pairs);
+        }
+        let weigh = |answer: &Answer| {
             let count = answer.policy.len();
-            let whole = if self.averages { 1.0 / count.max(1) as f64 } else { 1.0 };
-            (0..count).map(|at| self.ld_alpha.filter(|_| at >= shared).unwrap_or(1.0) * whole).collect()
-        })
+            vec![if self.averages { 1.0 / count.max(1) as f64 } else { 1.0 }; count]
+        };
+        pairs.iter().map(|[chosen, rejected]| [weigh(chosen), weigh(rejected)]).collect()
     }
 
     /// What a pair weighs with `use_weighting`: how likely the policy would give these answers. It counts as a constant.
     fn factor(&self, pair: &[Answer; 2]) -> f64 {
-        if !self.use_weighting {
-            return 1.0;
-        }
+        let Some(weighting) = self.weighting else { return 1.0 };
         let mean = |answer: &Answer| {
-            let sum: f64 = answer.policy.iter().zip(&answer.squares).map(|(policy, squares)| policy - squares).sum();
-            sum / answer.policy.len().max(1) as f64
+            let count = answer.policy.len();
+            let tokens = if weighting == Weighting::Shifted { count.saturating_sub(1) } else { count };
+            let sum = answer.policy[..tokens].iter().sum::<f64>() - answer.squares.iter().sum::<f64>();
+            sum / count.max(1) as f64
         };
-        (mean(&pair[0]) + mean(&pair[1])).exp()
+        let factor = (mean(&pair[0]) + mean(&pair[1])).exp();
+        if self.form.old { factor.min(1.0) } else { factor }
     }
 
     fn remember(&mut self, pairs: &[[Answer; 2]]) {
         if !self.form.old || !self.kinds.iter().any(|(kind, _)| *kind == LossKind::BcoPair) || pairs.is_empty() {
             return;
         }
-        let weights: Vec<_> = pairs.iter().map(|pair| self.token_weights(pair)).collect();
-        let ratios = each(pairs, &weights, |answer, at| answer.policy[at] - answer.reference[at]);
+        let log_probs = each(pairs, &self.token_weights(pairs), |answer| &answer.policy);
+        let reference = each(pairs, &self.reference_weights(pairs), |answer| &answer.reference);
+        let ratios = ratios(&log_probs, &reference);
         let mean = self.form.beta * ratios.iter().flatten().sum::<f64>() / (2 * pairs.len()) as f64;
         let (count, before) = self.seen;
         self.seen = (count + 1.0, before + (mean - before) / (count + 1.0));
@@ -201,12 +235,18 @@ impl Losses {
 }
 
 /// A sum over the tokens of both answers of every pair.
-fn each(pairs: &[[Answer; 2]], weights: &[[Vec<f64>; 2]], term: impl Fn(&Answer, usize) -> f64) -> Vec<[f64; 2]> {
-    let sum = |answer: &Answer, weights: &[f64]| {
-        weights.iter().enumerate().map(|(at, weight)| weight * term(answer, at)).sum()
-    };
+fn each(pairs: &[[Answer; 2]], weights: &TokenWeights, of: impl Fn(&Answer) -> &Vec<f64>) -> Vec<[f64; 2]> {
+    let sum = |answer: &Answer, weights: &[f64]| weights.iter().zip(of(answer)).map(|(weight, of)| weight * of).sum();
     let pairs = pairs.iter().zip(weights);
     pairs.map(|(pair, weights)| [sum(&pair[0], &weights[0]), sum(&pair[1], &weights[1])]).collect()
+}
+
+fn ratios(log_probs: &[[f64; 2]], reference: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    log_probs.iter().zip(reference).map(|(policy, other)| [policy[0] - other[0], policy[1] - other[1]]).collect()
+}
+
+fn weighed(losses: Vec<(Dual, [usize; 2])>, factors: &[f64]) -> Vec<(Dual, [usize; 2])> {
+    losses.into_iter().zip(factors).map(|((loss, pair), factor)| (loss * *factor, pair)).collect()
 }
 
 /// Refuses a loss that the release does not have, or fails on.
@@ -227,7 +267,7 @@ fn check(spec: &RunSpec, kind: LossKind, old: bool) -> Result<(), RunError> {
     if old && kind == SigmoidNorm {
         return refuse("loss_type", "the release in effect has no sigmoid_norm");
     }
-    if spec.use_weighting && matches!(kind, Hinge | Sft | Aot | AotUnpaired) {
+    if spec.weighting.is_some() && !old && matches!(kind, Hinge | Sft | Aot | AotUnpaired) {
         return refuse("use_weighting", "TRL fails on it with this loss");
     }
     if kind == ExoPair && !old && spec.label_smoothing <= 0.0 {

@@ -14,6 +14,8 @@ pub struct Span {
     pub rejected: Range<usize>,
     /// Tokens of both answers. One more than is scored where there is no prompt, for nothing predicts the first token.
     pub lengths: [usize; 2],
+    /// Tokens before both answers.
+    pub prompts: [usize; 2],
 }
 
 /// Rows of a batch. There is no padding.
@@ -47,6 +49,7 @@ impl Pack {
 
     fn push(&mut self, pair: &Pair) {
         let lengths = [pair.chosen.len(), pair.rejected.len()];
+        let prompts = [pair.prompt.len(), pair.rejected_prompt.as_ref().unwrap_or(&pair.prompt).len()];
         let [chosen, rejected] = match &pair.rejected_prompt {
             None => self.group(&pair.prompt, [&pair.chosen, &pair.rejected]),
             Some(other) => {
@@ -55,7 +58,7 @@ impl Pack {
                 [chosen, rejected]
             }
         };
-        self.spans.push(Span { chosen, rejected, lengths });
+        self.spans.push(Span { chosen, rejected, lengths, prompts });
     }
 
     /// Lays out a prompt with the answers that share it, and says which of `rows` predict each.
@@ -102,7 +105,7 @@ mod tests {
         assert_eq!(pack.positions, [0, 1, 2, 3]);
         assert_eq!(pack.rows, [1, 2, 3, 1]);
         assert_eq!(pack.targets, [3, 4, 5, 6]);
-        assert_eq!(pack.spans, [Span { chosen: 0..3, rejected: 3..4, lengths: [3, 1] }]);
+        assert_eq!(pack.spans, [Span { chosen: 0..3, rejected: 3..4, lengths: [3, 1], prompts: [2, 2] }]);
         assert_eq!(pack.groups, [Group { start: 0, prefix: 2, answers: vec![2, 0] }]);
         assert_eq!(pack.tokens, 8);
     }
@@ -112,6 +115,6 @@ mod tests {
         let pair = Pair { prompt: vec![], chosen: vec![3, 4], rejected: vec![6], rejected_prompt: None };
         let pack = Pack::new(&[pair]);
         assert_eq!((pack.rows, pack.targets), (vec![0], vec![4]));
-        assert_eq!(pack.spans, [Span { chosen: 0..1, rejected: 1..1, lengths: [2, 1] }]);
+        assert_eq!(pack.spans, [Span { chosen: 0..1, rejected: 1..1, lengths: [2, 1], prompts: [0, 0] }]);
     }
 }
