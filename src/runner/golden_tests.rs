@@ -180,6 +180,13 @@ fn adapters_of_every_family() {
 }
 
 #[test]
+fn stretched_positions() {
+    for name in ["llama-yarn", "qwen2-dynamic", "phi3-longrope", "mistral-proportional"] {
+        compare(name);
+    }
+}
+
+#[test]
 fn adapters_with_a_magnitude() {
     for name in ["qwen3-dora", "gpt2-dora"] {
         compare(name);

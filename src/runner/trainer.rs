@@ -54,6 +54,8 @@ pub struct Trainer<T = f32> {
     optimizer: AdamW<T>,
     reference: Compared<T>,
     steps: usize,
+    /// How far positions reached in the last batch.
+    reach: usize,
     /// For each tensor whether it had a gradient other than 0, and whether all were finite.
     pub(super) seen: Vec<Seen>,
 }
@@ -127,6 +129,7 @@ impl<T: Real> Trainer<T> {
             optimizer: AdamW::new(&spec.optimizer, tensors),
             reference,
             steps: 0,
+            reach: 0,
             seen: vec![Seen { moved: false, finite: true }; tensors],
             spec: spec.clone(),
             bare,
@@ -163,8 +166,10 @@ impl<T: Real> Trainer<T> {
         let mut gradients = Gradients::none(self.model.weights.slots().len());
         let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
         for batch in micro_batches {
-            let pack = Pack::new(batch);
+            let mut pack = Pack::new(batch);
             self.model.check(&pack)?;
+            self.reach = self.model.config.rotary.reach(self.reach, pack.reach);
+            pack.reach = self.reach;
             let (pairs, tape) = self.score(&pack, true)?;
             let outcome = self.losses.train(&pairs);
             if !outcome.loss.is_finite() {

@@ -90,6 +90,33 @@ CASES = {
         lora=lora(modules_to_save=["lm_head"], bias="lora_only"),
         args=dict(learning_rate=2e-3),
     ),
+    "llama-yarn": dict(
+        config=config(
+            "llama", rope_theta=500.0,
+            rope_scaling=dict(rope_type="yarn", factor=4.0, original_max_position_embeddings=16, beta_fast=3.0, mscale=0.7, mscale_all_dim=0.9),
+        ),
+        lora=lora(),
+        args=dict(learning_rate=5e-3),
+    ),
+    # Batches are longer and shorter than the positions.
+    "qwen2-dynamic": dict(
+        config=config("qwen2", max_position_embeddings=13, rope_scaling=dict(rope_type="dynamic", factor=3.0)),
+        lora=lora(),
+        args=dict(learning_rate=5e-3),
+    ),
+    "phi3-longrope": dict(
+        config=config(
+            "phi3", original_max_position_embeddings=14, partial_rotary_factor=0.75,
+            rope_scaling=dict(type="longrope", short_factor=[1.0, 1.1, 1.3], long_factor=[1.2, 2.0, 3.5]),
+        ),
+        lora=lora(target_modules="all-linear"),
+        args=dict(learning_rate=3e-3),
+    ),
+    "mistral-proportional": dict(
+        config=config("mistral", rope_scaling=dict(rope_type="proportional", partial_rotary_factor=0.5, factor=2.0)),
+        lora=lora(),
+        args=dict(learning_rate=5e-3),
+    ),
     "llama-mixed-losses": dict(
         config=config("llama", tie_word_embeddings=True),
         lora=lora(target_modules=r".*layers\.1\..*(gate|up)_proj"),

@@ -19,14 +19,15 @@ pub struct Rotation<T> {
 }
 
 impl<T: Real> Rotation<T> {
-    /// For rows at `positions`, with one frequency for each pair of numbers; a head is `head` wide.
+    /// For rows at `positions`, with one frequency for each pair of numbers; a head is `head` wide. What is turned gets longer by
+    /// `scale`.
     ///
     /// Angles are computed in 32 bits, as transformers does it.
-    pub fn new(positions: &[usize], frequencies: &[f32], head: usize) -> Rotation<T> {
+    pub fn new(positions: &[usize], frequencies: &[f32], head: usize, scale: f32) -> Rotation<T> {
         let angles = || positions.iter().flat_map(|&at| frequencies.iter().map(move |f| at as f32 * f));
         Rotation {
-            cos: angles().map(|angle| T::of_f32(angle.cos())).collect(),
-            sin: angles().map(|angle| T::of_f32(angle.sin())).collect(),
+            cos: angles().map(|angle| T::of_f32(angle.cos() * scale)).collect(),
+            sin: angles().map(|angle| T::of_f32(angle.sin() * scale)).collect(),
             half: frequencies.len(),
             head,
         }

@@ -66,18 +66,21 @@ fn a_norm_of_each_head() {
 #[test]
 fn rotations() {
     let x = drawn(3, 16, 1);
-    // The last two numbers of a head stay as they are.
-    let rotation = Rotation::<f64>::new(&[0, 1, 5], &[1.0, 0.1, 0.01], 8);
-    let turned = |x: &Mat<f64>| {
-        let mut x = x.clone();
-        rotation.turn(&mut x);
-        x
-    };
-    assert_eq!(turned(&x).row(0), x.row(0));
-    assert_eq!(turned(&x).row(2)[6..8], x.row(2)[6..8]);
-    let mut gradient = drawn(3, 16, 99);
-    rotation.turn_back(&mut gradient);
-    check("x", &x, gradient.data(), |x| weighed(&turned(x)));
+    for scale in [1.0, 1.5] {
+        // The last two numbers of a head stay as they are.
+        let rotation = Rotation::<f64>::new(&[0, 1, 5], &[1.0, 0.1, 0.01], 8, scale);
+        let turned = |x: &Mat<f64>| {
+            let mut x = x.clone();
+            rotation.turn(&mut x);
+            x
+        };
+        let longer: Vec<f64> = x.row(0)[..6].iter().map(|number| number * f64::from(scale)).collect();
+        assert_eq!(turned(&x).row(0)[..6], longer);
+        assert_eq!(turned(&x).row(2)[6..8], x.row(2)[6..8]);
+        let mut gradient = drawn(3, 16, 99);
+        rotation.turn_back(&mut gradient);
+        check("x", &x, gradient.data(), |x| weighed(&turned(x)));
+    }
 }
 
 #[test]

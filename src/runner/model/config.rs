@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::error::RunError;
 use super::super::kernels::activation::Activation;
 use super::super::kernels::norm::NormKind;
+use super::rotary::{self, Rotary};
 
 /// A family of models, by `model_type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub struct Config {
     pub norm: NormKind,
     /// The bend in the middle of the feed-forward part.
     pub activation: Activation,
-    /// One frequency for each pair of numbers that is turned; empty where positions are learned.
-    pub frequencies: Vec<f32>,
+    /// How positions turn heads.
+    pub rotary: Rotary,
     /// Most positions.
     pub positions: usize,
     /// Whether the output layer is the embedding.
@@ -79,21 +80,21 @@ pub struct Config {
 }
 
 /// The keys of the file, with its name for errors.
-struct Keys<'a> {
+pub(super) struct Keys<'a> {
     path: &'a Path,
     raw: &'a Value,
 }
 
 impl Keys<'_> {
-    fn get(&self, key: &str) -> Option<&Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.raw.get(key).filter(|value| !value.is_null())
     }
 
-    fn wrong(&self, key: &str, reason: impl Into<String>) -> RunError {
+    pub(super) fn wrong(&self, key: &str, reason: impl Into<String>) -> RunError {
         RunError::content(self.path, format!("`{key}`"), reason)
     }
 
-    fn size_or_none(&self, key: &str) -> Result<Option<usize>, RunError> {
+    pub(super) fn size_or_none(&self, key: &str) -> Result<Option<usize>, RunError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         match value.as_u64() {
             Some(0) | None => Err(self.wrong(key, format!("{value} is not a positive whole number"))),
@@ -105,7 +106,7 @@ impl Keys<'_> {
         self.size_or_none(key)?.ok_or_else(|| self.wrong(key, "is missing"))
     }
 
-    fn number(&self, key: &str) -> Result<Option<f64>, RunError> {
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>, RunError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         value.as_f64().map(Some).ok_or_else(|| self.wrong(key, format!("{value} is not a number")))
     }
@@ -144,7 +145,7 @@ impl Config {
         if keys.get("quantization_config").is_some() {
             return Err(keys.wrong("quantization_config", "quantised weights are not read"));
         }
-        let mut config = if family == Family::Gpt2 { gpt2(&keys)? } else { rotary(&keys, family)? };
+        let mut config = if family == Family::Gpt2 { gpt2(&keys)? } else { turning(&keys, family)? };
         if config.heads % config.kv_heads != 0 {
             return Err(keys.wrong("num_key_value_heads", "does not divide `num_attention_heads`"));
         }
@@ -196,7 +197,7 @@ fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
         epsilon: keys.number("layer_norm_epsilon")?.unwrap_or(1e-5),
         norm: NormKind::Layer,
         activation: activation(keys, "activation_function", "gelu_new")?,
-        frequencies: Vec::new(),
+        rotary: Rotary::none(),
         positions: keys.size_or_none("n_positions")?.unwrap_or(1024),
         tied: keys.flag("tie_word_embeddings", true)?,
         attention_bias: (true, true),
@@ -211,7 +212,7 @@ fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
     })
 }
 
-fn rotary(keys: &Keys<'_>, family: Family) -> Result<Config, RunError> {
+fn turning(keys: &Keys<'_>, family: Family) -> Result<Config, RunError> {
     let hidden = keys.size("hidden_size")?;
     let (layers, heads) = (keys.size("num_hidden_layers")?, keys.size("num_attention_heads")?);
     let gemma = family == Family::Gemma2;
@@ -244,7 +245,7 @@ fn rotary(keys: &Keys<'_>, family: Family) -> Result<Config, RunError> {
         epsilon: keys.number("rms_norm_eps")?.unwrap_or(if family == Family::Phi3 { 1e-5 } else { 1e-6 }),
         norm: if gemma { NormKind::RmsFromOne } else { NormKind::Rms },
         activation: activation(keys, act.0, act.1)?,
-        frequencies: frequencies(keys, head)?,
+        rotary: rotary::rotary(keys, family, head)?,
         positions: usize::MAX,
         tied: keys.flag("tie_word_embeddings", gemma)?,
         attention_bias: if family == Family::Qwen2 { (true, false) } else { (bias, bias) },
@@ -277,49 +278,4 @@ fn windows(keys: &Keys<'_>, family: Family, layers: usize) -> Result<Vec<Option<
     let from = if by_flag { keys.size_or_none("max_window_layers")?.unwrap_or(28) } else { 0 };
     let slides = |layer: usize| if family == Family::Gemma2 { layer.is_multiple_of(2) } else { layer >= from };
     Ok((0..layers).map(|layer| window.filter(|_| slides(layer))).collect())
-}
-
-/// The frequencies of rotary positions. transformers 5 nests all of it in `rope_parameters`.
-fn frequencies(keys: &Keys<'_>, head: usize) -> Result<Vec<f32>, RunError> {
-    let nested = keys.get("rope_parameters").or_else(|| keys.get("rope_scaling")).unwrap_or(&Value::Null);
-    let place = if keys.get("rope_parameters").is_some() { "rope_parameters" } else { "rope_scaling" };
-    let number = |key: &str| nested.get(key).and_then(Value::as_f64);
-    let theta = match number("rope_theta") {
-        Some(theta) => theta,
-        None => keys.number("rope_theta")?.unwrap_or(10_000.0),
-    };
-    let share = match number("partial_rotary_factor") {
-        Some(share) => share,
-        None => keys.number("partial_rotary_factor")?.unwrap_or(1.0),
-    };
-    #[expect(clippy::cast_sign_loss, reason = "a share of a size; a negative one turns nothing")]
-    let turned = (head as f64 * share) as usize;
-    let plain = (0..turned / 2).map(|at| 1.0 / (theta as f32).powf(2.0 * at as f32 / turned as f32));
-    let need = |key: &str| number(key).ok_or_else(|| keys.wrong(place, format!("`{key}` is missing")));
-    match nested.get("rope_type").or_else(|| nested.get("type")).and_then(Value::as_str) {
-        None | Some("default") => Ok(plain.collect()),
-        Some("linear") => {
-            let factor = need("factor")? as f32;
-            Ok(plain.map(|frequency| frequency / factor).collect())
-        }
-        Some("llama3") => {
-            let (factor, old) = (need("factor")? as f32, need("original_max_position_embeddings")? as f32);
-            let (low, high) = (need("low_freq_factor")? as f32, need("high_freq_factor")? as f32);
-            Ok(plain.map(|frequency| llama3(frequency, factor, [low, high], old)).collect())
-        }
-        Some(other) => Err(keys.wrong(place, format!("the kind {other} is not implemented"))),
-    }
-}
-
-/// Slow frequencies are divided, fast ones kept, those between are mixed.
-fn llama3(frequency: f32, factor: f32, [low, high]: [f32; 2], old: f32) -> f32 {
-    let length = 2.0 * std::f32::consts::PI / frequency;
-    if length > old / low {
-        frequency / factor
-    } else if length < old / high {
-        frequency
-    } else {
-        let smooth = (old / length - low) / (high - low);
-        (1.0 - smooth) * frequency / factor + smooth * frequency
-    }
 }

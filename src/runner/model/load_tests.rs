@@ -53,7 +53,7 @@ fn the_forms_of_two_major_releases_are_read() {
         let keys = raw.as_object_mut().expect("keys");
         keys.remove("rope_theta");
         keys.extend(change.as_object().expect("keys").clone());
-        Model::<f32>::random(&raw, 5).expect("a model").config().frequencies.clone()
+        Model::<f32>::random(&raw, 5).expect("a model").config().rotary.frequencies(1).into_owned()
     };
     let nested = model(json!({"rope_parameters": {"rope_theta": 500.0, "rope_type": "default"}, "dtype": "float32"}));
     assert_eq!(nested, model(json!({"rope_theta": 500.0, "rope_scaling": null, "torch_dtype": "float32"})));
@@ -115,7 +115,12 @@ fn broken_folders_are_told_apart() {
         ),
         (json!({"model_type": "bert"}), "the family bert is not known here"),
         (json!({"hidden_act": "tanhshrink"}), "the function tanhshrink is not known here"),
-        (json!({"rope_scaling": {"rope_type": "yarn"}}), "`rope_scaling`: the kind yarn is not implemented"),
+        (json!({"rope_scaling": {"rope_type": "axial"}}), "`rope_scaling`: the kind axial is not implemented"),
+        (json!({"rope_scaling": {"rope_type": "dynamic"}}), "`rope_scaling`: `factor` is missing"),
+        (
+            json!({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0]}}),
+            "`rope_scaling`: `short_factor` has 1 factors, not 2",
+        ),
         (json!({"quantization_config": {}}), "quantised weights are not read"),
         (json!({"tie_word_embeddings": "yes"}), "is neither true nor false"),
     ] {

@@ -10,6 +10,7 @@ mod layer;
 mod load_tests;
 pub mod pack;
 mod pass;
+pub mod rotary;
 pub mod weights;
 
 use std::path::Path;

@@ -35,6 +35,8 @@ pub struct Pack {
     pub spans: Vec<Span>,
     /// Tokens of all sequences, prompts counted twice.
     pub tokens: usize,
+    /// Tokens of the longest sequence; with what came before, how far positions reach.
+    pub reach: usize,
 }
 
 impl Pack {
@@ -67,6 +69,7 @@ impl Pack {
         self.extend(tokens, 0);
         let prompt = tokens.len();
         self.tokens += answers.iter().map(|answer| prompt + answer.len()).sum::<usize>();
+        self.reach = answers.iter().fold(self.reach, |reach, answer| reach.max(prompt + answer.len()));
         let mut lengths = Vec::new();
         let spans = answers.map(|answer| {
             let first = self.ids.len();
@@ -107,7 +110,7 @@ mod tests {
         assert_eq!(pack.targets, [3, 4, 5, 6]);
         assert_eq!(pack.spans, [Span { chosen: 0..3, rejected: 3..4, lengths: [3, 1], prompts: [2, 2] }]);
         assert_eq!(pack.groups, [Group { start: 0, prefix: 2, answers: vec![2, 0] }]);
-        assert_eq!(pack.tokens, 8);
+        assert_eq!((pack.tokens, pack.reach), (8, 5));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::super::kernels::rope::Rotation;
 use super::super::kernels::{Mat, Real};
 use super::layer::{LayerTape, Shared, Work, norm_backward};
 use super::weights::{Gradients, Weights};
-use super::{Model, Pack};
+use super::{Config, Model, Pack};
 
 /// Bytes of what the backward pass needs beyond which layers are computed a second time instead of kept.
 const MOST_KEPT: usize = 4 << 30;
@@ -68,9 +68,9 @@ impl<T: Real> Pass<'_, T> {
     }
 
     fn rotation(&self, pack: &Pack) -> Option<Rotation<T>> {
-        let config = &self.model.config;
-        let turns = !config.frequencies.is_empty();
-        turns.then(|| Rotation::new(&pack.positions, &config.frequencies, config.head))
+        let Config { rotary, head, .. } = &self.model.config;
+        let frequencies = rotary.frequencies(pack.reach);
+        (!rotary.is_none()).then(|| Rotation::new(&pack.positions, &frequencies, *head, rotary.scale))
     }
 
     /// Where the output layer is part of what is trained.
