@@ -10,13 +10,16 @@ use super::error::RunError;
 use super::kernels::linear::{Adapter, row_lengths};
 use super::kernels::{Mat, Real};
 use super::model::files::{TensorFile, turned};
-use super::model::weights::{AdapterIds, Kind, Slot};
+use super::model::weights::{AdapterIds, Kind, Slot, SlotId, Weights};
 use super::model::{Family, Model};
 use super::rng::Generator;
 use super::spec::{BiasTraining, LoraSpec, Targets};
 
 /// What PEFT puts before the name of a module.
 const PREFIX: &str = "base_model.model.";
+
+/// The output layer.
+const HEAD: &str = "lm_head";
 
 /// Which modules get an adapter.
 enum Matcher {
@@ -43,6 +46,11 @@ impl Matcher {
         })
     }
 
+    /// Whether it means a module that is no linear layer between others.
+    fn names(&self, path: &str) -> bool {
+        !matches!(self, Matcher::Linear) && self.takes(path)
+    }
+
     fn takes(&self, path: &str) -> bool {
         match self {
             Matcher::Linear => true,
@@ -52,61 +60,153 @@ impl Matcher {
     }
 }
 
+/// What modules with some ends of paths have of their own.
+struct Pattern<T> {
+    end: Regex,
+    value: T,
+}
+
+impl<T: Copy> Pattern<T> {
+    fn all(setting: &str, of: &[(String, T)]) -> Result<Vec<Pattern<T>>, RunError> {
+        let one = |(end, value): &(String, T)| {
+            let end = Regex::new(&format!(r"^(.*\.)?({end})$"));
+            let end = end.map_err(|error| RunError::unsupported(setting, error.to_string()))?;
+            Ok(Pattern { end, value: *value })
+        };
+        of.iter().map(one).collect()
+    }
+
+    /// Of several that fit the first one counts.
+    fn find(all: &[Pattern<T>], path: &str) -> Option<T> {
+        all.iter().find(|one| one.end.is_match(path).unwrap_or(false)).map(|one| one.value)
+    }
+}
+
 /// Whether a path is `name` or ends with it as a whole part.
 fn ends_with(path: &str, name: &str) -> bool {
     path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
-/// Puts a fresh adapter on a model and marks what is trained. The first values are those that PEFT draws after `seed` was set.
-pub fn attach<T: Real>(model: &mut Model<T>, spec: &LoraSpec, seed: u64) -> Result<(), RunError> {
-    let matcher = Matcher::new(&spec.targets, model.config.family)?;
-    let tables = ["lm_head", "model.embed_tokens", "transformer.wte", "transformer.wpe"];
-    if let (false, Some(path)) = (matches!(matcher, Matcher::Linear), tables.iter().find(|path| matcher.takes(path))) {
-        return Err(RunError::unsupported("target_modules", format!("an adapter on {path} is not implemented")));
+/// Makes fresh adapters, in the order of the modules.
+struct Fresh<'s> {
+    spec: &'s LoraSpec,
+    ranks: Vec<Pattern<usize>>,
+    alphas: Vec<Pattern<f64>>,
+    generator: Generator,
+}
+
+impl Fresh<'_> {
+    /// The rank of a module, and what its adapter is multiplied with.
+    fn rank(&self, path: &str) -> (usize, f64) {
+        let rank = Pattern::find(&self.ranks, path).unwrap_or(self.spec.rank);
+        let root = if self.spec.rslora { (rank as f64).sqrt() } else { rank as f64 };
+        (rank, Pattern::find(&self.alphas, path).unwrap_or(self.spec.alpha) / root)
     }
-    if spec.rank == 0 {
-        return Err(RunError::unsupported("r", "PEFT needs a positive value"));
-    }
-    if spec.dropout > 0.0 {
-        return Err(RunError::unsupported("lora_dropout", "a dropout that is not disabled draws random numbers"));
-    }
-    let root = if spec.rslora { (spec.rank as f64).sqrt() } else { spec.rank as f64 };
-    let scale = spec.alpha / root;
-    let mut generator = Generator::new(seed);
-    let mut weights = model.weights.clone();
-    let mut found = false;
-    for ids in model.linears_mut() {
-        if !matcher.takes(&ids.path) {
-            continue;
-        }
-        found = true;
-        let base = weights.get(ids.weight, true);
+
+    /// For a layer with a row for each output.
+    fn linear<T: Real>(&mut self, weights: &mut Weights<T>, path: &str, weight: SlotId) -> AdapterIds {
+        let (rank, scale) = self.rank(path);
+        let base = weights.get(weight, true);
         let (outputs, inputs) = (base.rows(), base.cols());
         // PyTorch fills both layers when they are made; PEFT then fills A again, and B with 0.
-        generator.skip(spec.rank * inputs + outputs * spec.rank);
-        let a = generator.kaiming_uniform(spec.rank * inputs, inputs).into_iter().map(T::of_f32).collect();
-        let (a, b) = (Mat::new(spec.rank, inputs, a), Mat::zeros(outputs, spec.rank));
-        let magnitude = spec.dora.then(|| {
-            let adapter = Adapter { a: &a, b: &b, magnitude: None, scale: T::of(scale) };
+        self.generator.skip(rank * inputs + outputs * rank);
+        let a = self.generator.kaiming_uniform(rank * inputs, inputs).into_iter().map(T::of_f32).collect();
+        let (a, b) = (Mat::new(rank, inputs, a), Mat::zeros(outputs, rank));
+        let magnitude = self.spec.dora.then(|| {
+            let adapter = Adapter { a: &a, b: &b, magnitude: None, scale: T::of(scale), dropout: None };
             Mat::new(1, outputs, row_lengths(base, &adapter))
         });
-        let path = &ids.path;
-        ids.adapter = Some(AdapterIds {
+        AdapterIds {
             a: weights.push(format!("{path}.lora_A.weight"), Kind::Adapter, a),
             b: weights.push(format!("{path}.lora_B.weight"), Kind::Adapter, b),
             magnitude: magnitude
                 .map(|magnitude| weights.push(format!("{path}.lora_magnitude_vector"), Kind::Adapter, magnitude)),
             scale,
-        });
+            dropout: self.spec.dropout,
+        }
+    }
+
+    /// For a table with a row for each token, through which nothing is dropped.
+    fn embedding<T: Real>(&mut self, weights: &mut Weights<T>, path: &str, table: SlotId) -> AdapterIds {
+        let (rank, scale) = self.rank(path);
+        let base = weights.get(table, true);
+        let (tokens, width) = (base.rows(), base.cols());
+        // Both are filled when they are made; then A with 0, and B again.
+        self.generator.normal(rank * tokens);
+        self.generator.normal(width * rank);
+        let b = self.generator.normal(width * rank).into_iter().map(T::of_f32).collect();
+        let (a, b) = (Mat::zeros(rank, tokens), Mat::new(width, rank, b));
+        AdapterIds {
+            a: weights.push(format!("{path}.lora_embedding_A"), Kind::Adapter, a),
+            b: weights.push(format!("{path}.lora_embedding_B"), Kind::Adapter, b),
+            magnitude: None,
+            scale,
+            dropout: 0.0,
+        }
+    }
+}
+
+/// Refuses what is not implemented, or makes no sense.
+fn check(spec: &LoraSpec) -> Result<(), RunError> {
+    if spec.rank == 0 {
+        return Err(RunError::unsupported("r", "PEFT needs a positive value"));
+    }
+    if spec.dropout > 0.0 && spec.dora {
+        return Err(RunError::unsupported("lora_dropout", "with DoRA it is not implemented"));
+    }
+    if !(0.0..1.0).contains(&spec.dropout) {
+        return Err(RunError::unsupported("lora_dropout", "it is a share below 1"));
+    }
+    Ok(())
+}
+
+/// Puts a fresh adapter on a model and marks what is trained. The first values are those that PEFT draws after `seed` was set.
+pub fn attach<T: Real>(model: &mut Model<T>, spec: &LoraSpec, seed: u64) -> Result<(), RunError> {
+    check(spec)?;
+    let matcher = Matcher::new(&spec.targets, model.config.family)?;
+    let [embedding, head] = model.tables();
+    let mut weights = model.weights.clone();
+    let table = module(&weights.slots()[embedding]).to_owned();
+    let tables = [&table[..], HEAD, "transformer.wpe"].map(|path| matcher.names(path));
+    if tables[2] {
+        return Err(RunError::unsupported("target_modules", "an adapter on transformer.wpe is not implemented"));
+    }
+    if spec.dora && (tables[0] || tables[1]) {
+        return Err(RunError::unsupported("use_dora", "on an embedding or the output layer it is not implemented"));
+    }
+    let mut fresh = Fresh {
+        spec,
+        ranks: Pattern::all("rank_pattern", &spec.rank_pattern)?,
+        alphas: Pattern::all("alpha_pattern", &spec.alpha_pattern)?,
+        generator: Generator::new(seed),
+    };
+    if tables[0] {
+        model.embedding_adapter = Some(fresh.embedding(&mut weights, &table, embedding));
+    }
+    let mut found = tables[0] || tables[1];
+    for ids in model.linears_mut() {
+        if !matcher.takes(&ids.path) {
+            continue;
+        }
+        found = true;
+        ids.adapter = Some(fresh.linear(&mut weights, &ids.path, ids.weight));
         if let (BiasTraining::LoraOnly, Some(bias)) = (spec.bias, ids.bias) {
             weights.slots_mut()[bias].trainable = true;
         }
+    }
+    if tables[1] {
+        model.head_adapter = Some(fresh.linear(&mut weights, HEAD, head));
     }
     if !found {
         return Err(RunError::unsupported("target_modules", "no module of the model has such a name"));
     }
     model.weights = weights;
     mark(model, spec)
+}
+
+/// The module that a tensor belongs to.
+fn module<T>(slot: &Slot<T>) -> &str {
+    slot.name.rsplit_once('.').map_or("", |(module, _)| module)
 }
 
 /// Marks what is trained besides biases of layers with an adapter.
@@ -117,7 +217,7 @@ fn mark<T: Real>(model: &mut Model<T>, spec: &LoraSpec) -> Result<(), RunError> 
     }
     let mut missing: Vec<&String> = spec.modules_to_save.iter().collect();
     for slot in model.weights.slots_mut() {
-        let module = slot.name.rsplit_once('.').map_or("", |(module, _)| module).to_owned();
+        let module = module(slot).to_owned();
         if slot.kind == Kind::Adapter {
             slot.trainable = true;
         } else if saved(&module) {
@@ -147,7 +247,7 @@ fn file_form<T: Real>(slot: &Slot<T>) -> (Vec<usize>, Vec<u8>) {
 }
 
 /// Writes a file as a whole or not at all.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     let failed = |source| RunError::Write { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut file = tempfile::Builder::new().prefix(".dpo-lint-").tempfile_in(folder).map_err(failed)?;
@@ -171,7 +271,11 @@ fn write_tensors<'a, T: Real>(path: &Path, slots: impl Iterator<Item = (String, 
 fn adapted<T: Real>(model: &Model<T>) -> Vec<String> {
     let mut copy = model.clone();
     let with = copy.linears_mut().into_iter().filter(|ids| ids.adapter.is_some());
-    with.map(|ids| ids.path.clone()).collect()
+    let mut paths: Vec<String> = with.map(|ids| ids.path.clone()).collect();
+    let table = model.embedding_adapter.map(|_| module(&model.weights.slots()[model.tables()[0]]).to_owned());
+    paths.extend(table);
+    paths.extend(model.head_adapter.map(|_| HEAD.to_owned()));
+    paths
 }
 
 /// The name of a tensor in the files of PEFT, which wraps modules that have an adapter.
@@ -201,7 +305,9 @@ pub fn save<T: Real>(model: &Model<T>, spec: &LoraSpec, base: &str, folder: &Pat
         BiasTraining::LoraOnly => "lora_only",
     };
     let saved = (!spec.modules_to_save.is_empty()).then_some(&spec.modules_to_save);
+    let pattern = |entries: Vec<(String, Value)>| Value::Object(entries.into_iter().collect());
     let config = json!({
+        "alpha_pattern": pattern(spec.alpha_pattern.iter().map(|(end, alpha)| (end.clone(), json!(alpha))).collect()),
         "base_model_name_or_path": base,
         "bias": bias,
         "fan_in_fan_out": model.config.family == Family::Gpt2,
@@ -212,6 +318,7 @@ pub fn save<T: Real>(model: &Model<T>, spec: &LoraSpec, base: &str, folder: &Pat
         "modules_to_save": saved,
         "peft_type": "LORA",
         "r": spec.rank,
+        "rank_pattern": pattern(spec.rank_pattern.iter().map(|(end, rank)| (end.clone(), json!(rank))).collect()),
         "target_modules": targets,
         "task_type": "CAUSAL_LM",
         "use_dora": spec.dora,
@@ -245,11 +352,11 @@ pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
     if raw["peft_type"].as_str() != Some("LORA") {
         return Err(wrong("peft_type", "is not LORA"));
     }
-    for key in ["rank_pattern", "alpha_pattern"] {
-        if raw[key].as_object().is_some_and(|map| !map.is_empty()) {
-            return Err(wrong(key, "is not implemented"));
-        }
-    }
+    let pattern = |key: &str| -> Result<Vec<(String, f64)>, RunError> {
+        let entries = raw[key].as_object().into_iter().flatten();
+        let entry = |(end, value): (&String, &Value)| Some((end.clone(), value.as_f64()?));
+        entries.map(|one| entry(one).ok_or_else(|| wrong(key, "holds something that is no number"))).collect()
+    };
     let targets = match &raw["target_modules"] {
         Value::String(pattern) if pattern == "all-linear" => Targets::AllLinear,
         Value::String(pattern) => Targets::Regex(pattern.clone()),
@@ -271,6 +378,8 @@ pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
         dora: flag("use_dora"),
         modules_to_save: names(&raw["modules_to_save"]),
         bias,
+        rank_pattern: pattern("rank_pattern")?.into_iter().map(|(end, rank)| (end, rank as usize)).collect(),
+        alpha_pattern: pattern("alpha_pattern")?,
     })
 }
 
@@ -293,6 +402,22 @@ pub fn load<T: Real>(model: &mut Model<T>, folder: &Path) -> Result<LoraSpec, Ru
         let value = if slot.kind == Kind::Turned { turned(&numbers, cols) } else { Mat::new(rows, cols, numbers) };
         slot.value = std::sync::Arc::new(value);
         left.retain(|other| *other != name);
+    }
+    // PEFT keeps the tables beside an adapter on one of them.
+    for at in model.tables() {
+        let slot = &mut model.weights.slots_mut()[at];
+        let names = ["weight", "base_layer.weight"].map(|end| format!("{PREFIX}{}.{end}", module(slot)));
+        let Some(name) = names.iter().find(|name| left.contains(name)) else { continue };
+        let (rows, cols) = (slot.value.rows(), slot.value.cols());
+        if file.shape(name) != Some(&[rows, cols]) {
+            return Err(RunError::content(&path, format!("tensor `{name}`"), "is not of the sizes of the model"));
+        }
+        slot.value = std::sync::Arc::new(Mat::new(rows, cols, file.read(name)?.into_iter().map(T::of_f32).collect()));
+        left.retain(|other| !names.contains(other));
+    }
+    if model.config.tied {
+        let names = ["weight", "base_layer.weight"].map(|end| format!("{PREFIX}{HEAD}.{end}"));
+        left.retain(|name| !names.contains(name));
     }
     match left.first() {
         None => Ok(spec),

@@ -67,8 +67,9 @@ impl<T: Real> Checker<T> {
             ));
         }
         let broken = weights.trained().filter(|&id| !trainer.seen[id].finite || !trainer.seen[id].moved);
-        // The first step cannot reach A: it is multiplied with B, which is still 0.
-        let reached = |id: &SlotId| trainer.steps() > 1 || !weights.slots()[*id].name.contains("lora_A");
+        // The first step cannot reach A: it is multiplied with B, which is still 0. In an embedding it is the other way round.
+        let still = |name: &str| name.contains("lora_A") || name.contains("lora_embedding_B");
+        let reached = |id: &SlotId| trainer.steps() > 1 || !still(&weights.slots()[*id].name);
         checks.push(count("every trained tensor has a finite gradient", broken.filter(reached).count()));
         let same = |id: &SlotId| weights.get(*id, true).data() == self.start.get(*id, true).data();
         checks.push(count("every trained tensor changes", weights.trained().filter(reached).filter(same).count()));
@@ -103,7 +104,7 @@ fn first<T: Real>(trainer: &Trainer<T>, batch: &[Pair], loss: f64) -> Result<Vec
     if !starts_equal(&trainer.spec.reference) || trainer.steps() > 0 {
         return Ok(checks);
     }
-    let (pairs, _) = trainer.score(&Pack::new(batch), false)?;
+    let (pairs, _) = trainer.score(&Pack::new(batch), false, None)?;
     let answers = pairs.iter().flatten();
     let differences =
         answers.flat_map(|answer| answer.policy.iter().zip(&answer.reference).map(|(a, b)| (a - b).abs()));

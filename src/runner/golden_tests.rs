@@ -25,6 +25,10 @@ fn texts(value: &Value) -> Vec<String> {
     value.as_array().into_iter().flatten().map(|text| text.as_str().expect("a text").to_owned()).collect()
 }
 
+fn numbers(value: &Value) -> impl Iterator<Item = (String, f64)> {
+    value.as_object().into_iter().flatten().map(|(key, number)| (key.clone(), number.as_f64().expect("a number")))
+}
+
 fn lora(value: &Value) -> Option<LoraSpec> {
     value.is_object().then(|| LoraSpec {
         rank: value["r"].as_u64().expect("a rank") as usize,
@@ -43,6 +47,8 @@ fn lora(value: &Value) -> Option<LoraSpec> {
             Some("lora_only") => BiasTraining::LoraOnly,
             _ => BiasTraining::None,
         },
+        rank_pattern: numbers(&value["rank_pattern"]).map(|(end, rank)| (end, rank as usize)).collect(),
+        alpha_pattern: numbers(&value["alpha_pattern"]).collect(),
     })
 }
 
@@ -187,6 +193,49 @@ fn stretched_positions() {
 }
 
 #[test]
+fn ranks_of_single_modules() {
+    compare("llama-patterns");
+}
+
+#[test]
+fn adapters_of_tables() {
+    for name in ["gemma2-embeddings", "qwen2-tables"] {
+        compare(name);
+    }
+}
+
+#[test]
+fn what_is_dropped_is_dropped_in_training_alone() {
+    let golden = read("llama-lora");
+    let mut spec = spec(&golden);
+    let batch = batches(&golden).remove(0);
+    let run = |spec: &RunSpec| {
+        let mut trainer = trainer(&golden, spec);
+        let first = trainer.evaluate(&batch).expect("a score");
+        let losses = [(); 4].map(|()| trainer.step(std::slice::from_ref(&batch)).expect("a step").loss);
+        (first, losses)
+    };
+    let (first, kept) = run(&spec);
+    spec.lora.as_mut().expect("an adapter").dropout = 0.3;
+    let (again, dropped) = run(&spec);
+    assert_eq!(first, again);
+    // B is 0 in the first step.
+    assert!((kept[0] - dropped[0]).abs() < 1e-6 && (kept[3] - dropped[3]).abs() > 1e-4, "{kept:?} {dropped:?}");
+    assert_eq!(dropped, run(&spec).1);
+    assert_ne!(dropped, run(&RunSpec { reference: Reference::CopiedAdapter, seed: 7, ..spec.clone() }).1);
+
+    let raw = json!({"model_type": "gpt2", "vocab_size": 96, "n_embd": 8, "n_layer": 1, "n_head": 2});
+    let spec = RunSpec { reference: Reference::Copy, lora: None, ..spec };
+    let build =
+        |raw: &Value, drops| Trainer::new(Model::random(raw, 1).expect("a model"), &RunSpec { drops, ..spec.clone() });
+    assert!(build(&raw, false).is_ok());
+    assert!(build(&raw, true).expect_err("it drops").to_string().contains("embd_pdrop"));
+    let mut raw = golden["config"].clone();
+    raw["attention_dropout"] = json!(0.1);
+    assert!(build(&raw, false).expect_err("it drops").to_string().contains("attention_dropout"));
+}
+
+#[test]
 fn adapters_with_a_magnitude() {
     for name in ["qwen3-dora", "gpt2-dora"] {
         compare(name);
@@ -292,12 +341,39 @@ fn an_adapter_of_peft_loads() {
     assert_ne!(found.data(), base.data());
 }
 
+/// PEFT keeps the embedding and the output layer beside an adapter on one of them.
+#[test]
+fn an_adapter_of_tables_by_peft_loads() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden/peft-tables");
+    let expected: Value =
+        serde_json::from_slice(&std::fs::read(folder.join("logits.json")).expect("a file")).expect("JSON");
+    let mut model = Model::<f32>::random(&expected["config"], 1).expect("a model");
+    let spec = adapter::load(&mut model, &folder).expect("an adapter");
+    assert_eq!(spec.alpha_pattern, [("lm_head".to_owned(), 5.0)]);
+    let found = model.logits(&TOKENS, true).expect("logits");
+    let rows: Vec<Vec<f64>> = serde_json::from_value(expected["logits"].clone()).expect("numbers");
+    let apart = found.data().iter().zip(rows.iter().flatten()).map(|(a, b)| (f64::from(*a) - b).abs());
+    let worst = apart.fold(0.0, f64::max);
+    assert!(worst < 1e-5, "{worst}");
+}
+
 /// Written for PEFT to load; `tests/golden/peft_files.py check` says how far its logits are from these.
 #[test]
 #[ignore = "writes files for a test in Python"]
 fn adapters_for_peft() {
     let folder = PathBuf::from(std::env::var_os("PEFT_FOLDER").expect("a folder"));
-    for name in ["llama-lora", "llama3-saved", "qwen3-dora", "gemma2-lora", "phi3-lora", "gpt2-lora", "gpt2-dora"] {
+    for name in [
+        "llama-lora",
+        "llama-patterns",
+        "gemma2-embeddings",
+        "qwen2-tables",
+        "llama3-saved",
+        "qwen3-dora",
+        "gemma2-lora",
+        "phi3-lora",
+        "gpt2-lora",
+        "gpt2-dora",
+    ] {
         let golden = read(name);
         let mut trainer = trainer(&golden, &spec(&golden));
         for batch in batches(&golden) {

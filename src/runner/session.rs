@@ -144,6 +144,7 @@ mod tests {
                 dora: false,
                 modules_to_save: Vec::new(),
                 bias: BiasTraining::None,
+                ..LoraSpec::default()
             }),
             ..RunSpec::default()
         }

@@ -27,6 +27,10 @@ pub struct RunSpec {
     pub reference: Reference,
     /// The adapter; `None` trains the whole model.
     pub lora: Option<LoraSpec>,
+    /// Whether the release in effect takes an adapter on the output layer.
+    pub takes_head_adapter: bool,
+    /// Whether the model drops numbers at random where its own configuration says so, for want of `disable_dropout`.
+    pub drops: bool,
     /// Most tokens of a prompt with an answer.
     pub max_length: Option<usize>,
     /// Most tokens of a prompt, in eras that have the argument.
@@ -70,6 +74,8 @@ impl Default for RunSpec {
             discopop_tau: 0.05,
             reference: Reference::AdapterOff,
             lora: None,
+            takes_head_adapter: true,
+            drops: false,
             max_length: None,
             max_prompt_length: None,
             max_completion_length: None,
@@ -218,6 +224,28 @@ pub struct LoraSpec {
     pub modules_to_save: Vec<String>,
     /// `bias`.
     pub bias: BiasTraining,
+    /// `rank_pattern`: regular expressions for ends of paths, with the rank of the modules that they name.
+    pub rank_pattern: Vec<(String, usize)>,
+    /// `alpha_pattern`, the same for `lora_alpha`.
+    pub alpha_pattern: Vec<(String, f64)>,
+}
+
+/// What PEFT has where nothing is set.
+impl Default for LoraSpec {
+    fn default() -> Self {
+        Self {
+            rank: 8,
+            alpha: 8.0,
+            dropout: 0.0,
+            targets: Targets::Default,
+            rslora: false,
+            dora: false,
+            modules_to_save: Vec::new(),
+            bias: BiasTraining::None,
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
+        }
+    }
 }
 
 /// `target_modules`.

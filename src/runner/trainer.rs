@@ -6,12 +6,12 @@ use super::adapter;
 use super::error::RunError;
 #[cfg(test)]
 use super::kernels::Mat;
-use super::kernels::Real;
+use super::kernels::{Real, dropout};
 use super::loss::{Answer, Losses, Outcome};
 #[cfg(test)]
 use super::model::weights::SlotId;
 use super::model::weights::{Gradients, Weights};
-use super::model::{Model, Pack, Pass, Request, Scores, Tape};
+use super::model::{Family, Model, Pack, Pass, Request, Scores, Tape};
 use super::optimizer::{AdamW, clip};
 use super::schedule;
 use super::spec::{AccumulationEnd, Pair, Reference, RunSpec};
@@ -56,6 +56,8 @@ pub struct Trainer<T = f32> {
     steps: usize,
     /// How far positions reached in the last batch.
     reach: usize,
+    /// Forward passes done, each of which drops other numbers.
+    passes: u64,
     /// For each tensor whether it had a gradient other than 0, and whether all were finite.
     pub(super) seen: Vec<Seen>,
 }
@@ -122,6 +124,11 @@ impl<T: Real> Trainer<T> {
     }
 
     fn build(bare: Model<T>, model: Model<T>, spec: &RunSpec, other: Option<Model<T>>) -> Result<Trainer<T>, RunError> {
+        check_dropout(&model, spec)?;
+        if model.head_adapter.is_some() && !spec.takes_head_adapter {
+            let reason = "the release in effect refuses an adapter on lm_head";
+            return Err(RunError::unsupported("target_modules", reason));
+        }
         let reference = compared(&spec.reference, &model, spec.lora.is_some(), other)?;
         let tensors = model.weights.slots().len();
         Ok(Trainer {
@@ -130,6 +137,7 @@ impl<T: Real> Trainer<T> {
             reference,
             steps: 0,
             reach: 0,
+            passes: 0,
             seen: vec![Seen { moved: false, finite: true }; tensors],
             spec: spec.clone(),
             bare,
@@ -166,11 +174,13 @@ impl<T: Real> Trainer<T> {
         let mut gradients = Gradients::none(self.model.weights.slots().len());
         let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
         for batch in micro_batches {
-            let mut pack = Pack::new(batch);
+            let drops = self.drops();
+            self.passes += 1;
+            let mut pack = if drops.is_some() { Pack::new(&apart(batch)) } else { Pack::new(batch) };
             self.model.check(&pack)?;
             self.reach = self.model.config.rotary.reach(self.reach, pack.reach);
             pack.reach = self.reach;
-            let (pairs, tape) = self.score(&pack, true)?;
+            let (pairs, tape) = self.score(&pack, true, drops)?;
             let outcome = self.losses.train(&pairs);
             if !outcome.loss.is_finite() {
                 return Err(RunError::NotFinite { step: self.steps, what: "the loss".to_owned() });
@@ -178,7 +188,7 @@ impl<T: Real> Trainer<T> {
             metrics.add(&outcome, pack.tokens, mean);
             let of_tokens = token_gradients(&pack, &outcome, share);
             if let Some(tape) = tape {
-                self.policy().backward(&pack, tape, &of_tokens, &mut gradients);
+                self.policy(drops).backward(&pack, tape, &of_tokens, &mut gradients);
             }
         }
         metrics.loss *= share / mean;
@@ -196,7 +206,7 @@ impl<T: Real> Trainer<T> {
     pub fn evaluate(&self, batch: &[Pair]) -> Result<StepMetrics, RunError> {
         let pack = Pack::new(batch);
         self.model.check(&pack)?;
-        let (pairs, _) = self.score(&pack, false)?;
+        let (pairs, _) = self.score(&pack, false, None)?;
         let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
         metrics.add(&self.losses.evaluate(&pairs), pack.tokens, 1.0);
         Ok(metrics)
@@ -208,10 +218,10 @@ impl<T: Real> Trainer<T> {
     pub(super) fn gradients(&self, batch: &[Pair]) -> Result<Vec<(SlotId, Option<Mat<T>>)>, RunError> {
         let pack = Pack::new(batch);
         let mut sums = Gradients::none(self.model.weights.slots().len());
-        let (pairs, tape) = self.score(&pack, true)?;
+        let (pairs, tape) = self.score(&pack, true, None)?;
         let outcome = self.losses.evaluate(&pairs);
         let of_tokens = token_gradients(&pack, &outcome, 1.0);
-        self.policy().backward(&pack, tape.expect("asked for"), &of_tokens, &mut sums);
+        self.policy(None).backward(&pack, tape.expect("asked for"), &of_tokens, &mut sums);
         let trained = self.model.weights.trained().map(|id| (id, sums.get(id).cloned())).collect();
         Ok(trained)
     }
@@ -224,25 +234,34 @@ impl<T: Real> Trainer<T> {
         }
     }
 
-    fn policy(&self) -> Pass<'_, T> {
-        Pass { model: &self.model, weights: &self.model.weights, adapter: true }
+    /// What decides which numbers the next pass drops; none where nothing is dropped.
+    fn drops(&self) -> Option<u64> {
+        let drops = self.spec.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0);
+        drops.then(|| dropout::key(self.spec.seed, self.passes))
     }
 
-    fn compared(&self) -> Pass<'_, T> {
+    fn policy(&self, drops: Option<u64>) -> Pass<'_, T> {
+        Pass { model: &self.model, weights: &self.model.weights, adapter: true, drops }
+    }
+
+    fn compared(&self, drops: Option<u64>) -> Pass<'_, T> {
+        // A copy of the adapter is part of the model in training, and drops others than the policy.
+        let copied = self.spec.reference == Reference::CopiedAdapter;
+        let drops = drops.filter(|_| copied).map(|drops| dropout::key(drops, 0));
         match &self.reference {
-            Compared::Off => Pass { adapter: false, ..self.policy() },
-            Compared::Weights { weights, adapter } => Pass { model: &self.model, weights, adapter: *adapter },
-            Compared::Other(model) => Pass { model, weights: &model.weights, adapter: true },
+            Compared::Off => Pass { adapter: false, ..self.policy(None) },
+            Compared::Weights { weights, adapter } => Pass { model: &self.model, weights, adapter: *adapter, drops },
+            Compared::Other(model) => Pass { model, weights: &model.weights, adapter: true, drops: None },
         }
     }
 
     /// Both models' log-probabilities of every answer.
-    pub(super) fn score(&self, pack: &Pack, tape: bool) -> Result<Scored<T>, RunError> {
+    pub(super) fn score(&self, pack: &Pack, tape: bool, drops: Option<u64>) -> Result<Scored<T>, RunError> {
         if let Compared::Other(model) = &self.reference {
             model.check(pack)?;
         }
-        let reference = self.compared().forward(pack, Request::default());
-        let policy = self.policy().forward(pack, Request { tape, squares: self.losses.needs_squares() });
+        let reference = self.compared(drops).forward(pack, Request::default());
+        let policy = self.policy(drops).forward(pack, Request { tape, squares: self.losses.needs_squares() });
         let pairs = answers(pack, &policy, &reference);
         self.losses.check(&pairs)?;
         Ok((pairs, policy.tape))
@@ -295,6 +314,34 @@ impl StepMetrics {
         self.logps_rejected += mean(&outcome.log_probs, 1);
         self.tokens += tokens;
     }
+}
+
+/// The pairs with a prompt for each answer: TRL reads it twice, and drops others each time.
+fn apart(batch: &[Pair]) -> Vec<Pair> {
+    let twice = |pair: &Pair| {
+        let rejected_prompt = pair.rejected_prompt.clone().or_else(|| Some(pair.prompt.clone()));
+        Pair { rejected_prompt, ..pair.clone() }
+    };
+    batch.iter().map(twice).collect()
+}
+
+/// Refuses a model that drops numbers besides those of the adapter.
+fn check_dropout<T: Real>(model: &Model<T>, spec: &RunSpec) -> Result<(), RunError> {
+    let share = |key: &str, usual: f64| model.config.raw.get(key).and_then(serde_json::Value::as_f64).unwrap_or(usual);
+    let modules: &[(&str, f64)] = match model.config.family {
+        Family::Gpt2 => &[("embd_pdrop", 0.1), ("resid_pdrop", 0.1), ("attn_pdrop", 0.1)],
+        Family::Phi3 => &[("resid_pdrop", 0.0)],
+        _ => &[],
+    };
+    let drops = modules.iter().find(|(key, usual)| spec.drops && share(key, *usual) > 0.0);
+    if let Some((key, _)) = drops {
+        return Err(RunError::unsupported("disable_dropout", format!("`{key}` of config.json stays on without it")));
+    }
+    if model.config.family != Family::Gpt2 && share("attention_dropout", 0.0) > 0.0 {
+        let reason = "it stays on in training whatever `disable_dropout` says, and is not implemented";
+        return Err(RunError::unsupported("attention_dropout", reason));
+    }
+    Ok(())
 }
 
 fn compared<T: Real>(

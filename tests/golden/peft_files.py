@@ -1,4 +1,5 @@
-"""Adapters over the border: `write` saves one by PEFT for the tests to load, `check` loads those that the tests saved.
+"""Adapters over the border: `write` and `write_tables` save one by PEFT for the tests to load, `check` loads those that the tests
+saved.
 
 Usage: python peft_files.py write FOLDER
        PEFT_FOLDER=FOLDER cargo test --features runner --lib adapters_for_peft -- --ignored; python peft_files.py check FOLDER
@@ -41,6 +42,20 @@ def write(folder):
             json.dump(dict(tokens=TOKENS, config=config("qwen2"), logits=logits(model)), file, separators=(",", ":"))
 
 
+def write_tables(folder):
+    with tempfile.TemporaryDirectory() as base:
+        model = model_of(config("llama"), 1, base)
+        model = get_peft_model(model, LoraConfig(task_type="CAUSAL_LM", r=2, lora_alpha=3, alpha_pattern={"lm_head": 5}, target_modules=["embed_tokens", "lm_head"]))
+        torch.manual_seed(4)
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                parameter.data += 0.05 * torch.randn_like(parameter)
+        model.save_pretrained(folder)
+        os.remove(folder + "/README.md")
+        with open(folder + "/logits.json", "w") as file:
+            json.dump(dict(tokens=TOKENS, config=config("llama"), logits=logits(model)), file, separators=(",", ":"))
+
+
 def check(folder):
     for path in sorted(glob.glob(folder + "/*/logits.json")):
         name = os.path.basename(os.path.dirname(path))
@@ -54,4 +69,4 @@ def check(folder):
 
 
 if __name__ == "__main__":
-    dict(write=write, check=check)[sys.argv[1]](sys.argv[2])
+    dict(write=write, write_tables=write_tables, check=check)[sys.argv[1]](sys.argv[2])

@@ -16,7 +16,7 @@ import torch
 from datasets import Dataset
 from peft import LoraConfig
 from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback
+from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast, TrainerCallback, set_seed
 from trl import DPOConfig, DPOTrainer
 
 VOCABULARY = 96
@@ -116,6 +116,20 @@ CASES = {
         config=config("mistral", rope_scaling=dict(rope_type="proportional", partial_rotary_factor=0.5, factor=2.0)),
         lora=lora(),
         args=dict(learning_rate=5e-3),
+    ),
+    "llama-patterns": dict(
+        config=config("llama"),
+        lora=lora(target_modules=LINEAR, use_rslora=True, rank_pattern={"q_proj": 2, r"layers\.1.*v_proj": 6}, alpha_pattern={"v_proj": 3, "mlp.up_proj": 16}),
+        args=dict(learning_rate=3e-3),
+    ),
+    "gemma2-embeddings": dict(
+        config=config("gemma2"), lora=lora(target_modules=["embed_tokens", "q_proj"]), args=dict(learning_rate=3e-3)
+    ),
+    # TRL 1.14.2: newer releases refuse an adapter on the output layer.
+    "qwen2-tables": dict(
+        config=config("qwen2", tie_word_embeddings=True),
+        lora=lora(target_modules=["embed_tokens", "lm_head", "v_proj"], alpha_pattern={"lm_head": 5}),
+        args=dict(learning_rate=3e-3),
     ),
     "llama-mixed-losses": dict(
         config=config("llama", tie_word_embeddings=True),
@@ -227,6 +241,8 @@ def run(name, case):
         settings.update(args)
         log = Log()
         losses = []
+        # Releases that do not seed before they make the adapter leave that to the script.
+        set_seed(42)
         trainer = Record(
             model=model, ref_model=reference, args=DPOConfig(**settings), train_dataset=Dataset.from_list(rows(2 * steps * accumulation)),
             processing_class=tokenizer(), peft_config=LoraConfig(task_type="CAUSAL_LM", **case["lora"]) if "lora" in case else None,

@@ -160,6 +160,7 @@ const TRAINER: &[&str] = &[
 ];
 
 const ADAPTER: &[&str] = &[
+    "alpha_pattern",
     "base_model_name_or_path",
     "bias",
     "fan_in_fan_out",
@@ -169,6 +170,7 @@ const ADAPTER: &[&str] = &[
     "modules_to_save",
     "peft_type",
     "r",
+    "rank_pattern",
     "revision",
     "target_modules",
     "task_type",

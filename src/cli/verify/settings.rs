@@ -2,13 +2,14 @@
 //!
 //! Every setting of the user's is either in the specification, or changes nothing about losses, or is refused with its place.
 
+mod adapter;
+
 use super::names::{self, Weight};
 use crate::eval::Const;
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
 use crate::runner::{
-    AccumulationEnd, BiasTraining, Divergence, Era, LoraSpec, LossKind, OptimizerSpec, Reference, RunSpec, Schedule,
-    Targets, Truncation, Weighting,
+    AccumulationEnd, Divergence, Era, LossKind, OptimizerSpec, Reference, RunSpec, Schedule, Truncation, Weighting,
 };
 use crate::source::Span;
 
@@ -71,6 +72,9 @@ pub(super) fn settle(run: &TrainingRun<'_>, knowledge: &Knowledge) -> Result<Set
     if reader.refused.is_empty() { Ok(settled) } else { Err(reader.refused) }
 }
 
+/// The trainer whose runs are trained.
+const TRAINER: &str = "DPOTrainer";
+
 struct Reader<'a> {
     run: &'a TrainingRun<'a>,
     knowledge: &'a Knowledge,
@@ -102,40 +106,6 @@ impl<'a> Reader<'a> {
         };
         reader.find_adapter();
         reader
-    }
-
-    fn find_adapter(&mut self) {
-        let Some(held) = self.trainer.argument("peft_config").filter(|held| !held.value.is_none()) else {
-            return self.find_adapter_of_model();
-        };
-        let Some(adapter) = self.run.options(&held.value) else {
-            return self.refuse("whether there is an adapter cannot be told", held.origin);
-        };
-        // `get_peft_config(model_args)` hands on fields under names of their own.
-        let from = adapter.maker().and_then(|maker| {
-            let mut arguments = ["model_args", "model_config"].into_iter();
-            arguments.find_map(|name| self.run.options(&maker.any_argument(name)?.value))
-        });
-        self.is_from_model_config = from.is_some();
-        self.adapter = from.or(Some(adapter));
-    }
-
-    /// The adapter of a model that has one before the trainer gets it: `get_peft_model(model, LoraConfig(...))`.
-    fn find_adapter_of_model(&mut self) {
-        let Some(model) = self.trainer.argument("model") else { return };
-        let Some(made) = self.run.options(&model.value).filter(|made| self.makes_adapter_model(made)) else { return };
-        let config = made.argument("peft_config").and_then(|held| self.run.options(&held.value));
-        match config {
-            Some(config) => {
-                self.adapter = Some(config);
-                self.comes_with_adapter = true;
-            }
-            None => self.refuse("the adapter of the model cannot be told", model.origin),
-        }
-    }
-
-    fn makes_adapter_model(&self, made: &Options<'_>) -> bool {
-        self.knowledge.curated().makes_adapter_model(made.callee())
     }
 
     fn refuse(&mut self, message: &str, place: Option<Span>) {
@@ -204,7 +174,7 @@ impl<'a> Reader<'a> {
 
     /// How the trainer works inside.
     fn fact(&self, fact: &str) -> Option<&'a str> {
-        self.fact_of("trl", "DPOTrainer", fact)
+        self.fact_of("trl", TRAINER, fact)
     }
 
     fn fact_of(&self, package: &str, trainer: &str, fact: &str) -> Option<&'a str> {
@@ -222,7 +192,8 @@ impl<'a> Reader<'a> {
             _ => Era::CommonPrefix,
         };
         let truncation = self.truncation();
-        let lora = self.lora();
+        let drops = self.drops();
+        let lora = self.lora(drops);
         let (reference, has_spare_reference) = self.reference(lora.is_some());
         self.precision();
         let usual = RunSpec::default();
@@ -238,6 +209,8 @@ impl<'a> Reader<'a> {
             discopop_tau: self.number("discopop_tau").unwrap_or(usual.discopop_tau),
             reference,
             lora,
+            takes_head_adapter: self.takes_head_adapter(),
+            drops,
             max_length: self.length("max_length"),
             max_prompt_length: self.length("max_prompt_length"),
             max_completion_length: self.length("max_completion_length"),
@@ -408,56 +381,6 @@ impl<'a> Reader<'a> {
         let Some(entry) = self.knowledge.curated().adapter_reference(self.trainer.callee()) else { return false };
         let package = self.knowledge.package(&entry.package);
         package.is_some_and(|package| package.releases_in(&entry.copied_adapter).contains(self.run.release))
-    }
-
-    fn lora(&mut self) -> Option<LoraSpec> {
-        let adapter = self.adapter.clone()?;
-        let from_model = self.is_from_model_config;
-        if !from_model && !adapter.callee().ends_with("LoraConfig") {
-            self.refuse(&format!("only LoRA is trained here, no `{}`", adapter.callee()), Some(adapter.span()));
-            return None;
-        }
-        let get = |name: &str| adapter.get(names::adapter_field(name, from_model));
-        let [rank, alpha, dropout] = ["r", "lora_alpha", "lora_dropout"].map(|name| {
-            let held = get(name);
-            let known = held.as_ref().and_then(|held| number(&held.value).ok()).flatten();
-            known.unwrap_or_else(|| {
-                self.refuse(&format!("`{name}` cannot be told"), held.and_then(|held| held.origin));
-                0.0
-            })
-        });
-        let targets = self.targets(get("target_modules"));
-        let is_true =
-            |name: &str| matches!(get(name).map(|held| held.value), Some(Told::Const(constant)) if constant.truthy());
-        let bias = match get("bias").and_then(|held| word(&held.value)).as_deref() {
-            Some("all") => BiasTraining::All,
-            Some("lora_only") => BiasTraining::LoraOnly,
-            _ => BiasTraining::None,
-        };
-        let modules_to_save = get("modules_to_save").map_or_else(Vec::new, |held| words(&held.value));
-        let (rslora, dora) = (is_true("use_rslora"), is_true("use_dora"));
-        let dropout = if self.truth("disable_dropout") { 0.0 } else { dropout };
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is a small number")]
-        let rank = rank.max(1.0) as usize;
-        Some(LoraSpec { rank, alpha, dropout, targets, rslora, dora, modules_to_save, bias })
-    }
-
-    fn targets(&mut self, held: Option<Held>) -> Targets {
-        let Some(held) = held else { return Targets::Default };
-        match &held.value {
-            Told::Const(Const::None) => Targets::Default,
-            Told::Const(Const::Str(text)) if &**text == "all-linear" => Targets::AllLinear,
-            Told::Const(Const::Str(text)) => Targets::Regex(text.to_string()),
-            Told::List(items) if items.iter().all(|item| word(item).is_some()) => {
-                let mut names: Vec<String> = items.iter().filter_map(word).collect();
-                // One word in a list is how command lines write it.
-                if names == ["all-linear"] { Targets::AllLinear } else { Targets::Names(std::mem::take(&mut names)) }
-            }
-            _ => {
-                self.refuse("`target_modules` cannot be told", held.origin);
-                Targets::Default
-            }
-        }
     }
 
     fn precision(&mut self) {

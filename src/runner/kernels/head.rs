@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::linear::{Adapter, LinearGradients, add_scaled};
 use super::matrix::{Mat, product};
 use super::real::{Real, largest, replace_and_sum, simd, sum};
 
@@ -15,6 +16,14 @@ pub struct Head<'a, T> {
     pub weight: &'a Mat<T>,
     /// The largest size of a logit; larger ones are bent towards it.
     pub cap: Option<f64>,
+    /// The adapter, if it is on.
+    pub adapter: Option<Adapter<'a, T>>,
+}
+
+/// The way through the adapter.
+struct Low<T> {
+    dropped: Option<Mat<T>>,
+    low: Mat<T>,
 }
 
 /// What is wanted besides the log-probabilities.
@@ -38,13 +47,30 @@ pub struct Scored<T> {
 }
 
 impl<T: Real> Head<'_, T> {
-    /// The log-probability of a target for each row of `x`. The gradient is formed while the logits are at hand.
+    fn low(&self, x: &Mat<T>) -> Option<Low<T>> {
+        let adapter = self.adapter?;
+        let dropped = adapter.dropout.map(|dropout| dropout.of(x));
+        let low = product(dropped.as_ref().unwrap_or(x).view(), adapter.a.t());
+        Some(Low { dropped, low })
+    }
+
+    /// The logits of some rows.
+    fn tile(&self, x: &Mat<T>, low: Option<&Low<T>>, start: usize, rows: usize) -> Mat<T> {
+        let mut logits = product(x.view().rows(start, rows), self.weight.t());
+        if let (Some(adapter), Some(Low { low, .. })) = (&self.adapter, low) {
+            add_scaled(&mut logits, &product(low.view().rows(start, rows), adapter.b.t()), adapter.scale);
+        }
+        logits
+    }
+
+    /// The log-probability of a target for each row of `x`. The gradient is formed while the logits are at hand; not where there
+    /// is an adapter, which is trained.
     pub fn forward(&self, x: &Mat<T>, targets: &[u32], want: Wanted) -> Scored<T> {
         let mut scored = Scored { log_probs: Vec::new(), squares: Vec::new(), gradient: None };
-        let mut gradient = Vec::new();
+        let (mut gradient, low) = (Vec::new(), self.low(x));
         for start in (0..x.rows()).step_by(TILE) {
             let rows = TILE.min(x.rows() - start);
-            let mut logits = product(x.view().rows(start, rows), self.weight.t());
+            let mut logits = self.tile(x, low.as_ref(), start, rows);
             let found: Vec<(T, T)> =
                 each_row(&mut logits, &targets[start..start + rows], |row, target| self.row(row, target, want));
             for (log_prob, squares) in found {
@@ -59,13 +85,15 @@ impl<T: Real> Head<'_, T> {
         scored
     }
 
-    /// Gradients of the input and of the weight, from those of the log-probabilities.
-    pub fn backward(&self, x: &Mat<T>, targets: &[u32], gradients: &[T]) -> (Mat<T>, Mat<T>) {
-        let mut of_weight = Mat::zeros(self.weight.rows(), self.weight.cols());
+    /// Gradients of the input, of the adapter, and of the weight where it is wanted, from those of the log-probabilities.
+    pub fn backward(&self, x: &Mat<T>, targets: &[u32], gradients: &[T], weight: bool) -> LinearGradients<T> {
+        let mut of_weight = weight.then(|| Mat::zeros(self.weight.rows(), self.weight.cols()));
         let mut of_input = Vec::with_capacity(x.rows() * x.cols());
+        let (low, mut through) = (self.low(x), Vec::new());
+        let mut of_b = self.adapter.map(|adapter| Mat::zeros(adapter.b.rows(), adapter.b.cols()));
         for start in (0..x.rows()).step_by(TILE) {
             let rows = TILE.min(x.rows() - start);
-            let mut logits = product(x.view().rows(start, rows), self.weight.t());
+            let mut logits = self.tile(x, low.as_ref(), start, rows);
             let each: Vec<(u32, T)> =
                 targets[start..start + rows].iter().copied().zip(gradients[start..].iter().copied()).collect();
             each_row(&mut logits, &each, |row, (target, gradient)| {
@@ -73,14 +101,30 @@ impl<T: Real> Head<'_, T> {
                 scale(row, gradient);
             });
             of_input.extend_from_slice(product(logits.view(), self.weight.view()).data());
-            of_weight.add(&product(logits.t(), x.view().rows(start, rows)));
+            if let Some(of_weight) = &mut of_weight {
+                of_weight.add(&product(logits.t(), x.view().rows(start, rows)));
+            }
+            if let (Some(adapter), Some(of_b), Some(Low { low, .. })) = (&self.adapter, &mut of_b, &low) {
+                of_b.add(&product(logits.t(), low.view().rows(start, rows)));
+                through.extend_from_slice(product(logits.view(), adapter.b.view()).data());
+            }
         }
-        (Mat::new(x.rows(), x.cols(), of_input), of_weight)
+        let mut input = Mat::new(x.rows(), x.cols(), of_input);
+        let mut of_a = None;
+        if let (Some(adapter), Some(of_b), Some(Low { dropped, .. })) = (&self.adapter, &mut of_b, &low) {
+            let mut through = Mat::new(x.rows(), adapter.b.cols(), through);
+            of_b.scale(adapter.scale);
+            through.scale(adapter.scale);
+            of_a = Some(product(through.t(), dropped.as_ref().unwrap_or(x).view()));
+            let part = product(through.view(), adapter.a.view());
+            input.add(&adapter.dropout.map_or_else(|| part.clone(), |dropout| dropout.of(&part)));
+        }
+        LinearGradients { input: Some(input), weight: of_weight, bias: None, a: of_a, b: of_b, magnitude: None }
     }
 
     /// All logits, for tests and for comparing models.
     pub fn logits(&self, x: &Mat<T>) -> Mat<T> {
-        let mut logits = product(x.view(), self.weight.t());
+        let mut logits = self.tile(x, self.low(x).as_ref(), 0, x.rows());
         logits.data_mut().par_chunks_mut(self.weight.rows()).for_each(|row| simd(|| self.bend(row)));
         logits
     }

@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::dropout::Dropout;
 use super::matrix::{Mat, product};
 use super::real::{LANES, Real, simd, sum};
 
@@ -30,6 +31,8 @@ pub struct Adapter<'a, T> {
     pub magnitude: Option<&'a Mat<T>>,
     /// What the product is multiplied with.
     pub scale: T,
+    /// What of its input is dropped.
+    pub dropout: Option<Dropout>,
 }
 
 /// What the backward pass needs of the forward pass, besides the input.
@@ -37,6 +40,8 @@ pub struct Adapter<'a, T> {
 pub struct LinearTape<T> {
     /// The input through `lora_A`.
     low: Option<Mat<T>>,
+    /// The input with what is dropped.
+    dropped: Option<Mat<T>>,
     dora: Option<DoraTape<T>>,
 }
 
@@ -80,9 +85,10 @@ impl<T: Real> Linear<'_, T> {
     /// The output of every row.
     pub fn forward(&self, x: &Mat<T>) -> (Mat<T>, LinearTape<T>) {
         let mut y = product(x.view(), self.weight.t());
-        let mut tape = LinearTape { low: None, dora: None };
+        let mut tape = LinearTape { low: None, dropped: None, dora: None };
         if let Some(adapter) = &self.adapter {
-            let low = product(x.view(), adapter.a.t());
+            tape.dropped = adapter.dropout.map(|dropout| dropout.of(x));
+            let low = product(tape.dropped.as_ref().unwrap_or(x).view(), adapter.a.t());
             add_scaled(&mut y, &product(low.view(), adapter.b.t()), adapter.scale);
             tape.low = Some(low);
             if let Some(magnitude) = adapter.magnitude {
@@ -125,10 +131,11 @@ impl<T: Real> Linear<'_, T> {
             b.scale(adapter.scale);
             let mut through = product(gradient.view(), adapter.b.view());
             through.scale(adapter.scale);
-            out.a = Some(product(through.t(), x.view()));
+            out.a = Some(product(through.t(), tape.dropped.as_ref().unwrap_or(x).view()));
             out.b = Some(b);
             if let Some(input) = &mut out.input {
-                input.add(&product(through.view(), adapter.a.view()));
+                let part = product(through.view(), adapter.a.view());
+                input.add(&adapter.dropout.map_or_else(|| part.clone(), |dropout| dropout.of(&part)));
             }
         }
         out
@@ -157,7 +164,7 @@ fn magnitude_gradient<T: Real>(gradient: &Mat<T>, dora: &DoraTape<T>) -> Mat<T> 
     Mat::new(1, sums.len(), sums)
 }
 
-fn add_scaled<T: Real>(y: &mut Mat<T>, part: &Mat<T>, scale: T) {
+pub(super) fn add_scaled<T: Real>(y: &mut Mat<T>, part: &Mat<T>, scale: T) {
     let size = LANES * 512;
     y.data_mut().par_chunks_mut(size).zip(part.data().par_chunks(size)).for_each(|(y, part)| {
         simd(|| {

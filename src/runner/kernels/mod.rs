@@ -5,6 +5,7 @@
 
 pub mod activation;
 pub mod attention;
+pub mod dropout;
 pub mod head;
 pub mod linear;
 pub mod matrix;

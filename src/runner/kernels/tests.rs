@@ -2,6 +2,7 @@
 
 use super::activation::Activation;
 use super::attention::{Attention, Group, Inputs};
+use super::dropout::Dropout;
 use super::head::{self, Head};
 use super::linear::{Adapter, Linear, Wanted};
 use super::norm::{Norm, NormKind};
@@ -112,10 +113,11 @@ fn linear_layers() {
     check("bias", &bias, found.bias.expect("asked for").data(), |bias| plain(&x, &weight, bias));
 
     let lora = |x: &Mat<f64>, a: &Mat<f64>, b: &Mat<f64>| {
-        let adapter = Some(Adapter { a, b, magnitude: None, scale: 1.7 });
+        let adapter = Some(Adapter { a, b, magnitude: None, scale: 1.7, dropout: None });
         weighed(&Linear { weight: &weight, bias: Some(&bias), adapter }.forward(x).0)
     };
-    let linear = Linear { adapter: Some(Adapter { a: &a, b: &b, magnitude: None, scale: 1.7 }), ..linear };
+    let linear =
+        Linear { adapter: Some(Adapter { a: &a, b: &b, magnitude: None, scale: 1.7, dropout: None }), ..linear };
     let (_, tape) = linear.forward(&x);
     let found = linear.backward(&x, &tape, &drawn(5, 4, 99), Wanted { input: true, ..Wanted::default() });
     assert!(found.weight.is_none() && found.bias.is_none(), "frozen");
@@ -124,16 +126,63 @@ fn linear_layers() {
     check("b", &b, found.b.expect("has an adapter").data(), |b| lora(&x, &a, b));
 }
 
+#[test]
+fn output_layer_with_an_adapter() {
+    let (x, weight, a, b) = (drawn(4, 5, 1), drawn(9, 5, 2), drawn(2, 5, 3), drawn(9, 2, 4));
+    let targets = [3, 0, 8, 3];
+    let dropout = Some(Dropout { share: 0.3, key: 5 });
+    for (cap, dropout) in [(None, None), (Some(0.9), dropout)] {
+        let value = |x: &Mat<f64>, a: &Mat<f64>, b: &Mat<f64>| {
+            let adapter = Some(Adapter { a, b, magnitude: None, scale: 1.7, dropout });
+            let scored = Head { weight: &weight, cap, adapter }.forward(x, &targets, head::Wanted::default());
+            weighed(&Mat::new(4, 1, scored.log_probs))
+        };
+        let adapter = Some(Adapter { a: &a, b: &b, magnitude: None, scale: 1.7, dropout });
+        let head = Head { weight: &weight, cap, adapter };
+        let found = head.backward(&x, &targets, drawn(4, 1, 99).data(), false);
+        assert!(found.weight.is_none(), "frozen");
+        check("x", &x, found.input.expect("it always is").data(), |x| value(x, &a, &b));
+        check("a", &a, found.a.expect("has an adapter").data(), |a| value(&x, a, &b));
+        check("b", &b, found.b.expect("has an adapter").data(), |b| value(&x, &a, b));
+    }
+}
+
+/// Only the way through the adapter loses numbers.
+#[test]
+fn an_adapter_with_dropout() {
+    let (x, weight, a, b) = (drawn(5, 6, 1), drawn(4, 6, 2), drawn(2, 6, 4), drawn(4, 2, 5));
+    let dropout = Dropout { share: 0.4, key: 3 };
+    let on = |dropout| Some(Adapter { a: &a, b: &b, magnitude: None, scale: 1.7, dropout });
+    let linear = Linear { weight: &weight, bias: None, adapter: on(Some(dropout)) };
+    let (y, tape) = linear.forward(&x);
+    let (plain, _) = Linear { adapter: None, ..linear }.forward(&x);
+    let dropped = dropout.of(&x);
+    let (with, _) = Linear { adapter: on(None), ..linear }.forward(&dropped);
+    let (without, _) = Linear { adapter: None, ..linear }.forward(&dropped);
+    let parts = plain.data().iter().zip(with.data()).zip(without.data());
+    let expected = parts.map(|((plain, with), without)| plain + with - without);
+    assert!(y.data().iter().zip(expected).all(|(found, expected)| (found - expected).abs() < 1e-12));
+
+    let value = |x: &Mat<f64>, a: &Mat<f64>, b: &Mat<f64>| {
+        let adapter = Some(Adapter { a, b, magnitude: None, scale: 1.7, dropout: Some(dropout) });
+        weighed(&Linear { adapter, ..linear }.forward(x).0)
+    };
+    let found = linear.backward(&x, &tape, &drawn(5, 4, 99), Wanted { input: true, ..Wanted::default() });
+    check("x", &x, found.input.expect("asked for").data(), |x| value(x, &a, &b));
+    check("a", &a, found.a.expect("has an adapter").data(), |a| value(&x, a, &b));
+    check("b", &b, found.b.expect("has an adapter").data(), |b| value(&x, &a, b));
+}
+
 /// The lengths of the rows count as constants, so that a and b are compared with lengths held fast.
 #[test]
 fn dora() {
     let (x, weight, bias) = (drawn(5, 6, 1), drawn(4, 6, 2), drawn(1, 4, 3));
     let (a, b, magnitude) = (drawn(2, 6, 4), drawn(4, 2, 5), drawn(1, 4, 6));
-    let adapter = Adapter { a: &a, b: &b, magnitude: Some(&magnitude), scale: 0.6 };
+    let adapter = Adapter { a: &a, b: &b, magnitude: Some(&magnitude), scale: 0.6, dropout: None };
     let lengths = super::linear::row_lengths(&weight, &adapter);
     let linear = Linear { weight: &weight, bias: Some(&bias), adapter: Some(adapter) };
     let value = |x: &Mat<f64>, a: &Mat<f64>, b: &Mat<f64>, magnitude: &Mat<f64>| {
-        let adapter = Some(Adapter { a, b, magnitude: None, scale: 0.6 });
+        let adapter = Some(Adapter { a, b, magnitude: None, scale: 0.6, dropout: None });
         let mut y = Linear { weight: &weight, bias: None, adapter }.forward(x).0;
         for row in y.data_mut().chunks_mut(4) {
             for at in 0..4 {
@@ -192,10 +241,10 @@ fn output_layer() {
     let targets = [3, 0, 8, 3];
     for cap in [None, Some(0.9)] {
         let value = |x: &Mat<f64>, weight: &Mat<f64>| {
-            let scored = Head { weight, cap }.forward(x, &targets, head::Wanted::default());
+            let scored = Head { weight, cap, adapter: None }.forward(x, &targets, head::Wanted::default());
             weighed(&Mat::new(4, 1, scored.log_probs))
         };
-        let head = Head { weight: &weight, cap };
+        let head = Head { weight: &weight, cap, adapter: None };
         let want = head::Wanted { gradient: true, squares: true };
         let scored = head.forward(&x, &targets, want);
         let same = head.forward(&x, &targets, head::Wanted::default());
@@ -208,9 +257,9 @@ fn output_layer() {
             }
         }
         check("x, formed in the forward pass", &x, formed.data(), |x| value(x, &weight));
-        let (of_x, of_weight) = head.backward(&x, &targets, weights.data());
-        check("x", &x, of_x.data(), |x| value(x, &weight));
-        check("weight", &weight, of_weight.data(), |weight| value(&x, weight));
+        let found = head.backward(&x, &targets, weights.data(), true);
+        check("x", &x, found.input.expect("it always is").data(), |x| value(x, &weight));
+        check("weight", &weight, found.weight.expect("asked for").data(), |weight| value(&x, weight));
         let logits = head.logits(&x);
         for (row, squares) in logits.data().chunks(9).zip(&scored.squares) {
             let total: f64 = row.iter().map(|logit| logit.exp()).sum();

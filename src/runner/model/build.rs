@@ -119,5 +119,6 @@ pub(super) fn build<T: Real>(config: Config, source: &mut impl Source<T>) -> Res
         Some(builder.slot("lm_head.weight".to_owned(), Kind::Matrix, vocabulary, hidden)?)
     };
     let weights = builder.weights;
-    Ok(Model { config, weights, embedding, places, layers, norm, head })
+    let (embedding_adapter, head_adapter) = (None, None);
+    Ok(Model { config, weights, embedding, places, layers, norm, head, embedding_adapter, head_adapter })
 }

@@ -51,7 +51,8 @@ fn check(name: &str, lora: Option<LoraSpec>) {
     let mut trainer = Trainer::with_reference(model, &spec, Some(other)).expect("a run");
     let trained: Vec<usize> = trainer.model().weights().trained().collect();
     for &id in &trained {
-        if trainer.model().weights().slots()[id].name.contains("lora_B") {
+        let slot = &trainer.model().weights().slots()[id].name;
+        if slot.contains("lora_B") || slot.contains("lora_embedding_A") {
             let numbers = trainer.model.weights.change(id).iter_mut().enumerate();
             numbers.for_each(|(at, number)| *number = ((at * 7 % 11) as f64 - 5.0) / 40.0);
         }
@@ -99,12 +100,19 @@ fn of_adapters() {
         dora: false,
         modules_to_save: Vec::new(),
         bias: BiasTraining::All,
+        ..LoraSpec::default()
     };
     for family in FAMILIES {
         check(family, Some(lora.clone()));
     }
     for family in ["qwen3", "gpt2"] {
         check(family, Some(LoraSpec { dora: true, ..lora.clone() }));
+    }
+    for family in ["llama", "qwen2", "gemma2", "gpt2"] {
+        let tables =
+            if family == "gpt2" { ["wte", "lm_head", "c_attn"] } else { ["embed_tokens", "lm_head", "v_proj"] };
+        let targets = Targets::Names(tables.map(str::to_owned).to_vec());
+        check(family, Some(LoraSpec { targets, bias: BiasTraining::None, ..lora.clone() }));
     }
     // The output layer is a copy of the embedding, and only one of the two is trained.
     check("qwen2", Some(LoraSpec { modules_to_save: vec!["embed_tokens".to_owned()], ..lora.clone() }));

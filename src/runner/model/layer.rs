@@ -15,6 +15,8 @@ pub(super) struct Shared<'a, T> {
     pub weights: &'a Weights<T>,
     /// Whether adapters are on.
     pub adapter: bool,
+    /// What decides which numbers are dropped.
+    pub drops: Option<u64>,
     /// Angles; none where positions are learned.
     pub rotation: Option<&'a Rotation<T>>,
     pub groups: &'a [Group],
@@ -103,7 +105,7 @@ impl<T: Real> Work<'_, T> {
     }
 
     fn linear(&self, ids: &LinearIds, x: &Mat<T>) -> (Mat<T>, LinearTape<T>) {
-        self.shared.weights.linear(ids, self.shared.adapter).forward(x)
+        self.shared.weights.linear(ids, self.shared.adapter, self.shared.drops).forward(x)
     }
 
     #[expect(clippy::many_single_char_names, reason = "queries, keys and values have these names everywhere")]
@@ -200,7 +202,7 @@ impl<T: Real> Work<'_, T> {
         let weights = self.shared.weights;
         let bias = ids.bias.is_some_and(|id| weights.is_trained(id));
         let want = Wanted { input, weight: weights.is_trained(ids.weight), bias };
-        let found = weights.linear(ids, self.shared.adapter).backward(x, tape, gradient, want);
+        let found = weights.linear(ids, self.shared.adapter, self.shared.drops).backward(x, tape, gradient, want);
         let adapter = ids.adapter.filter(|adapter| weights.is_trained(adapter.a));
         let parts = [
             (Some(ids.weight), found.weight),

@@ -18,6 +18,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::error::RunError;
+use super::kernels::dropout::mixed;
 use super::kernels::head::Head;
 use super::kernels::{Mat, Real};
 use super::spec::Pair;
@@ -25,7 +26,7 @@ use build::Source;
 pub use config::{Config, Family};
 pub use pack::Pack;
 pub use pass::{Pass, Request, Scores, Tape};
-use weights::{Kind, LinearIds, NormIds, SlotId, Weights};
+use weights::{AdapterIds, Kind, LinearIds, NormIds, SlotId, Weights};
 
 /// A model: its form and its numbers.
 #[derive(Debug, Clone)]
@@ -39,6 +40,10 @@ pub struct Model<T = f32> {
     norm: NormIds,
     /// The output layer, where it is not the embedding.
     head: Option<SlotId>,
+    /// The adapter of the embedding.
+    pub(super) embedding_adapter: Option<AdapterIds>,
+    /// The adapter of the output layer.
+    pub(super) head_adapter: Option<AdapterIds>,
 }
 
 /// A layer.
@@ -116,8 +121,8 @@ impl<T: Real> Model<T> {
         let mut pack = Pack::new(&[pair]);
         pack.rows = (0..tokens.len()).collect();
         self.check(&pack)?;
-        let pass = Pass { model: self, weights: &self.weights, adapter };
-        Ok(self.output(&self.weights, adapter).logits(&pass.last_rows(&pack)))
+        let pass = Pass { model: self, weights: &self.weights, adapter, drops: None };
+        Ok(self.output(&self.weights, adapter, None).logits(&pass.last_rows(&pack)))
     }
 
     /// Whether the model can take these rows at all.
@@ -136,8 +141,18 @@ impl<T: Real> Model<T> {
         Ok(())
     }
 
-    fn output<'a>(&self, weights: &'a Weights<T>, adapter: bool) -> Head<'a, T> {
-        Head { weight: weights.get(self.head.unwrap_or(self.embedding), adapter), cap: self.config.logit_cap }
+    fn output<'a>(&self, weights: &'a Weights<T>, adapter: bool, drops: Option<u64>) -> Head<'a, T> {
+        let own = self.head_adapter.filter(|_| adapter);
+        Head {
+            weight: weights.get(self.head.unwrap_or(self.embedding), adapter),
+            cap: self.config.logit_cap,
+            adapter: own.map(|ids| weights.adapter(&ids, drops)),
+        }
+    }
+
+    /// The embedding, and the output layer, which may be the same.
+    pub(super) fn tables(&self) -> [SlotId; 2] {
+        [self.embedding, self.head.unwrap_or(self.embedding)]
     }
 
     /// All linear layers but the output layer, in the order of the modules.
@@ -197,11 +212,4 @@ impl<T: Real> Source<T> for Chance {
             .collect();
         Ok(if kind == Kind::Turned { files::turned(&numbers, cols) } else { Mat::new(rows, cols, numbers) })
     }
-}
-
-/// The mixing step of SplitMix64.
-fn mixed(mut x: u64) -> u64 {
-    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ x >> 31
 }

@@ -1,10 +1,12 @@
 //! The whole decoder: from pairs to log-probabilities, and back to gradients.
 
 use super::super::kernels::head::{Scored, Wanted};
+use super::super::kernels::matrix::product;
 use super::super::kernels::rope::Rotation;
 use super::super::kernels::{Mat, Real};
+use super::files::turned;
 use super::layer::{LayerTape, Shared, Work, norm_backward};
-use super::weights::{Gradients, Weights};
+use super::weights::{AdapterIds, Gradients, Weights};
 use super::{Config, Model, Pack};
 
 /// Bytes of what the backward pass needs beyond which layers are computed a second time instead of kept.
@@ -18,6 +20,8 @@ pub struct Pass<'a, T> {
     pub weights: &'a Weights<T>,
     /// Whether adapters are on.
     pub adapter: bool,
+    /// What decides which numbers are dropped, in training.
+    pub drops: Option<u64>,
 }
 
 /// What is wanted of a pass.
@@ -62,6 +66,7 @@ impl<T: Real> Pass<'_, T> {
             config: &self.model.config,
             weights: self.weights,
             adapter: self.adapter,
+            drops: self.drops,
             rotation,
             groups: &pack.groups,
         }
@@ -75,7 +80,13 @@ impl<T: Real> Pass<'_, T> {
 
     /// Where the output layer is part of what is trained.
     fn trains_output(&self) -> bool {
-        self.weights.is_trained(self.model.head.unwrap_or(self.model.embedding))
+        let adapter = self.model.head_adapter.is_some_and(|ids| self.adapter && self.weights.is_trained(ids.a));
+        adapter || self.weights.is_trained(self.model.tables()[1])
+    }
+
+    /// The adapter of the embedding, if it is on.
+    fn embedding_adapter(&self) -> Option<AdapterIds> {
+        self.model.embedding_adapter.filter(|_| self.adapter)
     }
 
     fn work<'a>(&'a self, shared: Shared<'a, T>, at: usize, pack: &'a Pack) -> Work<'a, T> {
@@ -88,6 +99,12 @@ impl<T: Real> Pass<'_, T> {
         let table = self.weights.get(self.model.embedding, self.adapter);
         let ids: Vec<usize> = pack.ids.iter().map(|&id| id as usize).collect();
         let mut x = table.select(&ids);
+        if let Some(adapter) = self.embedding_adapter() {
+            let adapter = self.weights.adapter(&adapter, None);
+            let mut part = product(columns(adapter.a, &ids).view(), adapter.b.t());
+            part.scale(adapter.scale);
+            x.add(&part);
+        }
         if let Some(scale) = self.model.config.embedding_scale {
             x.scale(T::of(scale));
         }
@@ -130,7 +147,7 @@ impl<T: Real> Pass<'_, T> {
         }
         let normed = self.last_norm().forward(&x);
         let gradient = request.tape && !self.trains_output();
-        let head = self.model.output(self.weights, self.adapter);
+        let head = self.model.output(self.weights, self.adapter, self.drops);
         let wanted = Wanted { gradient, squares: request.squares };
         let Scored { log_probs, squares, gradient: slopes } = head.forward(&normed, &pack.targets, wanted);
         let tape = request.tape.then_some(Tape { rotation, layers, last: x, normed, slopes });
@@ -149,10 +166,15 @@ impl<T: Real> Pass<'_, T> {
             }
             slopes
         } else {
-            let head = self.model.output(self.weights, self.adapter);
-            let (of_normed, of_weight) = head.backward(&normed, &pack.targets, gradients);
-            sums.add(self.model.head.unwrap_or(self.model.embedding), of_weight);
-            of_normed
+            let (head, id) = (self.model.output(self.weights, self.adapter, self.drops), self.model.tables()[1]);
+            let found = head.backward(&normed, &pack.targets, gradients, self.weights.is_trained(id));
+            let [a, b] = self.model.head_adapter.map_or([None, None], |ids| [Some(ids.a), Some(ids.b)]);
+            for (id, part) in [(Some(id), found.weight), (a, found.a), (b, found.b)] {
+                if let (Some(id), Some(part)) = (id, part) {
+                    sums.add(id, part);
+                }
+            }
+            found.input.expect("it always is")
         };
         let mut gradient = norm_backward(&self.last_norm(), self.model.norm, self.weights, &last, &of_normed, sums);
         let shared = self.shared(pack, rotation.as_ref());
@@ -182,17 +204,27 @@ impl<T: Real> Pass<'_, T> {
         if let Some(places) = self.model.places.filter(|&id| self.weights.is_trained(id)) {
             sums.add(places, gradient.scatter(&pack.positions, self.model.config.positions));
         }
+        if let Some(scale) = self.model.config.embedding_scale {
+            gradient.scale(T::of(scale));
+        }
+        let ids: Vec<usize> = pack.ids.iter().map(|&id| id as usize).collect();
+        let vocabulary = self.model.config.vocabulary;
         if self.weights.is_trained(self.model.embedding) {
-            if let Some(scale) = self.model.config.embedding_scale {
-                gradient.scale(T::of(scale));
-            }
-            let ids: Vec<usize> = pack.ids.iter().map(|&id| id as usize).collect();
-            sums.add(self.model.embedding, gradient.scatter(&ids, self.model.config.vocabulary));
+            sums.add(self.model.embedding, gradient.scatter(&ids, vocabulary));
+        }
+        if let Some(slots) = self.embedding_adapter() {
+            let adapter = self.weights.adapter(&slots, None);
+            gradient.scale(adapter.scale);
+            sums.add(slots.b, product(gradient.t(), columns(adapter.a, &ids).view()));
+            let of_columns = product(gradient.view(), adapter.b.view()).scatter(&ids, vocabulary);
+            sums.add(slots.a, turned(of_columns.data(), vocabulary));
         }
     }
 
     fn trains_input(&self) -> bool {
-        self.weights.is_trained(self.model.embedding) || self.model.places.is_some_and(|id| self.weights.is_trained(id))
+        let places = self.model.places.is_some_and(|id| self.weights.is_trained(id));
+        let adapter = self.embedding_adapter().is_some_and(|ids| self.weights.is_trained(ids.a));
+        places || adapter || self.weights.is_trained(self.model.embedding)
     }
 
     /// The lowest layer that a gradient must reach.
@@ -208,4 +240,10 @@ impl<T: Real> Pass<'_, T> {
         let numbers = 6 * config.hidden + 3 * config.intermediate + 2 * config.q_width() + 2 * config.kv_width();
         rows * numbers * config.layers * size_of::<T>()
     }
+}
+
+/// Some columns of a matrix, each as a row.
+fn columns<T: Real>(matrix: &Mat<T>, which: &[usize]) -> Mat<T> {
+    let numbers = which.iter().flat_map(|&col| (0..matrix.rows()).map(move |row| matrix.row(row)[col])).collect();
+    Mat::new(which.len(), matrix.rows(), numbers)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::super::kernels::dropout::{self, Dropout};
 use super::super::kernels::linear::{Adapter, Linear};
 use super::super::kernels::norm::{Norm, NormKind};
 use super::super::kernels::{Mat, Real};
@@ -58,7 +59,7 @@ pub struct LinearIds {
     pub adapter: Option<AdapterIds>,
 }
 
-/// An adapter of a linear layer.
+/// An adapter of a linear layer, or of an embedding, whose `a` has a column for each token.
 #[derive(Debug, Clone, Copy)]
 pub struct AdapterIds {
     /// `lora_A`.
@@ -69,6 +70,8 @@ pub struct AdapterIds {
     pub magnitude: Option<SlotId>,
     /// What the product is multiplied with.
     pub scale: f64,
+    /// The share of its input that is dropped in training.
+    pub dropout: f64,
 }
 
 /// A normalisation.
@@ -139,14 +142,22 @@ impl<T: Real> Weights<T> {
         (0..self.slots.len()).filter(|&id| self.slots[id].trainable)
     }
 
-    pub(super) fn linear(&self, ids: &LinearIds, on: bool) -> Linear<'_, T> {
-        let adapter = ids.adapter.filter(|_| on).map(|adapter| Adapter {
-            a: self.get(adapter.a, on),
-            b: self.get(adapter.b, on),
-            magnitude: adapter.magnitude.map(|id| self.get(id, on)),
-            scale: T::of(adapter.scale),
-        });
+    /// A layer with its adapter on or off. `drops` is what decides which numbers are dropped, in training.
+    pub(super) fn linear(&self, ids: &LinearIds, on: bool, drops: Option<u64>) -> Linear<'_, T> {
+        let adapter = ids.adapter.filter(|_| on).map(|adapter| self.adapter(&adapter, drops));
         Linear { weight: self.get(ids.weight, on), bias: ids.bias.map(|id| self.get(id, on)), adapter }
+    }
+
+    /// An adapter that is on.
+    pub(super) fn adapter(&self, ids: &AdapterIds, drops: Option<u64>) -> Adapter<'_, T> {
+        let key = drops.filter(|_| ids.dropout > 0.0).map(|drops| dropout::key(drops, ids.a as u64));
+        Adapter {
+            a: self.get(ids.a, true),
+            b: self.get(ids.b, true),
+            magnitude: ids.magnitude.map(|id| self.get(id, true)),
+            scale: T::of(ids.scale),
+            dropout: key.map(|key| Dropout { share: ids.dropout, key }),
+        }
     }
 
     pub(super) fn norm(&self, ids: NormIds, kind: NormKind, epsilon: f64, on: bool) -> Norm<'_, T> {

@@ -1,0 +1,69 @@
+//! Numbers that are left out at random, the rest being made larger for it.
+//!
+//! Which ones follows from a key and their place alone: the way back, and a layer that is computed a second time, leave out the
+//! same, on however many threads.
+
+use rayon::prelude::*;
+
+use super::matrix::Mat;
+use super::real::Real;
+
+/// Numbers that a task takes.
+const CHUNK: usize = 4096;
+
+/// What is left out of a matrix.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Dropout {
+    /// The share that is left out, below 1.
+    pub share: f64,
+    /// Another one leaves out others.
+    pub key: u64,
+}
+
+impl Dropout {
+    /// The matrix without them.
+    pub fn of<T: Real>(self, x: &Mat<T>) -> Mat<T> {
+        let mut y = x.clone();
+        let (most, scale) = ((self.share * 4_294_967_296.0) as u64, T::of(1.0 / (1.0 - self.share)));
+        y.data_mut().par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
+            for (at, number) in numbers.iter_mut().enumerate() {
+                let drawn = mixed(self.key.wrapping_add(((chunk * CHUNK + at) as u64).wrapping_mul(GOLDEN))) >> 32;
+                *number = if drawn < most { T::ZERO } else { *number * scale };
+            }
+        });
+        y
+    }
+}
+
+/// How far apart neighbours are.
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// A key of its own for each of many.
+pub fn key(of: u64, which: u64) -> u64 {
+    mixed(of ^ mixed(which.wrapping_add(GOLDEN)))
+}
+
+/// The mixing step of SplitMix64.
+pub fn mixed(mut x: u64) -> u64 {
+    x = (x ^ x >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ x >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ x >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_dropped_and_the_mean_stays() {
+        let x = Mat::new(100, 100, vec![1.0_f64; 10_000]);
+        let dropout = Dropout { share: 0.2, key: key(42, 7) };
+        let y = dropout.of(&x);
+        let dropped = y.data().iter().filter(|number| **number == 0.0).count();
+        assert!((1850..2150).contains(&dropped), "{dropped}");
+        assert!(y.data().iter().all(|number| *number == 0.0 || (*number - 1.25).abs() < 1e-12));
+        assert_eq!(y.data(), dropout.of(&x).data());
+        let other = Dropout { key: key(42, 8), ..dropout };
+        assert_ne!(y.data(), other.of(&x).data());
+    }
+}
