@@ -181,6 +181,21 @@ trainer.train()
         }
     }
 
+    /// TRL switches dropout off where nothing is said.
+    #[test]
+    fn dropout_is_on_only_where_it_is_asked_for() {
+        for (more, is_on) in [("", false), ("disable_dropout=False", true)] {
+            let folder = project("trl==1.16.0\n", more, "");
+            let path = folder.path().join("train.py");
+            let script = std::fs::read_to_string(&path).expect("a file");
+            let adapter = "LoraConfig(lora_dropout=0.1, rank_pattern={\"q_proj\": 2}, ";
+            std::fs::write(&path, script.replace("LoraConfig(r", &format!("{adapter}r"))).expect("a file");
+            let report = json(&run(folder.path(), &["verify", ".", "--steps", "3", "--format", "json"]));
+            assert_eq!(report["holds"], true, "{report}");
+            assert_eq!(report["notes"].to_string().contains("train.py:10: `lora_dropout` stays on"), is_on, "{report}");
+        }
+    }
+
     #[test]
     fn what_was_made_is_kept() {
         let folder = project("trl==1.16.0\n", "", "");
@@ -196,6 +211,44 @@ trainer.train()
         assert!(std::fs::read(kept.join("loss.png")).expect("a file").starts_with(b"\x89PNG"));
         assert!(std::fs::read_to_string(kept.join("loss.svg")).expect("a file").contains("<svg"));
         assert!(kept.join("adapter_model.safetensors").is_file() && kept.join("adapter_config.json").is_file());
+    }
+
+    /// Ctrl-C ends the run after the step that is under way.
+    #[cfg(unix)]
+    #[test]
+    fn an_interrupted_run_keeps_what_was_done() {
+        use std::io::Read as _;
+
+        let folder = project("trl==1.16.0\n", "", "");
+        let path = folder.path().join("train.py");
+        let script = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, script.replace("max_steps=20", "max_steps=1000000")).expect("a file");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dpo-lint"));
+        command.env("DPO_LINT_CACHE", folder.path().join("no-such-cache")).current_dir(folder.path());
+        command.args(["verify", ".", "--steps", "1000000", "--save", "kept"]);
+        let mut child = command.stdout(std::process::Stdio::piped()).spawn().expect("started");
+        std::thread::sleep(std::time::Duration::from_secs(4));
+        let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+        assert!(kill.expect("a signal").success());
+        let mut text = String::new();
+        child.stdout.take().expect("piped").read_to_string(&mut text).expect("UTF-8");
+        assert!(child.wait().expect("it ends").code().is_some_and(|code| code < 2), "{text}");
+        let metrics = std::fs::read_to_string(folder.path().join("kept/metrics.jsonl")).expect("a file");
+        let steps = metrics.lines().count();
+        assert!(steps > 0 && text.contains("ended early"), "{text}");
+        assert!(folder.path().join("kept/adapter_model.safetensors").is_file());
+    }
+
+    /// A folder in which nothing can be written, as on a full disk.
+    #[cfg(unix)]
+    #[test]
+    fn what_cannot_be_kept_is_shown_all_the_same() {
+        let folder = project("trl==1.16.0\n", "", "");
+        std::fs::write(folder.path().join("kept"), "a file in the way").expect("a file");
+        let ran = run(folder.path(), &["verify", ".", "--steps", "3", "--save", "kept"]);
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("It trains: everything holds"), "{}", ran.out);
+        assert!(ran.err.contains("cannot write kept"), "{}", ran.err);
     }
 
     #[test]

@@ -66,13 +66,16 @@ pub(in crate::cli) fn run(args: &VerifyArgs, global: &GlobalArgs, terminal: &mut
         others: chosen.others,
     };
     let notes: Vec<String> = settled.notes.iter().map(|note| placed(note, &shown)).collect();
-    let report = train(args, global, plan.knowledge(), settled, Words { title, notes, said })?;
+    let (report, unsaved) = train(args, global, plan.knowledge(), settled, Words { title, notes, said })?;
     let mut text = Vec::new();
     match args.format {
         ListFormat::Json => report::write_json(&mut text, &report)?,
         ListFormat::Text => report::write_text(&mut text, &report)?,
     }
     terminal.out(|out| std::io::Write::write_all(out, &text))?;
+    if let Some(failure) = unsaved {
+        return Err(failure);
+    }
     Ok(if report.holds() { Exit::Clean } else { Exit::Findings })
 }
 
@@ -92,13 +95,14 @@ struct Words {
     said: Vec<Said>,
 }
 
+/// Trains, and says why nothing was kept where it could not be: what was found is worth reading all the same.
 fn train(
     args: &VerifyArgs,
     global: &GlobalArgs,
     knowledge: &Knowledge,
     settled: Settled,
     words: Words,
-) -> Result<Report, Failure> {
+) -> Result<(Report, Option<Failure>), Failure> {
     let Settled { mut spec, steps: plan, model: name, has_spare_reference, differs, .. } = settled;
     let Words { title, mut notes, said } = words;
     let message = |error: &dyn std::fmt::Display| Failure::Message(error.to_string());
@@ -130,13 +134,14 @@ fn train(
     } else {
         None
     };
+    let mut unsaved = None;
     if let Some(folder) = &args.save {
         let base = args.model.as_deref().map(|path| path.display().to_string()).or_else(|| name.clone());
         #[expect(clippy::cast_precision_loss, reason = "a number of steps")]
         let pass = data::Batches::in_a_pass(tokenised.pairs.len(), &spec) as f64 / spec.accumulation as f64;
-        save::save(folder, &trained, before.as_deref(), base.as_deref().unwrap_or_default(), pass)?;
+        unsaved = save::save(folder, &trained, before.as_deref(), base.as_deref().unwrap_or_default(), pass).err();
     }
-    Ok(Report {
+    let report = Report {
         title,
         notes,
         said,
@@ -159,8 +164,9 @@ fn train(
         checks: trained.checks,
         is_cut: trained.is_cut,
         seconds: trained.time.as_secs_f64(),
-        saved: args.save.clone(),
-    })
+        saved: args.save.clone().filter(|_| unsaved.is_none()),
+    };
+    Ok((report, unsaved))
 }
 
 /// What became of rows, and which runs were left alone.

@@ -7,8 +7,9 @@ use plotters::prelude::*;
 use serde_json::json;
 
 use crate::cli::Failure;
-use crate::runner::StepMetrics;
+use crate::runner::adapter::write as write_whole;
 use crate::runner::session::Trained;
+use crate::runner::{RunError, StepMetrics};
 
 /// Size of a plot.
 const SIZE: (u32, u32) = (800, 480);
@@ -30,7 +31,8 @@ pub(super) fn save(
     std::fs::create_dir_all(folder).map_err(|error| wrong(folder, &error))?;
     trained.trainer.save(base, folder).map_err(|error| Failure::Message(error.to_string()))?;
     let path = folder.join("metrics.jsonl");
-    std::fs::write(&path, metrics(&trained.log, steps_in_a_pass)).map_err(|error| wrong(&path, &error))?;
+    let message = |error: RunError| Failure::Message(error.to_string());
+    write_whole(&path, metrics(&trained.log, steps_in_a_pass).as_bytes()).map_err(message)?;
     if trained.log.is_empty() {
         return Ok(());
     }
@@ -39,10 +41,15 @@ pub(super) fn save(
     let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
     draw(&area, &trained.log, before).map_err(|error| wrong(&path, &error))?;
     drop(area);
-    std::fs::write(&path, svg).map_err(|error| wrong(&path, &error))?;
+    write_whole(&path, svg.as_bytes()).map_err(message)?;
     let path = folder.join("loss.png");
-    let area = BitMapBackend::new(&path, SIZE).into_drawing_area();
-    draw(&area, &trained.log, before).map_err(|error| wrong(&path, &error))
+    let part = tempfile::Builder::new().prefix(".dpo-lint-").suffix(".png").tempfile_in(folder);
+    let part = part.map_err(|error| wrong(&path, &error))?;
+    let area = BitMapBackend::new(part.path(), SIZE).into_drawing_area();
+    draw(&area, &trained.log, before).map_err(|error| wrong(&path, &error))?;
+    drop(area);
+    part.persist(&path).map_err(|error| wrong(&path, &error.error))?;
+    Ok(())
 }
 
 /// A line for each step, with the names of TRL.
