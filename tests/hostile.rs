@@ -49,7 +49,7 @@ fn run(mut command: Command) -> (i32, String, String) {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started");
     let start = Instant::now();
     while child.try_wait().expect("a child").is_none() {
-        if start.elapsed() > Duration::from_secs(60) {
+        if start.elapsed() > Duration::from_mins(1) {
             child.kill().expect("killed");
             panic!("it hangs: {command:?}");
         }
@@ -181,7 +181,9 @@ fn as_nobody(folder: &Path, args: &[&str]) -> (i32, String, String) {
     let mut command = program(folder, args);
     if is_root {
         let all = [folder.parent().expect("a parent"), folder];
-        all.iter().for_each(|path| chown(path, Some(NOBODY), Some(NOBODY)).expect("root may"));
+        for path in &all {
+            chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
+        }
         // The program lies where root builds, where others may not look.
         let copy = folder.parent().expect("a parent").join("dpo-lint");
         std::fs::copy(env!("CARGO_BIN_EXE_dpo-lint"), &copy).expect("copied");

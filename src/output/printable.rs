@@ -5,9 +5,12 @@ use std::borrow::Cow;
 /// The text with control characters (line breaks included) and marks of direction written as escapes.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(|letter| !is_printable(letter)) {
-        Cow::Owned(text.chars().fold(String::new(), |text, letter| match is_printable(letter) {
-            true => text + letter.encode_utf8(&mut [0; 4]),
-            false => text + &letter.escape_default().to_string(),
+        Cow::Owned(text.chars().fold(String::new(), |text, letter| {
+            if is_printable(letter) {
+                text + letter.encode_utf8(&mut [0; 4])
+            } else {
+                text + &letter.escape_default().to_string()
+            }
         }))
     } else {
         Cow::Borrowed(text)

@@ -228,11 +228,12 @@ fn what_stands_below_a_key_of_axolotl_is_judged_by_the_class_that_it_fills() {
 #[test]
 fn data_sets_are_looked_up_in_the_list_of_the_project() {
     let pin = ("requirements.txt", "llamafactory==0.9.3\n");
-    let list = r#"{"pairs": {"file_name": "a.json", "ranking": true}, "single": {"file_name": "b.json"}}"#;
+    let list = r#"{"pairs": {"file_name": "a.json", "ranking": true, "columns": {"chosen": "c", "rejected": "r"}},
+        "single": {"file_name": "b.json"}}"#;
     let config = |names: &str| FACTORY.replace("dataset: pairs", &format!("dataset: {names}"));
     let found = |names: &str, list: (&str, &str)| found(&[pin, ("x/a.yaml", &config(names)), list]);
     let here = ("data/dataset_info.json", list);
-    assert!(found("pairs", here).is_empty());
+    assert_eq!(found("pairs", here), Vec::<String>::new());
     assert_eq!(
         found("pairs,pears", here),
         ["dataset-not-registered: `data/dataset_info.json` has no data set `pears`"]

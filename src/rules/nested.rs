@@ -103,8 +103,8 @@ impl<'a> Reader<'a> {
             if let Some(known) = named.and_then(|named| self.configuration.consumer.outside.get(named)) {
                 return known.iter().map(String::as_str).collect();
             }
-            let names = named.and_then(|named| at.signature(named));
-            return names.into_iter().flat_map(|signature| signature.parameters.into_keys()).collect();
+            let signature = named.and_then(|named| at.signature(named));
+            return signature.into_iter().flat_map(|signature| signature.parameters.into_keys()).collect();
         }
         let classes = match key.rsplit_once('.') {
             None => self.classes(self.release).iter().map(String::as_str).collect(),

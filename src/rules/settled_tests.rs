@@ -87,10 +87,7 @@ fn quantised_models_without_an_adapter() {
         (format!("{load}{dpo}").replace("train_dataset", "peft_config=config, train_dataset"), 0),
         (format!("{load}model = get_peft_model(model, LoraConfig())\n{dpo}"), 0),
         (format!("{load}model.config.use_cache = False\n{dpo}"), 1),
-        (
-            format!("def load():\n    {}    return model\nm = load()\n{dpo}", load).replace("(model, args", "(m, args"),
-            0,
-        ),
+        (format!("def load():\n    {load}    return model\nm = load()\n{dpo}").replace("(model, args", "(m, args"), 0),
         (format!("{load}model.add_adapter(LoraConfig())\n{dpo}"), 0),
         (format!("{load}model = prepare_model_for_kbit_training(model)\n{dpo}"), 0),
         (format!("{load}add_lora(model)\n{dpo}"), 0),

@@ -90,9 +90,10 @@ fn check(call: &Call<'_>, settled: &Settled<'_>) -> Option<Diagnostic> {
         finding
     } else if losses.iter().any(|loss| loss == "robust") && !(0.0..0.5).contains(&smoothing) {
         let is_checked = !settled.facts(call, trainer, "smoothing_checked").is_empty();
-        let (severity, outcome) = match is_checked {
-            true => (Severity::Error, "ValueError: it should lie in [0.0, 0.5)"),
-            false => (Severity::Warning, "it should lie in [0.0, 0.5)"),
+        let (severity, outcome) = if is_checked {
+            (Severity::Error, "ValueError: it should lie in [0.0, 0.5)")
+        } else {
+            (Severity::Warning, "it should lie in [0.0, 0.5)")
         };
         let message = format!("the loss `robust` cannot take a `label_smoothing` of {smoothing}");
         plain(&UnfitLabelSmoothing::META, severity, message, label(place, outcome))
