@@ -65,6 +65,7 @@ fn seeds_are_written() {
 }
 
 /// Tries as many files as there are cases.
+#[expect(clippy::print_stderr, reason = "the text that fails is what a reader needs")]
 fn try_all(seeds: &[String], cases: usize, property: impl Fn(&str) + std::panic::RefUnwindSafe) {
     assert!(!seeds.is_empty());
     for case in 0..cases {
