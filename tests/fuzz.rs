@@ -65,7 +65,7 @@ fn seeds_are_written() {
 }
 
 /// Tries as many files as there are cases.
-#[expect(clippy::print_stderr, reason = "the text that fails is what a reader needs")]
+#[expect(clippy::print_stderr, reason = "whoever reads the failure wants the file")]
 fn try_all(seeds: &[String], cases: usize, property: impl Fn(&str) + std::panic::RefUnwindSafe) {
     assert!(!seeds.is_empty());
     for case in 0..cases {

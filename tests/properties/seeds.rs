@@ -81,12 +81,13 @@ fn samples(format: Format) -> &'static [&'static str] {
     match format {
         Format::Python => &[
             "from trl import DPOTrainer as T, DPOConfig\nimport torch, peft # c\n\nx = T(\n    m, # 中\n    *a,\n    k=f'{v!r:>{w}}', **kw,\n)\n",
-            "f(\n    a,\n    # own\n    b=1,  # behind\n    c=2  # before\n    ,\n    d=(3  # inside\n    ),\n    **{'e': 4,  # entry\n    },\n)\n",
+            "f(\n    a,\n    # own\n    b=1,  # behind\n    c=2  # before\n    ,\n    d=(3  # inside\n    ),\n    **{'e': 4,  # entry\n    },\n)\n\
+             g(1, b=(2  # inner\n), c=3)\n",
             "def f(a, /, b: int = 1, *c, d, **e) -> 'x':\n\t'''d'''\n\tif (y := g(a)[0].b):\n\t\treturn lambda z: z\n\telse: pass\n",
             "@d\r\nclass A(B, metaclass=C):\r\n    async def g(self): return [i async for i in j if k]\r\n    match x:\r\n        case {'a': [b, *c]}: pass\r\n",
         ],
         Format::Notebook => &[
-            "{\"cells\": [{\"cell_type\": \"code\", \"metadata\": {}, \"outputs\": [], \"source\": [\"!pip install \\\"trl==0.9\\\" {x}\\n\", \"from trl import DPOTrainer # c\\n\", \"DPOTrainer(m, beta=0.1)\"]}, {\"cell_type\": \"code\", \"source\": \"%%bash\\npython t.py --a 1\\n\"}, {\"cell_type\": \"markdown\", \"source\": [\"# x\"]}], \"nbformat\": 4}\n",
+            "{\"cells\": [{\"cell_type\": \"code\", \"metadata\": {}, \"outputs\": [], \"source\": [\"!pip install \\\"trl==0.9\\\" {x}\\n\", \"from trl import DPOTrainer # c\\n\", \"g(1, b=(2 # inner\\n\", \"), c=3)\\n\", \"DPOTrainer(m, beta=0.1)\"]}, {\"cell_type\": \"code\", \"source\": \"%%bash\\npython t.py --a 1\\n\"}, {\"cell_type\": \"markdown\", \"source\": [\"# x\"]}], \"nbformat\": 4}\n",
         ],
         Format::Yaml => &[
             "# 头\nmodel: &m \"中\\n\" # c\nlist:\n  - - a\n    - {x: [1, *m], y: }\n  -\nt: |+2\n    z\n\n? k\n: !!float 1e-5\n<<: *m\n--- >\n x\n...\n",
