@@ -1,6 +1,7 @@
 //! Runs two programs over projects and tells their findings apart.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -157,7 +158,7 @@ fn differences(before: &Findings, after: &Findings, seen: &mut Seen) -> String {
         seen.added += come.len() - pairs;
         let mut line = |sign: char, said: &Said| {
             let place = format!("{}:{}", key.path, said.line);
-            text += &format!("  {sign} {} {place}: {}\n", key.rule, said.message);
+            _ = writeln!(text, "  {sign} {} {place}: {}", key.rule, said.message);
         };
         for (index, one) in gone.iter().enumerate() {
             line('-', one);
@@ -167,7 +168,7 @@ fn differences(before: &Findings, after: &Findings, seen: &mut Seen) -> String {
         }
         come.iter().skip(pairs).for_each(|one| line('+', one));
         if gone.len() + come.len() > 0 && !key.text.is_empty() {
-            text += &format!("      {}\n", key.text);
+            _ = writeln!(text, "      {}", key.text);
         }
     }
     text
