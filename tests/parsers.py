@@ -86,7 +86,7 @@ def refused(parse):
             parse()
     except SystemExit:
         return heard.getvalue().splitlines()[-1]
-    except Exception as error:  # noqa: BLE001: whatever it is, the run ends
+    except Exception as error:  # whatever it is, the run ends
         return f"{type(error).__name__}: {error}"
     return None
 

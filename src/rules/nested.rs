@@ -99,11 +99,11 @@ impl<'a> Reader<'a> {
     fn names_beside(&self, key: &str) -> Vec<&'a str> {
         let at = self.at(self.release);
         if let Some(component) = &self.configuration.consumer.component {
-            let named = self.component_of(key, component);
-            if let Some(known) = named.and_then(|named| self.configuration.consumer.outside.get(named)) {
+            let callable = self.component_of(key, component);
+            if let Some(known) = callable.and_then(|callable| self.configuration.consumer.outside.get(callable)) {
                 return known.iter().map(String::as_str).collect();
             }
-            let signature = named.and_then(|named| at.signature(named));
+            let signature = callable.and_then(|callable| at.signature(callable));
             return signature.into_iter().flat_map(|signature| signature.parameters.into_keys()).collect();
         }
         let classes = match key.rsplit_once('.') {
