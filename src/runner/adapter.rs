@@ -369,6 +369,8 @@ pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
         Some("lora_only") => BiasTraining::LoraOnly,
         Some(_) => return Err(wrong("bias", "is neither none, all nor lora_only")),
     };
+    #[expect(clippy::cast_sign_loss, reason = "a rank is positive")]
+    let rank_pattern = pattern("rank_pattern")?.into_iter().map(|(end, rank)| (end, rank as usize)).collect();
     Ok(LoraSpec {
         rank: raw["r"].as_u64().ok_or_else(|| wrong("r", "is missing or no whole number"))? as usize,
         alpha: number("lora_alpha")?,
@@ -378,7 +380,7 @@ pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
         dora: flag("use_dora"),
         modules_to_save: names(&raw["modules_to_save"]),
         bias,
-        rank_pattern: pattern("rank_pattern")?.into_iter().map(|(end, rank)| (end, rank as usize)).collect(),
+        rank_pattern,
         alpha_pattern: pattern("alpha_pattern")?,
     })
 }

@@ -86,7 +86,9 @@ impl Generator {
         if !n.is_multiple_of(16) && n > 16 {
             // What is left over is drawn again, together with what stands before it.
             let last = &mut numbers[n - 16..];
-            last.iter_mut().for_each(|number| *number = self.fraction());
+            for number in last.iter_mut() {
+                *number = self.fraction();
+            }
             bell(last);
         }
         numbers

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 /// Everything that decides the losses of a run, apart from the model and the data.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct RunSpec {
     /// How the release in effect tokenises, truncates and computes losses.
     pub era: Era,

@@ -24,6 +24,7 @@ impl Dropout {
     /// The matrix without them.
     pub fn of<T: Real>(self, x: &Mat<T>) -> Mat<T> {
         let mut y = x.clone();
+        #[expect(clippy::cast_sign_loss, reason = "a share is positive")]
         let (most, scale) = ((self.share * 4_294_967_296.0) as u64, T::of(1.0 / (1.0 - self.share)));
         y.data_mut().par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
             for (at, number) in numbers.iter_mut().enumerate() {

@@ -85,8 +85,11 @@ impl Reader<'_> {
             let what = "stays on, and other numbers are dropped here than PyTorch drops: losses are not those of TRL";
             self.note(format!("`lora_dropout` {what}"), get("lora_dropout").and_then(|held| held.origin));
         }
-        let rank_pattern = self.pattern("rank_pattern", get("rank_pattern"));
-        let alpha_pattern = self.pattern("alpha_pattern", get("alpha_pattern"));
+        // Both are empty where nothing is said, by a function that makes the default.
+        let set = adapter.names_set();
+        let given = |name: &str| get(name).filter(|_| set.iter().any(|other| other == name));
+        let rank_pattern = self.pattern("rank_pattern", given("rank_pattern"));
+        let alpha_pattern = self.pattern("alpha_pattern", given("alpha_pattern"));
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is a small number")]
         let rank = rank.max(1.0) as usize;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is a small number")]
