@@ -50,6 +50,8 @@ fn main() {
             dora: false,
             modules_to_save: Vec::new(),
             bias: BiasTraining::None,
+            rank_pattern: Vec::new(),
+            alpha_pattern: Vec::new(),
         }),
         optimizer: OptimizerSpec {
             learning_rate: run["args"]["learning_rate"].as_f64().expect("a number"),
