@@ -139,7 +139,7 @@ fn is_mined(path: &Path) -> bool {
 fn pack(mined: Mined, places: &Places, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
     let package = &mined.package;
     writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
-    let requirements = lz4_flex::block::compress_prepend_size(&message(&mined.releases)?);
+    let requirements = compressed(&message(&mined.releases)?);
     let whole: [(&str, Vec<u8>); 4] = [
         ("releases", message(&brief(&mined.releases))?),
         ("requirements", requirements),
@@ -199,6 +199,16 @@ fn cut(
     Ok(())
 }
 
+/// As small as LZ4 can: it is done once, and read as fast.
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    // Of nothing it would read a byte.
+    if bytes.is_empty() {
+        return vec![0; 5];
+    }
+    let mode = lz4::block::CompressionMode::HIGHCOMPRESSION(12);
+    lz4::block::compress(bytes, Some(mode), true).expect("memory for a block")
+}
+
 fn message(value: &impl Serialize) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(pack::written(value)?)
 }
@@ -249,7 +259,7 @@ fn needs(releases: &[serde_json::Map<String, Value>], of_extras: bool) -> BTreeM
 /// Writes the names and the compressed data of parts; returns the expression of the table over them. `parts` has the start of
 /// each name and of each part, `chunks` the first part of each chunk and the start of its data, both with the end at the end.
 fn table(name: &str, parts: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<String, Box<dyn Error>> {
-    let pack::Packing { names, parts, chunks, data } = pack::packed(parts).ok_or("too long")?;
+    let pack::Packing { names, parts, chunks, data } = pack::packed(parts, compressed).ok_or("too long")?;
     let (names_file, data_file) = (format!("{name}.names"), format!("{name}.lz4"));
     fs::write(out.join(&names_file), names)?;
     fs::write(out.join(&data_file), data)?;

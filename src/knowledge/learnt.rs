@@ -71,7 +71,8 @@ impl Learnt {
                 members.into_iter().map(|(name, part)| Ok((name, pack::written(&pack::paired(part, &|_| ()))?)));
             let parts = parts.collect::<Result<_, rmp_serde::encode::Error>>();
             let parts = parts.map_err(|error| failed(error.to_string()))?;
-            pack::packed(&parts).ok_or_else(|| failed("it is too large".to_owned()))
+            pack::packed(&parts, lz4_flex::block::compress_prepend_size)
+                .ok_or_else(|| failed("it is too large".to_owned()))
         };
         let [exports, callables]: [Result<Packing, LoadError>; 2] = ["exports", "callables"].map(parts);
         let (exports, callables) = (exports?, callables?);

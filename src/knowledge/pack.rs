@@ -22,14 +22,14 @@ pub(crate) struct Packing {
     pub(crate) data: Vec<u8>,
 }
 
-/// Packs parts; `None` where they are longer than the offsets reach.
-pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>) -> Option<Packing> {
+/// Packs parts; `None` where they are longer than the offsets reach. `compress` makes a block of LZ4 with its length before it.
+pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>, compress: impl Fn(&[u8]) -> Vec<u8>) -> Option<Packing> {
     let mut packing = Packing { chunks: vec![(0, 0)], ..Packing::default() };
     let (mut chunk, mut length) = (Vec::new(), 0);
     let pair = |one: usize, other: usize| Some((u32::try_from(one).ok()?, u32::try_from(other).ok()?));
     for (part, bytes) in parts {
         if !chunk.is_empty() && chunk.len() + bytes.len() > CHUNK {
-            packing.data.extend(lz4_flex::block::compress_prepend_size(&chunk));
+            packing.data.extend(compress(&chunk));
             packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
             chunk.clear();
         }
@@ -38,7 +38,7 @@ pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>) -> Option<Packing> {
         chunk.extend(bytes);
         length += bytes.len();
     }
-    packing.data.extend(lz4_flex::block::compress_prepend_size(&chunk));
+    packing.data.extend(compress(&chunk));
     packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
     packing.parts.push(pair(packing.names.len(), length)?);
     Some(packing)
