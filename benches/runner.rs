@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use dpo_lint::runner::{BiasTraining, LoraSpec, Model, OptimizerSpec, Pair, RunSpec, Schedule, Targets, Trainer};
+use dpo_lint::runner::{LoraSpec, Model, OptimizerSpec, Pair, RunSpec, Schedule, Targets, Trainer};
 use serde_json::Value;
 
 /// The most memory that this process held, in MB.
@@ -44,14 +44,8 @@ fn main() {
         lora: Some(LoraSpec {
             rank: run["lora"]["r"].as_u64().expect("a rank") as usize,
             alpha: run["lora"]["lora_alpha"].as_f64().expect("a number"),
-            dropout: 0.0,
             targets: Targets::Names(serde_json::from_value(run["lora"]["target_modules"].clone()).expect("names")),
-            rslora: false,
-            dora: false,
-            modules_to_save: Vec::new(),
-            bias: BiasTraining::None,
-            rank_pattern: Vec::new(),
-            alpha_pattern: Vec::new(),
+            ..LoraSpec::default()
         }),
         optimizer: OptimizerSpec {
             learning_rate: run["args"]["learning_rate"].as_f64().expect("a number"),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::misfit::{Fate, Receiver};
 use super::versions::Versions;
 use super::{Context, RuleMeta};
-use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
+use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
 use crate::eval::{self, Atom, Cond, Const, Tri, Value};
 use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
 use crate::lower::configuration::{Key, Kind, kind_of, read};
@@ -461,6 +461,12 @@ pub(super) fn push_new(found: &mut Vec<Diagnostic>, new: impl IntoIterator<Item 
             found.push(one);
         }
     }
+}
+
+/// The fix that takes a key away, where that can be done without changing more.
+pub(super) fn removed(analysis: &Analysis, place: Span, name: &str, applicability: Applicability) -> Option<Fix> {
+    let edits = vec![analysis.written.remove_at(place)?];
+    Some(Fix { title: format!("remove `{name}`"), applicability, edits })
 }
 
 /// A label.

@@ -2,11 +2,11 @@
 
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{Reader, Stage, label, push_new, readers};
+use super::framework::{Reader, Stage, label, push_new, readers, removed};
 use super::raised::shown;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
+use crate::diagnostic::{Applicability, Diagnostic, Severity};
 use crate::knowledge::{Case, Guard};
 use crate::lower::Analysis;
 use crate::lower::configuration::Key;
@@ -138,12 +138,7 @@ fn report(analysis: &Analysis, reader: &Reader<'_>, guard: &Guard, keys: &[&Key]
     let reference = keys.iter().find(|key| key.name == "ref_model");
     if let Some(reference) = reference {
         finding.help = Some("the model without its adapter is the reference".to_owned());
-        let edit = analysis.written.remove_at(reference.span);
-        finding.fixes.extend(edit.map(|edit| Fix {
-            title: "remove `ref_model`".to_owned(),
-            applicability: Applicability::Unsafe,
-            edits: vec![edit],
-        }));
+        finding.fixes.extend(removed(analysis, reference.span, "ref_model", Applicability::Unsafe));
     }
     Some(finding)
 }

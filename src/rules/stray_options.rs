@@ -2,6 +2,7 @@
 
 use super::RuleMeta;
 use super::misfit_settings::{is_own, is_strict};
+use super::report::plain;
 use super::versions::enumerate;
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::eval::{Flag, Parser, ParserKind, Value};
@@ -103,22 +104,18 @@ fn report(script: &Script, variant: &Variant, parser: &Parser, strays: &[&Stray]
     });
     let meant: Vec<String> = meant.collect();
     let is_guessed = first.is_key && variant.is_guessed;
-    let guess =
-        || format!("no launch line says so: the file is read as one of `{file}` for its path and its other keys");
-    Diagnostic {
-        rule: meta.name,
-        code: meta.code,
-        severity: if is_guessed { Severity::Warning } else { Severity::Error },
-        confidence: if is_guessed { Confidence::Medium } else { Confidence::High },
-        message: format!("`{file}` has no {kind} {names}"),
-        primary: label(first.origin, "ValueError: not used by the parser"),
-        related,
-        notes: if is_guessed { vec![guess()] } else { Vec::new() },
-        help: (!meant.is_empty()).then(|| format!("did you mean {}?", enumerate(&meant))),
-        versions: Vec::new(),
-        fixes: Vec::new(),
-        follows: None,
+    let severity = if is_guessed { Severity::Warning } else { Severity::Error };
+    let primary = label(first.origin, "ValueError: not used by the parser");
+    let mut finding = plain(meta, severity, format!("`{file}` has no {kind} {names}"), primary);
+    if is_guessed {
+        finding.confidence = Confidence::Medium;
+        finding.notes.push(format!(
+            "no launch line says so: the file is read as one of `{file}` for its path and its other keys"
+        ));
     }
+    finding.related = related;
+    finding.help = (!meant.is_empty()).then(|| format!("did you mean {}?", enumerate(&meant)));
+    finding
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::ask::Call;
 use super::declare::declare_rule;
-use super::framework::{Reader, Stage, label, push_new, readers};
+use super::framework::{Reader, Stage, label, push_new, readers, removed};
 use super::reference::{REFERENCE, loaded_alike};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
@@ -225,11 +225,6 @@ fn unread(analysis: &Analysis, reader: &Reader<'_>, pointless: &Pointless) -> Op
     let message = format!("{} does not look at `{}`: {}", reader.title(), pointless.key, pointless.why);
     let primary = label(key.span, "it does nothing");
     let mut finding = reader.finding(&UnusedReferenceModel::META, Severity::Warning, message, primary);
-    let edit = analysis.written.remove_at(key.span);
-    finding.fixes.extend(edit.map(|edit| Fix {
-        title: format!("remove `{}`", pointless.key),
-        applicability: Applicability::Unsafe,
-        edits: vec![edit],
-    }));
+    finding.fixes.extend(removed(analysis, key.span, &pointless.key, Applicability::Unsafe));
     Some(finding)
 }

@@ -4,10 +4,10 @@ use super::ask::Call;
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::device_map::{self, parses_before, placed, word};
-use super::framework::{label, push_new};
+use super::framework::{label, push_new, removed};
 use super::launched::zero3;
 use super::{Context, Rule, RuleMeta};
-use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
+use crate::diagnostic::{Applicability, Diagnostic, Severity};
 use crate::lower::Analysis;
 
 declare_rule! {
@@ -107,12 +107,7 @@ fn of_configuration(analysis: &Analysis, configured: &Configured<'_>) -> Option<
     let mut finding = configured.reader.finding(&Zero3WithDeviceMap::META, Severity::Error, message, primary);
     finding.related.push(label(stage, "this is stage 3"));
     finding.help = Some("leave it out: DeepSpeed places the model".to_owned());
-    let edit = analysis.written.remove_at(key.span);
-    finding.fixes.extend(edit.map(|edit| Fix {
-        title: format!("remove `{}`", key.name),
-        applicability: Applicability::Safe,
-        edits: vec![edit],
-    }));
+    finding.fixes.extend(removed(analysis, key.span, &key.name, Applicability::Safe));
     Some(finding)
 }
 
