@@ -304,6 +304,29 @@ fn keys_of_argument_files_are_completed_for_their_reader() {
 }
 
 #[test]
+fn keys_below_others_are_completed_and_explained() {
+    let recipe = "base_model: m\nrl: dpo\nadapter: lora\nlora_r: 8\nmicro_batch_size: 1\nlearning_rate: 1e-5\n\
+                  datasets:\n  - path: a/b\n    split: train\n";
+    let start = ("run.sh", "axolotl train dpo.yaml\n");
+    let folder = project(&[("requirements.txt", "axolotl==0.12.0\n"), start, ("dpo.yaml", recipe)]);
+    let mut client = Client::start(folder.path(), Options::default());
+    client.open("dpo.yaml", recipe);
+    client.diagnostics("dpo.yaml");
+    let text = format!("{recipe}    ty\n");
+    client.change("dpo.yaml", 2, &text);
+    let (line, document) = (text.lines().count() - 1, json!({"uri": client.uri("dpo.yaml")}));
+    let params = json!({"textDocument": document, "position": at(line, 6)});
+    let items = client.ask("textDocument/completion", params)["items"].as_array().expect("a list").clone();
+    let keys: Vec<&str> = items.iter().filter_map(|item| item["label"].as_str()).collect();
+    assert!(keys.contains(&"type") && keys.contains(&"data_files"), "{keys:?}");
+    assert!(!keys.contains(&"path") && !keys.contains(&"base_model") && !keys.contains(&"lora_r"), "{keys:?}");
+    let params = json!({"textDocument": document, "position": at(line - 1, 6)});
+    let text = client.ask("textDocument/hover", params)["contents"]["value"].to_string();
+    assert!(text.contains("`split: ") && text.contains("axolotl 0.12.0"), "{text}");
+    assert_eq!(client.end(), Some(0));
+}
+
+#[test]
 fn a_check_that_is_overtaken_shows_nothing() {
     let folder = project(&[("requirements.txt", REQUIREMENTS)]);
     for number in 0..40 {

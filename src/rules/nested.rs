@@ -3,7 +3,7 @@
 use super::framework::{Reader, Stage};
 use super::misfit::Fate;
 use crate::knowledge::{Package, Parameter, Pick, Reading, Resolution, Takes};
-use crate::lower::configuration::{Key, Kind, kind_of};
+use crate::lower::configuration::{Key, Kind, held, kind_of};
 use crate::source::did_you_mean;
 use crate::syntax::{NodeKind, Scalar};
 
@@ -284,13 +284,6 @@ fn takes_mapping(parameter: &Parameter) -> bool {
     let annotation = parameter.annotation.as_deref().unwrap_or_default();
     let mut words = annotation.split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '.'));
     words.any(|word| matches!(word, "dict" | "Dict" | "Any" | "Mapping" | "typing.Any"))
-}
-
-/// The classes that a field holds, by the full names in its annotation.
-pub(super) fn held<'a>(parameter: &'a Parameter, package: &Package) -> Vec<&'a str> {
-    let annotation = parameter.annotation.as_deref().unwrap_or_default();
-    let words = annotation.split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '.'));
-    words.filter(|word| word.contains('.') && package.callable(word).is_some()).collect()
 }
 
 fn is_list(parameter: &Parameter) -> bool {

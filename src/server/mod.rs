@@ -17,6 +17,7 @@ mod readers;
 mod session;
 mod uri;
 mod worker;
+mod yaml_place;
 
 use std::io;
 

@@ -10,6 +10,7 @@ use super::position::{Encoding, Lines};
 use super::protocol::{CompletionItem, Hover, Markup, Position, TextEdit};
 use super::readers::{self, Reader};
 use super::worker::Checked;
+use super::yaml_place::YamlPlace;
 use crate::engine::catalogue;
 use crate::knowledge::{Knowledge, Parameter};
 use crate::lower::{Releases, timelines};
@@ -18,7 +19,7 @@ use crate::rules::RuleMeta;
 use crate::source::{SourceFile, Sources};
 use crate::syntax::python::PythonModule;
 use crate::syntax::python_call::{Part, call_at, full_name};
-use crate::syntax::{self, Format};
+use crate::syntax::{self, Format, Key, Node, NodeKind};
 
 const FIELD: u8 = 5;
 const VALUE: u8 = 12;
@@ -103,10 +104,10 @@ impl<'a> Place<'a> {
     fn key(&self, format: Format, offset: usize) -> Option<(String, std::ops::Range<usize>)> {
         let source = Sources::default().add(self.path.to_path_buf(), self.text);
         let document = syntax::parse(format, &source);
-        let keys = document.root.entries().iter().filter_map(|entry| entry.key.as_ref());
-        let key = keys.into_iter().find(|key| key.span.range().contains(&offset) || key.span.end as usize == offset)?;
+        let mut parents = Vec::new();
+        let key = key_at(&document.root, offset, &mut parents)?;
         let reader = self.reader?;
-        let (class, timelines) = reader.timelines(&key.name, self.knowledge())?;
+        let (class, timelines) = reader.timelines(&parents, &key.name, self.knowledge())?;
         let text = inform::argument(&class, &key.name, &timelines, reader.environment(), self.knowledge())?;
         let title = reader.title(self.knowledge());
         Some((format!("{text}\nread by {title}"), key.span.range()))
@@ -147,20 +148,19 @@ impl<'a> Place<'a> {
 
     fn complete_yaml(&self, offset: usize) -> Option<(std::ops::Range<usize>, Vec<Item>)> {
         let reader = self.reader?;
-        let keys = reader.keys(self.knowledge());
+        let YamlPlace { part, parents, beside } = YamlPlace::at(self.text, offset)?;
+        let keys = reader.keys(&parents, self.knowledge());
         let title = reader.title(self.knowledge());
-        match yaml_part(self.text, offset)? {
+        match part {
             Part::Name { range, is_named } => {
                 let end = if is_named { "" } else { ": " };
-                let here = &self.text[range.clone()];
-                let given: Vec<&str> = top_keys(self.text).filter(|key| *key != here).collect();
-                let fresh = keys.into_iter().filter(|key| !given.contains(&key.name.as_str()));
+                let fresh = keys.into_iter().filter(|key| !beside.contains(&key.name.as_str()));
                 let item =
                     |key: readers::Key<'_>| Item::name(&key.name, &format!("{}{end}", key.name), key.parameter, &title);
                 Some((range, fresh.map(item).collect()))
             }
             Part::Value { name, range, quote } => {
-                let (class, _) = reader.timelines(&name, self.knowledge())?;
+                let (class, _) = reader.timelines(&parents, &name, self.knowledge())?;
                 let parameter = keys.iter().find(|key| key.name == name)?.parameter?;
                 let choices = inform::choices(&class, &name, parameter, reader.environment(), self.knowledge());
                 let blank = if self.text[..range.start].ends_with(':') { " " } else { "" };
@@ -173,6 +173,23 @@ impl<'a> Place<'a> {
             }
         }
     }
+}
+
+/// The key at a place; `parents` gets those that it stands below, outermost first.
+fn key_at<'d>(node: &'d Node, offset: usize, parents: &mut Vec<&'d str>) -> Option<&'d Key> {
+    for entry in node.entries() {
+        if let Some(key) = &entry.key
+            && (key.span.range().contains(&offset) || key.span.end as usize == offset)
+        {
+            return Some(key);
+        }
+        // What an alias stands for is elsewhere.
+        if entry.value.span.range().contains(&offset) && !matches!(entry.value.kind, NodeKind::Alias(_)) {
+            parents.extend(entry.key.as_ref().map(|key| key.name.as_str()));
+            return key_at(&entry.value, offset, parents);
+        }
+    }
+    None
 }
 
 /// The page of the rule of each finding at a place.
@@ -230,75 +247,5 @@ impl Item {
         let label = text.trim_start().to_owned();
         let documentation = Some(reader.to_owned());
         Self { label, text, detail: None, documentation, is_value: true, is_deprecated: false }
-    }
-}
-
-/// The keys at the top of a YAML text, however broken it is.
-fn top_keys(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .filter(|line| line.starts_with(is_key_letter))
-        .filter_map(|line| Some(line.split_once(':')?.0.trim_end()))
-}
-
-fn is_key_letter(letter: char) -> bool {
-    letter.is_alphanumeric() || matches!(letter, '_' | '-')
-}
-
-/// What of a key or value at the top of a YAML text a place is in.
-fn yaml_part(text: &str, offset: usize) -> Option<Part> {
-    let start = text[..offset].rfind('\n').map_or(0, |at| at + 1);
-    let end = text[offset..].find(['\r', '\n']).map_or(text.len(), |at| offset + at);
-    let (line, at) = (&text[start..end], offset - start);
-    let key_end = line.find(|letter| !is_key_letter(letter)).unwrap_or(line.len());
-    if at <= key_end {
-        let is_named = line[key_end..].trim_start().starts_with(':');
-        let is_key = is_named || line[key_end..].trim().is_empty();
-        return is_key.then_some(Part::Name { range: start..start + key_end, is_named });
-    }
-    let colon = key_end + line[key_end..].find(':').filter(|at| line[key_end..key_end + at].trim().is_empty())?;
-    if key_end == 0 || at <= colon {
-        return None;
-    }
-    let rest = &line[colon + 1..];
-    let value = rest.trim_start();
-    let quote = value.chars().next().filter(|first| matches!(first, '"' | '\''));
-    let first = colon + 1 + (rest.len() - value.len()).min(at - colon - 1) + usize::from(quote.is_some());
-    let word = line[first.min(line.len())..].find([' ', '#', '"', '\'']).map_or(line.len(), |length| first + length);
-    let name = line[..key_end].to_owned();
-    (first <= at && at <= word).then_some(Part::Value { name, range: start + first..start + word, quote })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// `|` marks the place.
-    fn at(text: &str) -> String {
-        let offset = text.find('|').expect("a place");
-        let text = text.replacen('|', "", 1);
-        match yaml_part(&text, offset) {
-            None => "-".to_owned(),
-            Some(Part::Name { range, is_named }) => format!("key `{}` {is_named}", &text[range]),
-            Some(Part::Value { name, range, .. }) => format!("{name}: `{}`", &text[range]),
-        }
-    }
-
-    #[test]
-    fn a_place_in_yaml_is_told_by_its_line() {
-        for (text, expected) in [
-            ("|", "key `` false"),
-            ("a: 1\nbe|\nc: 2\n", "key `be` false"),
-            ("be|ta: 1", "key `beta` true"),
-            ("kind:|", "kind: ``"),
-            ("kind: |", "kind: ``"),
-            ("kind: si|g  # why", "kind: `sig`"),
-            ("kind: \"si|g\"", "kind: `sig`"),
-            ("kind: a b|", "-"),
-            ("  nested|: 1", "-"),
-            ("- a|", "-"),
-            ("# remark|", "-"),
-        ] {
-            assert_eq!(at(text), expected, "{text}");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::eval::FlagOwner;
 use crate::knowledge::{Consumer, Knowledge, Package, Parameter};
+use crate::lower::configuration::held;
 use crate::lower::{Analysis, Releases, Timeline, fields, timelines};
 use crate::model::Environment;
 use crate::source::Sources;
@@ -84,9 +85,10 @@ impl Reader {
         }
     }
 
-    /// Every key that it knows, with the releases in effect.
-    pub fn keys<'a>(&'a self, knowledge: &'a Knowledge) -> Vec<Key<'a>> {
+    /// Every key that it knows below others, with the releases in effect.
+    pub fn keys<'a>(&'a self, parents: &[&str], knowledge: &'a Knowledge) -> Vec<Key<'a>> {
         match &self.by {
+            By::Script { .. } if !parents.is_empty() => Vec::new(),
             By::Script { flags, .. } => flags
                 .iter()
                 .filter_map(|(name, class)| {
@@ -98,7 +100,8 @@ impl Reader {
             By::Program(consumer) => {
                 let Some((package, release)) = self.release(consumer, knowledge) else { return Vec::new() };
                 let at = Releases::new(knowledge, &self.environment, package, release);
-                let signatures = consumer.classes(package, release).iter().filter_map(|class| at.signature(class));
+                let classes = below(consumer.classes(package, release), parents, &at, package).into_iter();
+                let signatures = classes.filter_map(|class| at.signature(class));
                 let parameters = signatures.flat_map(|signature| signature.parameters);
                 parameters.map(|(name, parameter)| Key { name: name.to_owned(), parameter: Some(parameter) }).collect()
             }
@@ -106,9 +109,20 @@ impl Reader {
     }
 
     /// What releases do with a key, and the class that it is a field of; `None` for one that no class of a library ever had.
-    pub fn timelines<'a>(&'a self, key: &str, knowledge: &'a Knowledge) -> Option<(String, Vec<Timeline<'a>>)> {
+    pub fn timelines<'a>(
+        &'a self,
+        parents: &[&str],
+        key: &str,
+        knowledge: &'a Knowledge,
+    ) -> Option<(String, Vec<Timeline<'a>>)> {
         let classes: Vec<&str> = match &self.by {
+            By::Script { .. } if !parents.is_empty() => Vec::new(),
             By::Script { flags, .. } => flags.get(key).and_then(Option::as_deref).into_iter().collect(),
+            By::Program(consumer) if !parents.is_empty() => {
+                let (package, release) = self.release(consumer, knowledge)?;
+                let at = Releases::new(knowledge, &self.environment, package, release);
+                below(consumer.classes(package, release), parents, &at, package)
+            }
             By::Program(consumer) => {
                 let now = self.release(consumer, knowledge);
                 let now = now.map_or(&[][..], |(package, release)| consumer.classes(package, release));
@@ -130,4 +144,13 @@ impl Reader {
         let release = self.environment.in_effect(package)?;
         Releases::new(knowledge, &self.environment, package, release).parameter(class, name)
     }
+}
+
+/// The classes that are filled by what stands below keys.
+fn below<'a>(classes: &'a [String], parents: &[&str], at: &Releases<'a>, package: &Package) -> Vec<&'a str> {
+    let top = classes.iter().map(String::as_str).collect();
+    parents.iter().fold(top, |classes: Vec<&str>, key| {
+        let fields = classes.iter().filter_map(|class| at.parameter(class, key));
+        fields.flat_map(|field| held(field, package)).collect()
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Key;
 use crate::eval::{Const, Dict, Traced, Value};
-use crate::knowledge::{Parameter, Reading};
+use crate::knowledge::{Package, Parameter, Reading};
 use crate::syntax::{Entry, Node, NodeKind, Scalar};
 
 /// What a field holds, as far as its annotation says so.
@@ -39,6 +39,13 @@ pub fn kind_of(parameter: &Parameter) -> Vec<Kind> {
         return vec![Kind::Choice(parameter.choices.clone())];
     }
     parameter.annotation.as_deref().map(|annotation| kinds(annotation.trim_matches(['"', '\'']))).unwrap_or_default()
+}
+
+/// The classes that a field holds, by the full names in its annotation.
+pub fn held<'a>(parameter: &'a Parameter, package: &Package) -> Vec<&'a str> {
+    let annotation = parameter.annotation.as_deref().unwrap_or_default();
+    let words = annotation.split(|letter: char| !letter.is_alphanumeric() && !matches!(letter, '_' | '.'));
+    words.filter(|word| word.contains('.') && package.callable(word).is_some()).collect()
 }
 
 fn kinds(annotation: &str) -> Vec<Kind> {
