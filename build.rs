@@ -223,7 +223,7 @@ fn pack_imports(mined: MinedImports, places: &Places, out: &Path, list: &mut Str
     fs::write(out.join(&checks), message(&members)?)?;
     let modules = mined.modules.into_iter().map(|(name, mut module)| {
         module.for_each_interval(|releases| places.place(releases));
-        Ok((name, message(&module.to_lines())?))
+        Ok((name, message(&module.to_text())?))
     });
     let modules = table(&format!("{package}.imports"), &modules.collect::<Result<_, Box<dyn Error>>>()?, out)?;
     writeln!(list, "StoredImports {{ name: {package:?}, checks: include_bytes!({checks:?}), modules: {modules} }},")?;

@@ -117,7 +117,7 @@ impl Walk<'_, '_> {
         if owner.name() == self.package.name() {
             self.intervals(told(callable, self.aspect));
         }
-        for base in callable.bases.iter().flat_map(|fact| &fact.fact.names) {
+        for base in callable.bases.iter().flat_map(|fact| fact.fact.iter()) {
             if owner.callable(base).is_some() {
                 self.definition(owner, base);
             } else {

@@ -57,7 +57,7 @@ pub struct Found {
 }
 
 /// Between the parts of a line.
-const GAP: char = '\t';
+const GAP: &str = "\t";
 
 /// What a line speaks of: its first character.
 mod kind {
@@ -87,45 +87,76 @@ impl ImportedModule {
         }
     }
 
-    /// The same as lines: the kind, the releases, the condition (of a name, the modules that are loaded), the thing. Names come
-    /// last and sorted.
-    pub fn to_lines(&self) -> String {
-        let mut lines = String::new();
-        let mut line = |kind: char, releases: &str, when: &str, thing: &str| {
-            lines.push(kind);
-            for (at, part) in [releases, when, thing].into_iter().enumerate() {
-                if at > 0 {
-                    lines.push(GAP);
-                }
-                lines.push_str(part);
+    /// The same as a text: what it does, each part of it with its length before it, since all of it is read whenever the module
+    /// is loaded; behind that lines, of which few are read: releases, then the names, sorted.
+    pub fn to_text(&self) -> String {
+        let mut acts = String::new();
+        let mut act = |kind: char, releases: &str, when: &str, thing: &str| {
+            acts.push(kind);
+            [releases, when, thing].into_iter().for_each(|part| put(&mut acts, part));
+        };
+        for fact in &self.raises {
+            act(kind::RAISES, &fact.releases, &fact.fact.when, "");
+        }
+        let tables = [(kind::REQUIRES, &self.requires), (kind::NEEDS, &self.needs), (kind::LOADS, &self.loads)];
+        for (kind, table) in tables {
+            for (thing, fact) in table.iter().flat_map(|(thing, facts)| facts.iter().map(move |fact| (thing, fact))) {
+                act(kind, &fact.releases, &fact.fact.when, thing);
             }
-            lines.push('\n');
+        }
+        let mut text = String::new();
+        put(&mut text, &acts);
+        let mut line = |kind: char, releases: &str, loads: &str, name: &str| {
+            text.push(kind);
+            text.push_str(&[releases, loads, name].join(GAP));
+            text.push('\n');
         };
         for (kind, releases) in [(kind::RELEASES, &self.releases), (kind::DYNAMIC, &self.dynamic)] {
             if !releases.is_empty() {
                 line(kind, releases, "", "");
             }
         }
-        for fact in &self.raises {
-            line(kind::RAISES, &fact.releases, &fact.fact.when, "");
-        }
-        let tables = [(kind::REQUIRES, &self.requires), (kind::NEEDS, &self.needs), (kind::LOADS, &self.loads)];
-        for (kind, table) in tables {
-            for (thing, fact) in table.iter().flat_map(|(thing, facts)| facts.iter().map(move |fact| (thing, fact))) {
-                line(kind, &fact.releases, &fact.fact.when, thing);
-            }
-        }
         for (name, fact) in self.names.iter().flat_map(|(name, facts)| facts.iter().map(move |fact| (name, fact))) {
             let kind = if fact.fact.tuple { kind::TUPLE } else { kind::NAME };
             line(kind, &fact.releases, &fact.fact.loads.join(" "), name);
         }
-        lines
+        text
     }
 }
 
-/// What importing a module does, to be asked: the text of [`ImportedModule::to_lines`].
+/// From this length on three characters more say it.
+const LONG: usize = 0x7f;
+
+/// Adds a text with its length before it, in ASCII so that the whole stays a text.
+fn put(text: &mut String, part: &str) {
+    let digit = |number: usize| char::from((number & 0x7f) as u8);
+    text.push(digit(part.len().min(LONG)));
+    if part.len() >= LONG {
+        text.extend([14, 7, 0].map(|shift| digit(part.len() >> shift)));
+    }
+    text.push_str(part);
+}
+
+/// Takes a text with its length before it off the start of another; nothing where there is none.
+fn take<'a>(text: &mut &'a str) -> &'a str {
+    let bytes = text.as_bytes();
+    let (start, length) = match bytes.first().map(|digit| usize::from(*digit)) {
+        None => return "",
+        Some(LONG) => (4, bytes.iter().skip(1).take(3).fold(0, |length, digit| length << 7 | usize::from(*digit))),
+        Some(length) => (1, length),
+    };
+    let part = text.get(start..start + length).unwrap_or_default();
+    *text = text.get(start + length..).unwrap_or_default();
+    part
+}
+
+/// What importing a module does, to be asked.
 #[derive(Debug, Clone, Copy)]
-pub struct ModuleLines<'a>(&'a str);
+pub struct ModuleLines<'a> {
+    acts: &'a str,
+    /// The rest of [`ImportedModule::to_text`].
+    lines: &'a str,
+}
 
 /// Something that happens when a module is imported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,9 +196,9 @@ pub struct NameLine<'a> {
 }
 
 impl<'a> ModuleLines<'a> {
-    /// Lines that [`ImportedModule::to_lines`] wrote.
-    pub fn new(lines: &'a str) -> Self {
-        Self(lines)
+    /// What [`ImportedModule::to_text`] wrote.
+    pub fn new(mut text: &'a str) -> Self {
+        Self { acts: take(&mut text), lines: text }
     }
 
     /// The releases that have the module; empty: all.
@@ -182,16 +213,16 @@ impl<'a> ModuleLines<'a> {
 
     /// What importing it does, in order.
     pub fn acts(self) -> impl Iterator<Item = ImportLine<'a>> {
-        let lines = self.0.split_terminator('\n').map(parts);
-        lines.filter_map(|(kind, releases, when, thing)| {
-            let act = match kind {
+        let mut rest = self.acts;
+        std::iter::from_fn(move || {
+            let act = match rest.chars().next()? {
                 kind::RAISES => Act::Raises,
                 kind::REQUIRES => Act::Requires,
                 kind::NEEDS => Act::Needs,
-                kind::LOADS => Act::Loads,
-                _ => return None,
+                _ => Act::Loads,
             };
-            Some(ImportLine { act, releases, when, thing })
+            rest = &rest[1..];
+            Some(ImportLine { act, releases: take(&mut rest), when: take(&mut rest), thing: take(&mut rest) })
         })
     }
 
@@ -201,22 +232,22 @@ impl<'a> ModuleLines<'a> {
             let (kind, .., thing) = parts(line);
             !is_name(kind) || thing < name
         };
-        let (mut low, mut high) = (0, self.0.len());
+        let (mut low, mut high) = (0, self.lines.len());
         while low < high {
             let middle = usize::midpoint(low, high);
-            let line = self.0.as_bytes()[low..middle].iter().rposition(|byte| *byte == b'\n');
+            let line = self.lines.as_bytes()[low..middle].iter().rposition(|byte| *byte == b'\n');
             let start = line.map_or(low, |at| low + at + 1);
-            let end = self.0[start..].find('\n').map_or(self.0.len(), |at| start + at);
-            if is_before(&self.0[start..end]) { low = self.0.len().min(end + 1) } else { high = start }
+            let end = self.lines[start..].find('\n').map_or(self.lines.len(), |at| start + at);
+            if is_before(&self.lines[start..end]) { low = self.lines.len().min(end + 1) } else { high = start }
         }
         let name = name.to_owned();
-        let lines = self.0[low..].split_terminator('\n').map(parts).take_while(move |(.., thing)| *thing == name);
+        let lines = self.lines[low..].split_terminator('\n').map(parts).take_while(move |(.., thing)| *thing == name);
         lines.map(|(kind, releases, loads, _)| NameLine { releases, loads, tuple: kind == kind::TUPLE })
     }
 
     /// The releases of a line of this kind, of which there is at most one, before all others.
     fn head(self, wanted: char) -> &'a str {
-        let lines = self.0.split_terminator('\n').map(parts);
+        let lines = self.lines.split_terminator('\n').map(parts);
         let mut heads = lines.take_while(|(kind, ..)| matches!(*kind, kind::RELEASES | kind::DYNAMIC));
         heads.find(|(kind, ..)| *kind == wanted).map_or("", |(_, releases, ..)| releases)
     }
@@ -254,16 +285,19 @@ mod tests {
         let module = ImportedModule {
             releases: "1.0 -".to_owned(),
             needs: [("peft:a".to_owned(), vec![when("", "peft !rich"), when("2.0 -", "")])].into(),
+            loads: [("lib.m".to_owned(), vec![when(&"1.0,".repeat(5000), "")])].into(),
             raises: vec![when("1.0", "x<2")],
             names: names.iter().map(|(name, facts)| ((*name).to_owned(), facts.clone())).collect(),
             ..ImportedModule::default()
         };
-        let text = module.to_lines();
+        let text = module.to_text();
         let lines = ModuleLines::new(&text);
         assert_eq!((lines.releases(), lines.dynamic()), ("1.0 -", ""));
         let acts: Vec<_> = lines.acts().map(|line| (line.act, line.releases, line.when, line.thing)).collect();
         let needs = |releases, when| (Act::Needs, releases, when, "peft:a");
-        assert_eq!(acts, [(Act::Raises, "1.0", "x<2", ""), needs("", "peft !rich"), needs("2.0 -", "")]);
+        let loads = "1.0,".repeat(5000);
+        let loads = (Act::Loads, loads.as_str(), "", "lib.m");
+        assert_eq!(acts, [(Act::Raises, "1.0", "x<2", ""), needs("", "peft !rich"), needs("2.0 -", ""), loads]);
         for (name, facts) in names {
             let found: Vec<_> = lines
                 .names(name)
@@ -274,6 +308,7 @@ mod tests {
         for missing in ["", "A", "aa", "b", "zz", "peft:a"] {
             assert_eq!(lines.names(missing).count(), 0, "{missing}");
         }
+        assert_eq!(ModuleLines::new("").acts().count(), 0);
         assert_eq!(ModuleLines::new("").names("a").count(), 0);
     }
 }

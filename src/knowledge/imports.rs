@@ -80,7 +80,7 @@ impl ImportGraph {
 
 impl From<Imports> for ImportGraph {
     fn from(imports: Imports) -> Self {
-        let modules = imports.modules.into_iter().map(|(name, module)| (name, module.to_lines()));
+        let modules = imports.modules.into_iter().map(|(name, module)| (name, module.to_text()));
         Self { checks: imports.checks, modules: Parts::Whole(modules.collect()) }
     }
 }

@@ -39,16 +39,41 @@ pub fn placed(intervals: &str, place: impl Fn(&str) -> Option<usize>) -> String 
 
 /// The ends of an interval of places, `None` for one that is open; `None` for an interval of versions.
 pub fn places(interval: &str) -> Option<(Option<usize>, Option<usize>)> {
-    let places = interval.strip_prefix(PLACES)?;
-    let mut ends = [None, None];
-    let mut at = 0;
-    for byte in places.bytes() {
-        match byte {
-            b'0'..=b'9' => ends[at] = Some(ends[at].unwrap_or(0) * 10 + usize::from(byte - b'0')),
-            _ => at = 1,
+    next_places(&mut interval.as_bytes())
+}
+
+/// Whether a place is in one of these intervals; `None` where that takes one of versions to tell. In one pass, since it is asked
+/// for every fact.
+#[allow(dead_code, reason = "build.rs does not use it")]
+pub fn contain(intervals: &str, place: usize) -> Option<bool> {
+    let mut text = intervals.as_bytes();
+    while !text.is_empty() {
+        let (first, last) = next_places(&mut text)?;
+        if first.is_none_or(|first| first <= place) && last.is_none_or(|last| place <= last) {
+            return Some(true);
         }
+        text = text.strip_prefix(b",").unwrap_or(text);
     }
-    Some(if at == 0 { (ends[0], ends[0]) } else { (ends[0], ends[1]) })
+    Some(false)
+}
+
+/// Takes an interval of places off the start of a text.
+fn next_places(text: &mut &[u8]) -> Option<(Option<usize>, Option<usize>)> {
+    *text = text.strip_prefix(&[PLACES as u8])?;
+    let first = number(text);
+    let Some(rest) = text.strip_prefix(b"-") else { return Some((first, first)) };
+    *text = rest;
+    Some((first, number(text)))
+}
+
+/// Takes a number off the start of a text.
+fn number(text: &mut &[u8]) -> Option<usize> {
+    let mut number = None;
+    while let [digit @ b'0'..=b'9', rest @ ..] = *text {
+        number = Some(number.unwrap_or(0) * 10 + usize::from(digit - b'0'));
+        *text = rest;
+    }
+    number
 }
 
 #[cfg(test)]
@@ -68,8 +93,18 @@ mod tests {
         ] {
             assert_eq!(placed(text, place), packed);
             assert_eq!(packed.split(',').filter_map(places).collect::<Vec<_>>(), read, "{text}");
+            for at in 0..versions.len() {
+                let holds = |(first, last): &(Option<usize>, Option<usize>)| {
+                    first.unwrap_or(0) <= at && at <= last.unwrap_or(usize::MAX)
+                };
+                assert_eq!(contain(packed, at), Some(read.iter().any(holds)), "{text} {at}");
+            }
         }
         assert_eq!(placed("0.3 - 0.9, 0.9", place), "0.3 - 0.9,#1");
         assert_eq!(places("0.9 - 1.0"), None);
+        assert_eq!(
+            (contain("#1,0.9 - 1.0", 1), contain("#1,0.9 - 1.0", 2), contain("1.0", 1)),
+            (Some(true), None, None)
+        );
     }
 }

@@ -65,12 +65,12 @@ fn chain<'a>(package: &'a Package, definition: &'a str, release: usize) -> Optio
     for _ in 0..MAX_BASES {
         let class = package.callable_at(current, release)?;
         classes.push((current, class));
-        let bases = &package.at(&class.bases, release)?.names;
+        let bases = package.at(&class.bases, release)?;
         // A class of several bases is a library's own affair, as long as only one of them leads outside.
-        let is_own = |base: &&String| package.callable_at(base, release).is_some();
+        let is_own = |base: &&str| package.callable_at(base, release).is_some();
         match bases.iter().find(is_own) {
             Some(own) => current = own,
-            None => return Some(Chain { classes, outside: bases.last()? }),
+            None => return Some(Chain { classes, outside: bases.iter().next_back()? }),
         }
     }
     None

@@ -52,6 +52,13 @@ pub(crate) fn written(value: &impl Serialize) -> Result<Vec<u8>, rmp_serde::enco
 /// The members of callables that are interval texts.
 const INTERVALS: [&str; 4] = ["in", "inherits", "any_positional", "any_keyword"];
 
+/// The member of a list of names; see `Names` in `src/knowledge/stored.rs`.
+const NAMES: &str = "names";
+
+fn joined(names: &[Value]) -> String {
+    names.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+}
+
 /// Facts written as pairs of the releases and what holds there; see `Fact` in `src/knowledge/stored.rs`. `place` rewrites every
 /// interval text.
 pub(crate) fn paired(mut value: Value, place: &impl Fn(&mut String)) -> Value {
@@ -65,6 +72,7 @@ fn pair(value: &mut Value, place: &impl Fn(&mut String)) {
             for (name, member) in members {
                 match member {
                     Value::String(releases) if INTERVALS.contains(&name.as_str()) => place(releases),
+                    Value::Array(names) if name == NAMES => *member = joined(names).into(),
                     member => pair(member, place),
                 }
             }

@@ -282,6 +282,11 @@ impl Package {
 
     /// Whether a mined fact with this `in` holds at a release.
     pub(super) fn is_in(&self, intervals: &str, release: usize) -> bool {
+        if self.learnt.is_empty()
+            && let Some(is_in) = intervals::contain(intervals, release)
+        {
+            return is_in;
+        }
         let holds = |one: &Interval| one.range.contains(&release) && (one.is_single || !self.is_learnt(release));
         self.ranges(intervals).any(|interval| holds(&interval))
     }

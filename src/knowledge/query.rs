@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::stored::{Callable, CallableKind, Forward, Guard, Parameter, Read, Returns};
+use super::stored::{Callable, CallableKind, Forward, Guard, Names, Parameter, Read, Returns};
 use super::{Knowledge, Package, ReleaseSet};
 
 /// Inheritance is followed this far; a longer chain is a cycle.
@@ -221,8 +221,8 @@ impl Package {
             if !self.is_in(&current.inherits, release) {
                 return self.all_at(facts(current), release).collect();
             }
-            let bases = self.at(&current.bases, release).map_or(&[][..], |bases| &bases.names);
-            callable = bases.iter().find_map(|base| self.callable_at(base, release));
+            let mut bases = self.at(&current.bases, release).into_iter().flat_map(Names::iter);
+            callable = bases.find_map(|base| self.callable_at(base, release));
         }
         Vec::new()
     }
@@ -324,16 +324,16 @@ impl<'a> Follow<'a, '_> {
     fn signature(&self, package: &'a Package, definition: &str, release: usize, at: At) -> Option<Signature<'a>> {
         let callable = package.callable_at(definition, release).filter(|_| at.depth < MAX_BASES)?;
         let kind = package.at(&callable.kind, release)?.kind;
-        let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
+        let mut bases = package.at(&callable.bases, release).into_iter().flat_map(Names::iter);
         let inherits = package.is_in(&callable.inherits, release);
         let mut signature = Signature { complete: true, ..Signature::default() };
         if kind == CallableKind::Dataclass || at.for_fields {
             // Fields of the first base win, so it comes last.
-            for base in bases.iter().rev() {
+            for base in bases.rev() {
                 signature.extend(self.base(package, base, release, at.base_of_dataclass()));
             }
         } else if inherits {
-            let base = bases.iter().find(|base| !BARE_BASES.contains(&base.as_str()));
+            let base = bases.find(|base| !BARE_BASES.contains(base));
             return Some(base.map_or(signature, |base| self.base(package, base, release, at.base_of_class())));
         }
         if kind == CallableKind::Dataclass || !at.for_fields {
@@ -353,10 +353,10 @@ impl<'a> Follow<'a, '_> {
             return Takes::Parameter(found);
         }
         let inherits = package.is_in(&callable.inherits, release);
-        let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
-        let mut bases = bases.iter().filter(|base| !BARE_BASES.contains(&base.as_str()));
+        let bases = package.at(&callable.bases, release).into_iter().flat_map(Names::iter);
+        let mut bases = bases.filter(|base| !BARE_BASES.contains(base));
         let next = if has_fields { at.base_of_dataclass() } else { at.base_of_class() };
-        let inherited = |base: &'a String| match self.base_of(package, base, release) {
+        let inherited = |base: &'a str| match self.base_of(package, base, release) {
             Some((owner, base, release)) => self.takes(owner, base, keyword, release, next),
             None => Takes::Unknown,
         };
@@ -386,8 +386,7 @@ impl<'a> Follow<'a, '_> {
         found: &mut Vec<(&'a Package, &'a str)>,
     ) {
         let Some(callable) = package.callable_at(definition, release).filter(|_| depth < MAX_BASES) else { return };
-        let bases = package.at(&callable.bases, release).map_or(&[][..], |bases| &bases.names);
-        for base in bases {
+        for base in package.at(&callable.bases, release).into_iter().flat_map(Names::iter) {
             match self.base_of(package, base, release) {
                 Some((owner, base, release)) if owner.name() == package.name() => {
                     self.leave(owner, base, release, depth + 1, found);
@@ -429,10 +428,7 @@ impl<'a> Follow<'a, '_> {
 fn own<'a>(package: &'a Package, callable: &'a Callable, release: usize) -> Signature<'a> {
     let parameters = callable.parameters.iter();
     Signature {
-        positional: package
-            .at(&callable.positional, release)
-            .map(|names| names.names.iter().map(String::as_str).collect())
-            .unwrap_or_default(),
+        positional: package.at(&callable.positional, release).into_iter().flat_map(Names::iter).collect(),
         parameters: parameters.filter_map(|(name, facts)| Some((name.as_str(), package.at(facts, release)?))).collect(),
         any_positional: package.is_in(&callable.any_positional, release),
         any_keyword: package.is_in(&callable.any_keyword, release),

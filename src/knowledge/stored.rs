@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A fact that holds for some releases: `"in": "0.7.11 - 0.27.2, 0.28.0"`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -272,9 +272,60 @@ pub struct Kind {
     pub kind: CallableKind,
 }
 
-/// A list of names.
+/// A list of names, in order.
+///
+/// It is kept as one text: a large dataclass lists some hundred names again for every run of releases, and to make a string of
+/// each is most of the work of reading one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Names {
-    /// In order.
-    pub names: Vec<String>,
+    #[serde(serialize_with = "listed", deserialize_with = "joined")]
+    names: String,
+}
+
+impl Names {
+    /// Names of Python, so that none has a space in it.
+    pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { names: names.into_iter().collect::<Vec<_>>().join(" ") }
+    }
+
+    /// Each of them.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.names.split(' ').filter(|name| !name.is_empty())
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+}
+
+fn listed<S: Serializer>(names: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(names.split(' ').filter(|name| !name.is_empty()))
+}
+
+/// A list as the files write it, or the text of it as it is packed.
+fn joined<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Either;
+
+    impl<'de> Visitor<'de> for Either {
+        type Value = String;
+
+        fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+            text.write_str("a list of names")
+        }
+
+        fn visit_str<E: Error>(self, names: &str) -> Result<String, E> {
+            Ok(names.to_owned())
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<String, A::Error> {
+            let mut names = Vec::new();
+            while let Some(name) = list.next_element::<String>()? {
+                names.push(name);
+            }
+            Ok(names.join(" "))
+        }
+    }
+
+    deserializer.deserialize_any(Either)
 }

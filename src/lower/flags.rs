@@ -53,7 +53,7 @@ pub fn fields(class: &str, knowledge: &Knowledge) -> BTreeSet<String> {
         let callable = name.split('.').next().and_then(|top| knowledge.package(top)?.callable(name));
         let Some(callable) = callable.filter(|_| seen.insert(name)) else { continue };
         fields.extend(callable.parameters.keys().cloned());
-        for base in callable.bases.iter().flat_map(|fact| &fact.fact.names) {
+        for base in callable.bases.iter().flat_map(|fact| fact.fact.iter()) {
             open.push(base);
             open.extend(definitions(base, knowledge));
         }

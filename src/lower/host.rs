@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustc_hash::FxHashMap;
+
 use super::{Releases, Request};
 use crate::eval::{self, Const, Flag, FlagId, Host, Object, ParserKind, Root, Summary, Symbol, Value};
 use crate::knowledge::{Effect, Knowledge, ParserName, Resolution, Returns};
@@ -14,11 +16,13 @@ use crate::syntax::python::PythonModule;
 pub(super) struct ProjectHost<'a> {
     request: &'a Request<'a>,
     modules: Mutex<BTreeMap<PathBuf, Option<Arc<PythonModule>>>>,
+    /// What is on the disk: the same modules are looked for again and again, and most of them are not the project's.
+    seen: Mutex<FxHashMap<PathBuf, bool>>,
 }
 
 impl<'a> ProjectHost<'a> {
     pub(super) fn new(request: &'a Request<'a>) -> Self {
-        Self { request, modules: Mutex::default() }
+        Self { request, modules: Mutex::default(), seen: Mutex::default() }
     }
 
     /// The module of a file, read and parsed once; `None` if it cannot be read.
@@ -50,11 +54,25 @@ impl<'a> ProjectHost<'a> {
     fn below(&self, folder: &Path, dotted: &str) -> Option<Arc<PythonModule>> {
         let base =
             dotted.split('.').filter(|part| !part.is_empty()).fold(folder.to_path_buf(), |path, part| path.join(part));
-        let file = base.with_extension("py");
-        let candidates =
-            if dotted.is_empty() { vec![base.join("__init__.py")] } else { vec![file, base.join("__init__.py")] };
-        let found = candidates.into_iter().find(|path| self.request.file_system.is_file(path))?;
+        let disk = self.request.file_system;
+        let is_file = |path: &PathBuf| self.is_there(path, |path| disk.is_file(path));
+        let holder = base.parent().filter(|_| dotted.contains('.'));
+        if holder.is_some_and(|holder| !self.is_there(holder, |path| disk.is_dir(path))) {
+            return None;
+        }
+        let file = Some(base.with_extension("py")).filter(|_| !dotted.is_empty());
+        let found = file.into_iter().chain([base.join("__init__.py")]).find(is_file)?;
         self.module_at(&found)
+    }
+
+    /// What the disk says of a path, asked once.
+    fn is_there(&self, path: &Path, ask: impl Fn(&Path) -> bool) -> bool {
+        let known = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied();
+        known.unwrap_or_else(|| {
+            let found = ask(path);
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_path_buf(), found);
+            found
+        })
     }
 }
 

@@ -77,8 +77,9 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
     };
     let evaluate_all = || in_parallel(&modules, evaluate);
     let meanwhile = || {
-        read_ahead(&modules, request.knowledge);
-        in_parallel(&paths, |path| Arc::new(environments.of(path)))
+        let of_each = || in_parallel(&paths, |path| Arc::new(environments.of(path)));
+        // Whichever thread is done first takes that over.
+        rayon::join(of_each, || read_ahead(&modules, request.knowledge)).0
     };
     let (traces, environments) = rayon::join(evaluate_all, meanwhile);
     let all = paths.iter().zip(traces).zip(environments);
@@ -99,9 +100,7 @@ fn read_ahead(modules: &[Arc<PythonModule>], knowledge: &Knowledge) {
         let Some(module) = import.module.as_ref().filter(|_| import.level == 0) else { continue };
         names.extend(import.names.iter().map(|alias| format!("{module}.{}", alias.name)));
     }
-    for name in &names {
-        knowledge.read_ahead(name);
-    }
+    names.par_iter().for_each(|name| knowledge.read_ahead(name));
 }
 
 /// Does the same with each item, in order; on several threads unless there is only one, for which starting them takes long.

@@ -106,8 +106,8 @@ impl Fold<'_> {
     fn callable(&self, by_release: &[(usize, &Definition)]) -> Callable {
         let owner: ReleaseSet = by_release.iter().map(|(at, _)| *at).collect();
         let each = |list: fn(&Definition) -> &Vec<String>| {
-            let values = by_release.iter().map(|(at, one)| (*at, Names { names: list(one).clone() }));
-            self.facts(&owner, values.filter(|(_, names)| !names.names.is_empty()))
+            let values = by_release.iter().map(|(at, one)| (*at, Names::new(list(one).iter().map(String::as_str))));
+            self.facts(&owner, values.filter(|(_, names)| !names.is_empty()))
         };
         let parameters: BTreeSet<&String> = by_release.iter().flat_map(|(_, one)| one.parameters.keys()).collect();
         let parameters = parameters.into_iter().map(|name| {

@@ -46,7 +46,8 @@ impl FileSystem for Overlay<'_> {
     }
 
     fn is_dir(&self, path: &Path) -> bool {
-        self.below.is_dir(path)
+        let holds = |file: &PathBuf| file.parent().is_some_and(|folder| folder.starts_with(path));
+        self.below.is_dir(path) || self.files.read().unwrap_or_else(PoisonError::into_inner).keys().any(holds)
     }
 
     fn read_dir(&self, path: &Path) -> io::Result<Vec<DirEntry>> {
