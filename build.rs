@@ -1,17 +1,22 @@
 //! Packs `schemas/knowledge`, `schemas/frameworks`, `schemas/companions` and `schemas/imports` so that starting the tool costs the same
 //! however much is known. Each file is split into its parts (modules, callables), which are written as `MessagePack`: it has the members
-//! of JSON by name, and is read several times as fast. Neighbouring parts are compressed together, by LZ4 for the same reason, and a sorted table says where each of them is.
+//! of JSON by name, and is read several times as fast. Neighbouring parts are compressed together, and a sorted table says where each of
+//! them is: by LZ4, which is the fastest to read, and what few runs ask for by deflate, which makes it a third smaller.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use flate2::Compression;
+use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use imported::ImportedModule;
+use pack::Compressor;
 
 #[allow(dead_code, reason = "only the stored form is used here")]
 #[path = "src/knowledge/imported.rs"]
@@ -72,12 +77,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut packages: BTreeMap<String, Places> = BTreeMap::new();
-    for kind in ["knowledge", "frameworks", "companions"] {
+    for (kind, compressor) in [("knowledge", FAST), ("frameworks", DENSE), ("companions", DENSE)] {
         pack_all(kind, &out, |text, list| {
             let mined: Mined = serde_json::from_str(text)?;
             let places = Places::of(&mined.releases);
             let package = mined.package.clone();
-            pack(mined, &places, &out, list)?;
+            pack(mined, &places, compressor, &out, list)?;
             packages.insert(package, places);
             Ok(())
         })?;
@@ -88,6 +93,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         pack_imports(mined, places, &out, list)
     })
 }
+
+/// For what nearly every run asks for.
+const FAST: Compressor = Compressor { compress: compressed, is_dense: false };
+
+/// For what only projects of one framework ask for.
+const DENSE: Compressor = Compressor { compress: deflated, is_dense: true };
 
 /// Releases by version, with their place in the list.
 struct Places(BTreeMap<String, usize>);
@@ -136,10 +147,17 @@ fn is_mined(path: &Path) -> bool {
 }
 
 /// Writes the packed form of one file and adds the expression that includes it to `list`.
-fn pack(mined: Mined, places: &Places, out: &Path, list: &mut String) -> Result<(), Box<dyn Error>> {
+fn pack(
+    mined: Mined,
+    places: &Places,
+    compressor: Compressor,
+    out: &Path,
+    list: &mut String,
+) -> Result<(), Box<dyn Error>> {
     let package = &mined.package;
     writeln!(list, "Stored {{ name: {package:?}, partial: {},", mined.partial)?;
-    let requirements = compressed(&message(&mined.releases)?);
+    // `versions` asks for them, and who is told of a release that fails.
+    let requirements = deflated(&message(&mined.releases)?);
     let whole: [(&str, Vec<u8>); 4] = [
         ("releases", message(&brief(&mined.releases))?),
         ("requirements", requirements),
@@ -158,7 +176,7 @@ fn pack(mined: Mined, places: &Places, out: &Path, list: &mut String) -> Result<
     let callables = mined.callables.into_iter().map(|(name, callable)| Ok((name, message(&places.paired(callable))?)));
     let callables = callables.collect::<Result<_, Box<dyn Error>>>()?;
     for (kind, parts) in [("exports", &exports), ("callables", &callables)] {
-        writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, out)?)?;
+        writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, compressor, out)?)?;
     }
     list.push_str("},\n");
     Ok(())
@@ -209,6 +227,14 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
     lz4::block::compress(bytes, Some(mode), true).expect("memory for a block")
 }
 
+/// Smaller still, and slower to read.
+fn deflated(bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).expect("less than 2 GiB") | pack::DEFLATED;
+    let mut block = DeflateEncoder::new(length.to_le_bytes().to_vec(), Compression::best());
+    block.write_all(bytes).expect("memory for a block");
+    block.finish().expect("memory for a block")
+}
+
 fn message(value: &impl Serialize) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(pack::written(value)?)
 }
@@ -225,7 +251,7 @@ fn pack_imports(mined: MinedImports, places: &Places, out: &Path, list: &mut Str
         module.for_each_interval(|releases| places.place(releases));
         Ok((name, message(&module.to_text())?))
     });
-    let modules = table(&format!("{package}.imports"), &modules.collect::<Result<_, Box<dyn Error>>>()?, out)?;
+    let modules = table(&format!("{package}.imports"), &modules.collect::<Result<_, Box<dyn Error>>>()?, FAST, out)?;
     writeln!(list, "StoredImports {{ name: {package:?}, checks: include_bytes!({checks:?}), modules: {modules} }},")?;
     Ok(())
 }
@@ -258,8 +284,13 @@ fn needs(releases: &[serde_json::Map<String, Value>], of_extras: bool) -> BTreeM
 
 /// Writes the names and the compressed data of parts; returns the expression of the table over them. `parts` has the start of
 /// each name and of each part, `chunks` the first part of each chunk and the start of its data, both with the end at the end.
-fn table(name: &str, parts: &BTreeMap<String, Vec<u8>>, out: &Path) -> Result<String, Box<dyn Error>> {
-    let pack::Packing { names, parts, chunks, data } = pack::packed(parts, compressed).ok_or("too long")?;
+fn table(
+    name: &str,
+    parts: &BTreeMap<String, Vec<u8>>,
+    compressor: Compressor,
+    out: &Path,
+) -> Result<String, Box<dyn Error>> {
+    let pack::Packing { names, parts, chunks, data } = pack::packed(parts, compressor).ok_or("too long")?;
     let (names_file, data_file) = (format!("{name}.names"), format!("{name}.lz4"));
     fs::write(out.join(&names_file), names)?;
     fs::write(out.join(&data_file), data)?;

@@ -93,7 +93,9 @@ impl ImportedModule {
         let mut acts = String::new();
         let mut act = |kind: char, releases: &str, when: &str, thing: &str| {
             acts.push(kind);
-            [releases, when, thing].into_iter().for_each(|part| put(&mut acts, part));
+            for part in [releases, when, thing] {
+                put(&mut acts, part);
+            }
         };
         for fact in &self.raises {
             act(kind::RAISES, &fact.releases, &fact.fact.when, "");

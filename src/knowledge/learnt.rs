@@ -11,7 +11,7 @@ use flate2::Crc;
 use pep440_rs::Version;
 use serde::{Deserialize, Serialize};
 
-use super::pack::{self, Packing};
+use super::pack::{self, Compressor, Packing};
 use super::parts::message;
 use super::stored::Release;
 use super::{LoadError, Package};
@@ -71,7 +71,7 @@ impl Learnt {
                 members.into_iter().map(|(name, part)| Ok((name, pack::written(&pack::paired(part, &|_| ()))?)));
             let parts = parts.collect::<Result<_, rmp_serde::encode::Error>>();
             let parts = parts.map_err(|error| failed(error.to_string()))?;
-            pack::packed(&parts, lz4_flex::block::compress_prepend_size)
+            pack::packed(&parts, Compressor { compress: lz4_flex::block::compress_prepend_size, is_dense: false })
                 .ok_or_else(|| failed("it is too large".to_owned()))
         };
         let [exports, callables]: [Result<Packing, LoadError>; 2] = ["exports", "callables"].map(parts);

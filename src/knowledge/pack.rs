@@ -8,6 +8,22 @@ use serde_json::Value;
 /// Parts are compressed together up to this length: more would save space and take longer to unpack.
 const CHUNK: usize = 8 << 10;
 
+/// Of what is seldom asked for.
+const LARGE_CHUNK: usize = 32 << 10;
+
+/// Set in the length that stands before a block, four bytes, the lowest first: it is deflated. Else it is LZ4.
+pub(crate) const DEFLATED: u32 = 1 << 31;
+
+/// Makes a block of bytes, the length of them before it.
+#[derive(Clone, Copy)]
+pub(crate) struct Compressor {
+    /// Does it.
+    pub(crate) compress: fn(&[u8]) -> Vec<u8>,
+    /// Whether it is for space rather than for speed.
+    #[allow(dead_code, reason = "the tool itself packs for speed only")]
+    pub(crate) is_dense: bool,
+}
+
 /// Packed parts, sorted by name.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Packing {
@@ -22,13 +38,15 @@ pub(crate) struct Packing {
     pub(crate) data: Vec<u8>,
 }
 
-/// Packs parts; `None` where they are longer than the offsets reach. `compress` makes a block of LZ4 with its length before it.
-pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>, compress: impl Fn(&[u8]) -> Vec<u8>) -> Option<Packing> {
+/// Packs parts; `None` where they are longer than the offsets reach.
+pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>, compressor: Compressor) -> Option<Packing> {
+    let compress = compressor.compress;
+    let longest = if compressor.is_dense { LARGE_CHUNK } else { CHUNK };
     let mut packing = Packing { chunks: vec![(0, 0)], ..Packing::default() };
     let (mut chunk, mut length) = (Vec::new(), 0);
     let pair = |one: usize, other: usize| Some((u32::try_from(one).ok()?, u32::try_from(other).ok()?));
     for (part, bytes) in parts {
-        if !chunk.is_empty() && chunk.len() + bytes.len() > CHUNK {
+        if !chunk.is_empty() && chunk.len() + bytes.len() > longest {
             packing.data.extend(compress(&chunk));
             packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
             chunk.clear();

@@ -4,14 +4,16 @@
 //! that hold those are unpacked, and only those parts are parsed.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::ops::Bound;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use flate2::read::DeflateDecoder;
 use rustc_hash::FxHashMap;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::pack::Packing;
+use super::pack::{DEFLATED, Packing};
 
 /// A stored file as `build.rs` packs it.
 #[derive(Debug)]
@@ -206,7 +208,13 @@ pub(super) fn message<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
 
 /// Compressed data; empty if it is damaged.
 pub(super) fn unpack(data: &[u8]) -> Vec<u8> {
-    lz4_flex::block::decompress_size_prepended(data).unwrap_or_default()
+    let length = data.first_chunk().map_or(0, |length| u32::from_le_bytes(*length));
+    if length & DEFLATED == 0 {
+        return lz4_flex::block::decompress_size_prepended(data).unwrap_or_default();
+    }
+    let mut bytes = Vec::new();
+    let read = DeflateDecoder::new(&data[size_of::<u32>()..]).read_to_end(&mut bytes);
+    read.map(|_| bytes).unwrap_or_default()
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Parts<T> {
