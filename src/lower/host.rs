@@ -56,12 +56,13 @@ impl<'a> ProjectHost<'a> {
             dotted.split('.').filter(|part| !part.is_empty()).fold(folder.to_path_buf(), |path, part| path.join(part));
         let disk = self.request.file_system;
         let is_file = |path: &PathBuf| self.is_there(path, |path| disk.is_file(path));
-        let holder = base.parent().filter(|_| dotted.contains('.'));
-        if holder.is_some_and(|holder| !self.is_there(holder, |path| disk.is_dir(path))) {
+        let is_dir = |path: &Path| self.is_there(path, |path| disk.is_dir(path));
+        if !base.parent().is_none_or(is_dir) {
             return None;
         }
         let file = Some(base.with_extension("py")).filter(|_| !dotted.is_empty());
-        let found = file.into_iter().chain([base.join("__init__.py")]).find(is_file)?;
+        let package = || Some(base.join("__init__.py")).filter(|_| is_dir(&base));
+        let found = file.filter(is_file).or_else(|| package().filter(is_file))?;
         self.module_at(&found)
     }
 
