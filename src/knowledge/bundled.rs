@@ -24,8 +24,6 @@ const IMPORTED_AS: [(&str, &str); 1] = [("swift", "ms-swift")];
 #[expect(clippy::unreadable_literal, reason = "no reader sees the tables")]
 static IMPORTS: &[StoredImports] = include!(concat!(env!("OUT_DIR"), "/imports.rs"));
 
-const CURATED: &str = include_str!("../../schemas/knowledge/curated.json");
-
 /// What is known of several libraries.
 #[derive(Debug, Default)]
 pub struct Knowledge {
@@ -111,7 +109,7 @@ impl Knowledge {
 
     /// Facts that no library shows, the same for every set of packages.
     pub fn curated(&self) -> &Curated {
-        self.curated.get_or_init(|| Curated::load(CURATED).unwrap_or_default())
+        self.curated.get_or_init(|| Curated::load().unwrap_or_default())
     }
 
     /// Whether a package is a known library, and no framework: a folder of the name may well be the project's own.
@@ -194,6 +192,9 @@ mod tests {
         let (libraries, frameworks) = (Knowledge::bundled().packages(), Knowledge::bundled().frameworks());
         let all = libraries.chain(frameworks).chain(Knowledge::bundled().companions.values());
         assert_eq!(all.map(|one| one.name().to_owned()).collect::<BTreeSet<_>>(), names);
-        Curated::load(CURATED).expect("the curated file is valid");
+        let curated: Curated =
+            serde_json::from_str(include_str!("../../schemas/knowledge/curated.json")).expect("the file is valid");
+        let packed = Curated::load().expect("the packed file is valid");
+        assert_eq!(format!("{packed:?}"), format!("{curated:?}"));
     }
 }

@@ -7,9 +7,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::parts::{message, unpack};
 use super::{Guard, Package};
-
-const CONSUMERS: &str = include_str!("../../schemas/consumers.json");
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -21,7 +20,10 @@ struct File {
     consumers: Vec<Consumer>,
 }
 
-static FILE: LazyLock<File> = LazyLock::new(|| serde_json::from_str(CONSUMERS).unwrap_or_default());
+static FILE: LazyLock<File> = LazyLock::new(|| {
+    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/consumers.lz4"));
+    message(&unpack(packed)).unwrap_or_default()
+});
 
 /// A program that reads configurations: `llamafactory-cli train`.
 #[derive(Debug, Deserialize)]
@@ -389,7 +391,8 @@ mod tests {
 
     #[test]
     fn the_file_is_valid_and_names_what_is_known() {
-        let file: File = serde_json::from_str(CONSUMERS).expect("the file is valid");
+        let file: File = serde_json::from_str(include_str!("../../schemas/consumers.json")).expect("the file is valid");
+        assert_eq!(format!("{:?}", *FILE), format!("{file:?}"));
         let knowledge = Knowledge::bundled();
         for consumer in &file.consumers {
             let package = knowledge.package(&consumer.package).expect("its package is known");

@@ -14,9 +14,9 @@ use arguments::PassingOn;
 pub use arguments::{Instead, OwnArgument, Passed, Rewrite};
 pub use frameworks::StartCheck;
 
-use super::LoadError;
 use super::later::{LaterCheck, LaterChoice};
 use super::neighbours::Neighbours;
+use super::parts::{message, unpack};
 
 /// `schemas/knowledge/curated.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -233,9 +233,9 @@ impl Curated {
         &self.neighbours
     }
 
-    /// Reads the stored form.
-    pub fn load(json: &str) -> Result<Self, LoadError> {
-        serde_json::from_str(json).map_err(|source| LoadError::Json { package: "curated".to_owned(), source })
+    /// Reads what is built in.
+    pub(super) fn load() -> Option<Self> {
+        message(&unpack(include_bytes!(concat!(env!("OUT_DIR"), "/curated.lz4"))))
     }
 
     /// What a call of `callee` (a full name) does with its arguments, as far as it is known.
