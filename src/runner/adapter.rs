@@ -151,9 +151,6 @@ fn check(spec: &LoraSpec) -> Result<(), RunError> {
     if spec.rank == 0 {
         return Err(RunError::unsupported("r", "PEFT needs a positive value"));
     }
-    if spec.dropout > 0.0 && spec.dora {
-        return Err(RunError::unsupported("lora_dropout", "with DoRA it is not implemented"));
-    }
     if !(0.0..1.0).contains(&spec.dropout) {
         return Err(RunError::unsupported("lora_dropout", "it is a share below 1"));
     }

@@ -149,7 +149,8 @@ pub fn closed_form(spec: &RunSpec) -> Option<f64> {
     };
     let parts = spec.losses.iter().map(|&(kind, weight)| Some(one(kind)? * weight));
     // Old releases do not weigh the tokens of the reference.
-    let is_apart = spec.weighting.is_some() || (spec.ld_alpha.is_some() && spec.era <= Era::Separate);
+    let is_apart =
+        spec.likelihood.is_some() || spec.weighting.is_some() || (spec.ld_alpha.is_some() && spec.era <= Era::Separate);
     if is_apart { None } else { parts.sum() }
 }
 

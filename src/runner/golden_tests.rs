@@ -226,16 +226,50 @@ fn what_is_dropped_is_dropped_in_training_alone() {
     assert_eq!(bits(dropped), bits(run(&spec).1));
     let reseeded = RunSpec { reference: Reference::CopiedAdapter, seed: 7, ..spec.clone() };
     assert_ne!(bits(dropped), bits(run(&reseeded).1));
+}
 
-    let raw = json!({"model_type": "gpt2", "vocab_size": 96, "n_embd": 8, "n_layer": 1, "n_head": 2});
-    let spec = RunSpec { reference: Reference::Copy, lora: None, ..spec };
-    let build =
-        |raw: &Value, drops| Trainer::new(Model::random(raw, 1).expect("a model"), &RunSpec { drops, ..spec.clone() });
-    assert!(build(&raw, false).is_ok());
-    assert!(build(&raw, true).expect_err("it drops").to_string().contains("embd_pdrop"));
-    let mut raw = golden["config"].clone();
-    raw["attention_dropout"] = json!(0.1);
-    assert!(build(&raw, false).expect_err("it drops").to_string().contains("attention_dropout"));
+/// `disable_dropout` reaches the modules of a model. Attention takes its share from the configuration, but not in GPT-2.
+#[test]
+fn models_drop_what_their_configuration_says() {
+    let golden = read("llama-lora");
+    let spec = spec(&golden);
+    let batch = batches(&golden).remove(0);
+    let losses = |raw: &Value, reference: &Reference, drops| {
+        let lora = spec.lora.clone().map(|lora| LoraSpec { targets: Targets::AllLinear, ..lora });
+        let spec = RunSpec { drops, lora, reference: reference.clone(), ..spec.clone() };
+        let mut trainer = Trainer::new(Model::random(raw, 1).expect("a model"), &spec).expect("a run");
+        [(); 2].map(|()| trainer.step(std::slice::from_ref(&batch)).expect("a step").loss.to_bits())
+    };
+    let off = Reference::AdapterOff;
+    let copy = Reference::Precomputed(Box::new(off.clone()));
+    let gpt2 = json!({"model_type": "gpt2", "vocab_size": 96, "n_embd": 8, "n_layer": 1, "n_head": 2});
+    let llama = golden["config"].clone();
+    for (raw, key, modules) in [
+        (&gpt2, "embd_pdrop", true),
+        (&gpt2, "attn_pdrop", true),
+        (&gpt2, "resid_pdrop", true),
+        (&llama, "attention_dropout", false),
+    ] {
+        let with = |share: f64| {
+            let mut raw = raw.clone();
+            for key in ["embd_pdrop", "attn_pdrop", "resid_pdrop"] {
+                raw[key] = json!(0.0);
+            }
+            raw[key] = json!(share);
+            raw
+        };
+        let [none, some] = [0.0, 0.2].map(with);
+        assert_eq!(losses(&none, &off, true), losses(&none, &off, false));
+        assert_eq!(losses(&some, &off, false) == losses(&none, &off, false), modules, "{key}");
+        let dropping = losses(&some, &off, true);
+        assert_eq!(dropping, losses(&some, &off, true), "{key}: the same seed drops the same");
+        assert_ne!(dropping, losses(&none, &off, true), "{key}");
+        // In the first step both are the same model, and yet the reference drops others, or none.
+        let two = 2_f64.ln().to_bits();
+        assert_ne!(dropping[0], two, "{key}");
+        assert_ne!(losses(&some, &copy, true)[0], dropping[0], "{key}");
+        assert_eq!(losses(&none, &off, true)[0], two, "{key}");
+    }
 }
 
 #[test]

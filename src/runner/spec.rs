@@ -12,6 +12,10 @@ pub struct RunSpec {
     pub beta: f64,
     /// The losses that are added up, each with its weight. Never empty.
     pub losses: Vec<(LossKind, f64)>,
+    /// `rpo_alpha`: what the likelihood of preferred answers counts beside the losses.
+    pub likelihood: Option<Likelihood>,
+    /// Whether tokens with the number 0 are left out where the likelihood of answers is a loss.
+    pub skips_zeros: bool,
     /// `f_divergence_type`.
     pub divergence: Divergence,
     /// `label_smoothing`.
@@ -67,6 +71,8 @@ impl Default for RunSpec {
             era: Era::CommonPrefix,
             beta: 0.1,
             losses: vec![(LossKind::Sigmoid, 1.0)],
+            likelihood: None,
+            skips_zeros: false,
             divergence: Divergence::ReverseKl,
             label_smoothing: 0.0,
             ld_alpha: None,
@@ -160,6 +166,17 @@ pub enum LossKind {
     Discopop,
     /// `sft`.
     Sft,
+}
+
+/// The negative log-likelihood of preferred answers, added to the losses.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Likelihood {
+    /// What it counts.
+    pub weight: f64,
+    /// What the losses count.
+    pub losses: f64,
+    /// Whether every answer counts as much as any other, and not every token.
+    pub of_answers: bool,
 }
 
 /// What a release weighs pairs by, with `use_weighting`.

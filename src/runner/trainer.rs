@@ -8,10 +8,11 @@ use super::error::RunError;
 use super::kernels::Mat;
 use super::kernels::{Real, dropout};
 use super::loss::{Answer, Losses, Outcome};
+use super::model::config::Shares;
 #[cfg(test)]
 use super::model::weights::SlotId;
 use super::model::weights::{Gradients, Weights};
-use super::model::{Family, Model, Pack, Pass, Request, Scores, Tape};
+use super::model::{Model, Pack, Pass, Request, Scores, Tape};
 use super::optimizer::{AdamW, clip};
 use super::schedule;
 use super::spec::{AccumulationEnd, Pair, Reference, RunSpec};
@@ -124,7 +125,10 @@ impl<T: Real> Trainer<T> {
     }
 
     fn build(bare: Model<T>, model: Model<T>, spec: &RunSpec, other: Option<Model<T>>) -> Result<Trainer<T>, RunError> {
-        check_dropout(&model, spec)?;
+        let mut model = model;
+        if !spec.drops {
+            model.config.dropped = model.config.without_modules();
+        }
         if model.head_adapter.is_some() && !spec.takes_head_adapter {
             let reason = "the release in effect refuses an adapter on lm_head";
             return Err(RunError::unsupported("target_modules", reason));
@@ -212,16 +216,26 @@ impl<T: Real> Trainer<T> {
         Ok(metrics)
     }
 
+    /// The loss of a batch where numbers are dropped; for tests.
+    #[cfg(test)]
+    pub(super) fn loss(&self, batch: &[Pair], drops: Option<u64>) -> Result<f64, RunError> {
+        Ok(self.losses.evaluate(&self.score(&Pack::new(batch), false, drops)?.0).loss)
+    }
+
     /// The gradients of a batch, without using them; for tests.
     #[cfg(test)]
     #[expect(clippy::type_complexity, reason = "for one test")]
-    pub(super) fn gradients(&self, batch: &[Pair]) -> Result<Vec<(SlotId, Option<Mat<T>>)>, RunError> {
+    pub(super) fn gradients(
+        &self,
+        batch: &[Pair],
+        drops: Option<u64>,
+    ) -> Result<Vec<(SlotId, Option<Mat<T>>)>, RunError> {
         let pack = Pack::new(batch);
         let mut sums = Gradients::none(self.model.weights.slots().len());
-        let (pairs, tape) = self.score(&pack, true, None)?;
+        let (pairs, tape) = self.score(&pack, true, drops)?;
         let outcome = self.losses.evaluate(&pairs);
         let of_tokens = token_gradients(&pack, &outcome, 1.0);
-        self.policy(None).backward(&pack, tape.expect("asked for"), &of_tokens, &mut sums);
+        self.policy(drops).backward(&pack, tape.expect("asked for"), &of_tokens, &mut sums);
         let trained = self.model.weights.trained().map(|id| (id, sums.get(id).cloned())).collect();
         Ok(trained)
     }
@@ -236,7 +250,8 @@ impl<T: Real> Trainer<T> {
 
     /// What decides which numbers the next pass drops; none where nothing is dropped.
     fn drops(&self) -> Option<u64> {
-        let drops = self.spec.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0);
+        let adapter = self.spec.lora.as_ref().is_some_and(|lora| lora.dropout > 0.0);
+        let drops = adapter || self.model.config.dropped != Shares::default();
         drops.then(|| dropout::key(self.spec.seed, self.passes))
     }
 
@@ -245,11 +260,11 @@ impl<T: Real> Trainer<T> {
     }
 
     fn compared(&self, drops: Option<u64>) -> Pass<'_, T> {
-        // A copy of the adapter is part of the model in training, and drops others than the policy.
-        let copied = self.spec.reference == Reference::CopiedAdapter;
-        let drops = drops.filter(|_| copied).map(|drops| dropout::key(drops, 0));
+        // Without the adapter, or with a copy of it, the model in training stands in, and drops others than the policy.
+        let is_same = matches!(self.spec.reference, Reference::AdapterOff | Reference::CopiedAdapter);
+        let drops = drops.filter(|_| is_same).map(|drops| dropout::key(drops, 0));
         match &self.reference {
-            Compared::Off => Pass { adapter: false, ..self.policy(None) },
+            Compared::Off => Pass { adapter: false, ..self.policy(drops) },
             Compared::Weights { weights, adapter } => Pass { model: &self.model, weights, adapter: *adapter, drops },
             Compared::Other(model) => Pass { model, weights: &model.weights, adapter: true, drops: None },
         }
@@ -325,25 +340,6 @@ fn apart(batch: &[Pair]) -> Vec<Pair> {
     batch.iter().map(twice).collect()
 }
 
-/// Refuses a model that drops numbers besides those of the adapter.
-fn check_dropout<T: Real>(model: &Model<T>, spec: &RunSpec) -> Result<(), RunError> {
-    let share = |key: &str, usual: f64| model.config.raw.get(key).and_then(serde_json::Value::as_f64).unwrap_or(usual);
-    let modules: &[(&str, f64)] = match model.config.family {
-        Family::Gpt2 => &[("embd_pdrop", 0.1), ("resid_pdrop", 0.1), ("attn_pdrop", 0.1)],
-        Family::Phi3 => &[("resid_pdrop", 0.0)],
-        _ => &[],
-    };
-    let drops = modules.iter().find(|(key, usual)| spec.drops && share(key, *usual) > 0.0);
-    if let Some((key, _)) = drops {
-        return Err(RunError::unsupported("disable_dropout", format!("`{key}` of config.json stays on without it")));
-    }
-    if model.config.family != Family::Gpt2 && share("attention_dropout", 0.0) > 0.0 {
-        let reason = "it stays on in training whatever `disable_dropout` says, and is not implemented";
-        return Err(RunError::unsupported("attention_dropout", reason));
-    }
-    Ok(())
-}
-
 fn compared<T: Real>(
     reference: &Reference,
     model: &Model<T>,
@@ -375,6 +371,7 @@ fn answers<T: Real>(pack: &Pack, policy: &Scores<T>, reference: &Scores<T>) -> V
         policy: wide(&policy.log_probs[range.clone()]),
         reference: wide(&reference.log_probs[range.clone()]),
         squares: wide(&policy.squares[range.clone()]),
+        targets: pack.targets[range.clone()].to_vec(),
         tokens,
         prompt,
     };

@@ -125,6 +125,13 @@ fn train(
         notes.extend(differs);
     }
     notes.extend(remarks(&tokenised, title.others));
+    let dropping = model.config().dropping(spec.drops);
+    if !dropping.is_empty() {
+        notes.push(format!(
+            "by {} of config.json numbers are dropped in training, others than PyTorch drops: losses are not those of TRL",
+            dropping.join(", ")
+        ));
+    }
     let session = Session { spec: &spec, pairs: &tokenised.pairs, model: &model, steps };
     let stopped = interruption();
     let wrong = |error: crate::runner::RunError| message(&error);

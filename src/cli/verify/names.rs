@@ -45,6 +45,7 @@ const CONFIG: &[&str] = &[
     "precompute_ref_log_probs",
     "ref_model_mixup_alpha",
     "ref_model_sync_steps",
+    "rpo_alpha",
     "seed",
     "sync_ref_model",
     "train_sampling_strategy",

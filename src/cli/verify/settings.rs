@@ -3,15 +3,16 @@
 //! Every setting of the user's is either in the specification, or changes nothing about losses, or is refused with its place.
 
 mod adapter;
+mod loss;
+mod reference;
+mod values;
 
 use super::names::{self, Weight};
-use crate::eval::Const;
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
-use crate::runner::{
-    AccumulationEnd, Divergence, Era, LossKind, OptimizerSpec, Reference, RunSpec, Schedule, Truncation, Weighting,
-};
+use crate::runner::{AccumulationEnd, Era, OptimizerSpec, RunSpec, Schedule, Truncation};
 use crate::source::Span;
+use values::{number, numbers, seed, shown, word};
 
 /// A run as the runner trains it, and what it leaves out.
 pub(super) struct Settled {
@@ -201,6 +202,8 @@ impl<'a> Reader<'a> {
             era,
             beta: self.number("beta").unwrap_or(usual.beta),
             losses: self.losses(),
+            likelihood: self.likelihood(),
+            skips_zeros: self.fact("likelihood") == Some("skips_zeros"),
             divergence: self.divergence(),
             label_smoothing: self.number("label_smoothing").unwrap_or(usual.label_smoothing),
             ld_alpha: self.number("ld_alpha"),
@@ -275,114 +278,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn losses(&mut self) -> Vec<(LossKind, f64)> {
-        let Some(held) = self.held("loss_type") else { return vec![(LossKind::Sigmoid, 1.0)] };
-        let words: Option<Vec<String>> = match &held.value {
-            Told::List(items) => items.iter().map(word).collect(),
-            other => word(other).map(|word| vec![word]),
-        };
-        let Some(words) = words else {
-            self.refuse("`loss_type` cannot be told", held.origin);
-            return vec![(LossKind::Sigmoid, 1.0)];
-        };
-        let weights = self.weights(words.len());
-        let mut losses = Vec::new();
-        for (word, weight) in words.iter().zip(weights) {
-            match names::loss(word) {
-                Some(kind) => losses.push((kind, weight)),
-                None => self.refuse(&format!("`loss_type` {word:?} is not implemented here"), held.origin),
-            }
-        }
-        losses
-    }
-
-    /// What pairs weigh. Refuses what weighs tokens in another way, or fails, beside a setting that is about memory.
-    fn weighting(&mut self) -> Option<Weighting> {
-        let ld_alpha = self.held("ld_alpha").filter(|held| !held.value.is_none());
-        let weighting = self.truth("use_weighting");
-        if self.fact("tokenises") == Some("separate") && (weighting || ld_alpha.is_some()) {
-            for name in ["padding_free", "use_liger_loss", "use_liger_kernel"] {
-                if self.held(name).is_some() && self.truth(name) {
-                    let place = self.held(name).and_then(|held| held.origin);
-                    self.refuse(&format!("`{name}` with `ld_alpha` or `use_weighting` is not implemented here"), place);
-                }
-            }
-        }
-        let shifted = self.fact("weighting") == Some("shifted");
-        weighting.then_some(if shifted { Weighting::Shifted } else { Weighting::Aligned })
-    }
-
-    fn weights(&mut self, count: usize) -> Vec<f64> {
-        let Some(held) = self.held("loss_weights").filter(|held| !held.value.is_none()) else {
-            return vec![1.0; count];
-        };
-        let Told::List(items) = &held.value else {
-            self.refuse("`loss_weights` cannot be told", held.origin);
-            return vec![1.0; count];
-        };
-        let weights: Vec<f64> = items.iter().filter_map(|item| number(item).ok().flatten()).collect();
-        if weights.len() != count {
-            self.refuse(&format!("`loss_weights` has {} known weights for {count} losses", weights.len()), held.origin);
-        }
-        weights
-    }
-
-    fn divergence(&mut self) -> Divergence {
-        let (name, place) = self.word("f_divergence_type", "reverse_kl");
-        // Members of an enumeration of older releases are written in capitals.
-        match name.to_ascii_lowercase().as_str() {
-            "reverse_kl" => Divergence::ReverseKl,
-            "forward_kl" => Divergence::ForwardKl,
-            "js_divergence" => Divergence::JensenShannon,
-            "alpha_divergence" => Divergence::Alpha(self.number("f_alpha_divergence_coef").unwrap_or(1.0)),
-            _ => {
-                self.refuse(&format!("`f_divergence_type` {name:?} is not implemented here"), place);
-                Divergence::ReverseKl
-            }
-        }
-    }
-
-    /// Against what the policy is compared once the fix is made, and whether there is something to fix.
-    fn reference(&mut self, has_adapter: bool) -> (Reference, bool) {
-        let passed = self.trainer.argument("ref_model").filter(|held| !held.value.is_none());
-        let reference = if !has_adapter {
-            self.note_another_reference(passed.as_ref());
-            Reference::Copy
-        } else if self.comes_with_adapter && self.copies_adapter() {
-            Reference::CopiedAdapter
-        } else {
-            Reference::AdapterOff
-        };
-        let reference = if self.truth("sync_ref_model") && !has_adapter {
-            Reference::Synced {
-                alpha: self.number("ref_model_mixup_alpha").unwrap_or(0.6),
-                steps: self.whole("ref_model_sync_steps").unwrap_or(512),
-            }
-        } else if self.truth("precompute_ref_log_probs") {
-            Reference::Precomputed(Box::new(reference))
-        } else {
-            reference
-        };
-        (reference, passed.is_some() && has_adapter)
-    }
-
-    /// A reference from elsewhere is not at hand; the model itself stands in.
-    fn note_another_reference(&mut self, passed: Option<&Held>) {
-        let Some(passed) = passed else { return };
-        let (model, reference) = (self.model(), self.loaded(passed));
-        if let Some(reference) = reference.filter(|reference| Some(reference) != model.as_ref()) {
-            let message = format!("`ref_model` is {reference}; here the reference is a copy of the model");
-            self.note(message, passed.origin);
-        }
-    }
-
-    /// Whether the release in effect compares an adapter that is there already with a copy of it.
-    fn copies_adapter(&self) -> bool {
-        let Some(entry) = self.knowledge.curated().adapter_reference(self.trainer.callee()) else { return false };
-        let package = self.knowledge.package(&entry.package);
-        package.is_some_and(|package| package.releases_in(&entry.copied_adapter).contains(self.run.release))
-    }
-
     fn precision(&mut self) {
         for name in ["bf16", "fp16"] {
             let Some(held) = self.held(name) else { continue };
@@ -442,24 +337,6 @@ impl<'a> Reader<'a> {
         strategy != "sequential"
     }
 
-    /// The name or path of the model that is trained.
-    fn model(&self) -> Option<String> {
-        self.loaded(&self.trainer.argument("model")?)
-    }
-
-    /// The name or path of a model, or what it is loaded from; an adapter's is that of its base.
-    fn loaded(&self, held: &Held) -> Option<String> {
-        if let Some(name) = word(&held.value).filter(|_| matches!(held.value, Told::Const(_))) {
-            return Some(name);
-        }
-        let loaded = self.run.options(&held.value)?;
-        let path = loaded.first().or_else(|| loaded.any_argument("pretrained_model_name_or_path"))?;
-        if self.makes_adapter_model(&loaded) {
-            return self.loaded(&path);
-        }
-        word(&path.value)
-    }
-
     /// What is set and neither implemented nor without influence is refused, unless it is the default anyway.
     fn refuse_the_rest(&mut self) {
         let all = [self.config.clone(), Some(self.trainer.clone()), self.adapter.clone()];
@@ -477,59 +354,5 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-    }
-}
-
-/// A number, `None` where it is `None`; an error where it cannot be told.
-fn number(told: &Told) -> Result<Option<f64>, ()> {
-    match told {
-        Told::Const(Const::None) => Ok(None),
-        Told::Const(Const::Str(text)) => text.trim().parse().map(Some).map_err(|_| ()),
-        Told::Const(constant) => constant.number().map(Some).ok_or(()),
-        _ => Err(()),
-    }
-}
-
-/// A word: text, or the member of an enumeration by its last name.
-fn word(told: &Told) -> Option<String> {
-    match told {
-        Told::Const(Const::Str(text)) => Some(text.to_string()),
-        Told::Name(name) => name.rsplit('.').next().map(str::to_ascii_lowercase),
-        _ => None,
-    }
-}
-
-fn words(told: &Told) -> Vec<String> {
-    match told {
-        Told::List(items) => items.iter().filter_map(word).collect(),
-        other => word(other).into_iter().collect(),
-    }
-}
-
-/// The entries of a dictionary of numbers; `None` where they cannot be told.
-fn numbers(told: &Told) -> Option<Vec<(String, f64)>> {
-    match told {
-        Told::Const(Const::None) => Some(Vec::new()),
-        Told::Dict(entries) => {
-            let entry = |(key, value): &(Const, Told)| match key {
-                Const::Str(key) => Some((key.to_string(), number(value).ok().flatten()?)),
-                _ => None,
-            };
-            entries.iter().map(entry).collect()
-        }
-        _ => None,
-    }
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seeds are whole numbers")]
-fn seed(number: f64) -> u64 {
-    number.max(0.0) as u64
-}
-
-fn shown(told: &Told) -> String {
-    match told {
-        Told::Const(constant) => constant.to_string(),
-        Told::Name(name) => name.to_string(),
-        _ => String::from("what the release computes"),
     }
 }

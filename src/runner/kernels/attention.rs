@@ -2,6 +2,7 @@
 
 use rayon::prelude::*;
 
+use super::dropout::Dropout;
 use super::matrix::{Mat, product};
 use super::real::{Real, largest, replace_and_sum, simd, sum_pairs};
 
@@ -31,6 +32,8 @@ pub struct Attention {
     pub cap: Option<f64>,
     /// How many rows back a row sees, itself counted.
     pub window: Option<usize>,
+    /// Which shares are dropped.
+    pub dropout: Option<Dropout>,
 }
 
 /// Queries, keys and values, a row for each token.
@@ -146,6 +149,7 @@ impl Attention {
                     let seen = self.seen(part, row / shared);
                     self.bend(&mut scores[seen.clone()]);
                     let sum = softmax(&mut scores[seen.clone()]);
+                    self.drop(part, head, row, &mut scores[seen.clone()]);
                     scores[..seen.start].fill(T::ZERO);
                     scores[seen.end..].fill(T::ZERO);
                     piece.sums.push(sum);
@@ -182,7 +186,9 @@ impl Attention {
                     let (gradient, out) = (gradient.row(row), out.row(row));
                     let level = sum_pairs(gradient, out, |a, b| a * b);
                     let sum = sums.row(part.start + row / shared)[head * shared + row % shared];
+                    self.drop(part, head, row, &mut slopes[seen.clone()]);
                     self.row_backward(&mut shares[seen.clone()], &mut slopes[seen.clone()], level, sum);
+                    self.drop(part, head, row, &mut shares[seen.clone()]);
                     for numbers in [shares, slopes] {
                         numbers[..seen.start].fill(T::ZERO);
                         numbers[seen.end..].fill(T::ZERO);
@@ -201,6 +207,15 @@ impl Attention {
     fn seen(&self, part: Part, row: usize) -> std::ops::Range<usize> {
         let end = part.prefix + row + 1;
         end.saturating_sub(self.window.unwrap_or(end))..end
+    }
+
+    /// Drops the same of a row each time.
+    #[inline(always)]
+    fn drop<T: Real>(&self, part: Part, head: usize, row: usize, numbers: &mut [T]) {
+        let Some(dropout) = self.dropout else { return };
+        let shared = self.shared();
+        let place = (part.start + row / shared) * self.heads + head * shared + row % shared;
+        dropout.cut_from((place as u64) << 32, numbers);
     }
 
     /// Scores as they enter the softmax.

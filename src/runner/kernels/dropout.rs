@@ -21,18 +21,33 @@ pub struct Dropout {
 }
 
 impl Dropout {
+    /// What a place of a model drops in a pass with the key `drops`, if that drops anything. Adapters have places of their own.
+    pub fn at(share: f64, drops: Option<u64>, place: usize) -> Option<Dropout> {
+        drops.filter(|_| share > 0.0).map(|drops| Dropout { share, key: key(drops, (1 << 32) | place as u64) })
+    }
+
     /// The matrix without them.
     pub fn of<T: Real>(self, x: &Mat<T>) -> Mat<T> {
         let mut y = x.clone();
+        self.cut(&mut y);
+        y
+    }
+
+    /// Takes them out of the matrix.
+    pub fn cut<T: Real>(self, x: &mut Mat<T>) {
+        let chunks = x.data_mut().par_chunks_mut(CHUNK).enumerate();
+        chunks.for_each(|(chunk, numbers)| self.cut_from((chunk * CHUNK) as u64, numbers));
+    }
+
+    /// Takes them out of numbers that stand in a row from a place on.
+    #[inline(always)]
+    pub fn cut_from<T: Real>(self, place: u64, numbers: &mut [T]) {
         #[expect(clippy::cast_sign_loss, reason = "a share is positive")]
         let (most, scale) = ((self.share * 4_294_967_296.0) as u64, T::of(1.0 / (1.0 - self.share)));
-        y.data_mut().par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, numbers)| {
-            for (at, number) in numbers.iter_mut().enumerate() {
-                let drawn = mixed(self.key.wrapping_add(((chunk * CHUNK + at) as u64).wrapping_mul(GOLDEN))) >> 32;
-                *number = if drawn < most { T::ZERO } else { *number * scale };
-            }
-        });
-        y
+        for (at, number) in numbers.iter_mut().enumerate() {
+            let drawn = mixed(self.key.wrapping_add((place + at as u64).wrapping_mul(GOLDEN))) >> 32;
+            *number = if drawn < most { T::ZERO } else { *number * scale };
+        }
     }
 }
 

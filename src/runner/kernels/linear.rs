@@ -40,7 +40,7 @@ pub struct Adapter<'a, T> {
 pub struct LinearTape<T> {
     /// The input through `lora_A`.
     low: Option<Mat<T>>,
-    /// The input with what is dropped.
+    /// The input without what is dropped.
     dropped: Option<Mat<T>>,
     dora: Option<DoraTape<T>>,
 }
@@ -89,14 +89,23 @@ impl<T: Real> Linear<'_, T> {
         if let Some(adapter) = &self.adapter {
             tape.dropped = adapter.dropout.map(|dropout| dropout.of(x));
             let low = product(tape.dropped.as_ref().unwrap_or(x).view(), adapter.a.t());
+            // DoRA drops on the way through the base, too, and adds only by how much that is lengthened.
+            let whole = tape.dropped.as_ref().filter(|_| adapter.magnitude.is_some()).map(|dropped| {
+                let lost = product(dropped.view(), self.weight.t());
+                let mut whole = std::mem::replace(&mut y, lost.clone());
+                add_scaled(&mut whole, &lost, -T::ONE);
+                whole
+            });
             add_scaled(&mut y, &product(low.view(), adapter.b.t()), adapter.scale);
             tape.low = Some(low);
             if let Some(magnitude) = adapter.magnitude {
                 let lengths = row_lengths(self.weight, adapter);
-                tape.dora = Some(DoraTape { raw: y.clone(), lengths });
-                let lengths = &tape.dora.as_ref().expect("just made").lengths;
-                let ratio: Vec<T> = magnitude.data().iter().zip(lengths).map(|(&m, &n)| m / n).collect();
-                scale_columns(&mut y, &ratio);
+                let raw = y.clone();
+                scale_columns(&mut y, &ratios(magnitude, &lengths));
+                tape.dora = Some(DoraTape { raw, lengths });
+            }
+            if let Some(whole) = whole {
+                y.add(&whole);
             }
         }
         if let Some(bias) = self.bias {
@@ -109,22 +118,33 @@ impl<T: Real> Linear<'_, T> {
     pub fn backward(&self, x: &Mat<T>, tape: &LinearTape<T>, gradient: &Mat<T>, want: Wanted) -> LinearGradients<T> {
         let bias = want.bias.then(|| Mat::new(1, gradient.cols(), gradient.column_sums()));
         let mut out = LinearGradients { input: None, weight: None, bias, a: None, b: None, magnitude: None };
+        let whole = gradient;
         let scaled;
         let mut gradient = gradient;
         if let (Some(dora), Some(magnitude)) = (&tape.dora, self.adapter.and_then(|adapter| adapter.magnitude)) {
             out.magnitude = Some(magnitude_gradient(gradient, dora));
             // The lengths count as constants, as the paper and PEFT have it.
-            let ratio: Vec<T> = magnitude.data().iter().zip(&dora.lengths).map(|(&m, &n)| m / n).collect();
             let mut copy = gradient.clone();
-            scale_columns(&mut copy, &ratio);
+            scale_columns(&mut copy, &ratios(magnitude, &dora.lengths));
             scaled = copy;
             gradient = &scaled;
         }
+        // What goes through the base without a loss, and with one: with DoRA by how much it is lengthened.
+        let lossy = tape.dropped.as_ref().filter(|_| tape.dora.is_some()).map(|dropped| {
+            let mut lossy = gradient.clone();
+            add_scaled(&mut lossy, whole, -T::ONE);
+            (dropped, lossy)
+        });
+        let lossless = if lossy.is_some() { whole } else { gradient };
         if want.input {
-            out.input = Some(product(gradient.view(), self.weight.view()));
+            out.input = Some(product(lossless.view(), self.weight.view()));
         }
         if want.weight {
-            out.weight = Some(product(gradient.t(), x.view()));
+            let mut weight = product(lossless.t(), x.view());
+            if let Some((dropped, lossy)) = &lossy {
+                weight.add(&product(lossy.t(), dropped.view()));
+            }
+            out.weight = Some(weight);
         }
         if let (Some(adapter), Some(low)) = (&self.adapter, &tape.low) {
             let mut b = product(gradient.t(), low.view());
@@ -134,8 +154,14 @@ impl<T: Real> Linear<'_, T> {
             out.a = Some(product(through.t(), tape.dropped.as_ref().unwrap_or(x).view()));
             out.b = Some(b);
             if let Some(input) = &mut out.input {
-                let part = product(through.view(), adapter.a.view());
-                input.add(&adapter.dropout.map_or_else(|| part.clone(), |dropout| dropout.of(&part)));
+                let mut part = product(through.view(), adapter.a.view());
+                if let Some((_, lossy)) = &lossy {
+                    part.add(&product(lossy.view(), self.weight.view()));
+                }
+                if let Some(dropout) = adapter.dropout {
+                    dropout.cut(&mut part);
+                }
+                input.add(&part);
             }
         }
         out
@@ -149,6 +175,11 @@ pub fn row_lengths<T: Real>(weight: &Mat<T>, adapter: &Adapter<'_, T>) -> Vec<T>
     merged.add(weight);
     let rows = merged.data().par_chunks(merged.cols());
     rows.map(|row| simd(|| sum(row, |x| x * x)).sqrt()).collect()
+}
+
+/// By how much DoRA lengthens every output.
+fn ratios<T: Real>(magnitude: &Mat<T>, lengths: &[T]) -> Vec<T> {
+    magnitude.data().iter().zip(lengths).map(|(&magnitude, &length)| magnitude / length).collect()
 }
 
 fn magnitude_gradient<T: Real>(gradient: &Mat<T>, dora: &DoraTape<T>) -> Mat<T> {

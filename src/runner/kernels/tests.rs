@@ -201,14 +201,53 @@ fn dora() {
     check("magnitude", &magnitude, of_magnitude.data(), |magnitude| value(&x, &a, &b, magnitude));
 }
 
+/// As PEFT computes it: the base alone sees everything, and what DoRA adds to it sees what is left.
+#[test]
+fn dora_with_dropout() {
+    let (x, weight, bias) = (drawn(5, 6, 1), drawn(4, 6, 2), drawn(1, 4, 3));
+    let (a, b, magnitude) = (drawn(2, 6, 4), drawn(4, 2, 5), drawn(1, 4, 6));
+    let dropout = Dropout { share: 0.4, key: 3 };
+    let adapter = Adapter { a: &a, b: &b, magnitude: Some(&magnitude), scale: 0.6, dropout: Some(dropout) };
+    let lengths = super::linear::row_lengths(&weight, &adapter);
+    let linear = Linear { weight: &weight, bias: Some(&bias), adapter: Some(adapter) };
+    let value = |x: &Mat<f64>, weight: &Mat<f64>, [a, b, magnitude]: [&Mat<f64>; 3]| {
+        let mut y = Linear { weight, bias: Some(&bias), adapter: None }.forward(x).0;
+        let dropped = dropout.of(x);
+        let base = Linear { weight, bias: None, adapter: None }.forward(&dropped).0;
+        let low = Linear { weight: a, bias: None, adapter: None }.forward(&dropped).0;
+        let added = Linear { weight: b, bias: None, adapter: None }.forward(&low).0;
+        for row in 0..5 {
+            for at in 0..4 {
+                let ratio = magnitude.data()[at] / lengths[at];
+                let part = (ratio - 1.0) * base.row(row)[at] + ratio * 0.6 * added.row(row)[at];
+                y.data_mut()[row * 4 + at] += part;
+            }
+        }
+        weighed(&y)
+    };
+    let all = [&a, &b, &magnitude];
+    let (y, tape) = linear.forward(&x);
+    assert!((weighed(&y) - value(&x, &weight, all)).abs() < 1e-12);
+    let found = linear.backward(&x, &tape, &drawn(5, 4, 99), Wanted { input: true, weight: true, ..Wanted::default() });
+    check("x", &x, found.input.expect("asked for").data(), |x| value(x, &weight, all));
+    check("weight", &weight, found.weight.expect("asked for").data(), |weight| value(&x, weight, all));
+    check("a", &a, found.a.expect("has an adapter").data(), |a| value(&x, &weight, [a, &b, &magnitude]));
+    check("b", &b, found.b.expect("has an adapter").data(), |b| value(&x, &weight, [&a, b, &magnitude]));
+    let of_magnitude = found.magnitude.expect("has a magnitude");
+    check("magnitude", &magnitude, of_magnitude.data(), |magnitude| value(&x, &weight, [&a, &b, magnitude]));
+}
+
 #[test]
 fn attention() {
     // Two groups; one without a prefix, and an answer without a row.
     let groups =
         [Group { start: 0, prefix: 3, answers: vec![4, 2] }, Group { start: 9, prefix: 0, answers: vec![3, 0] }];
     let (q, k, v) = (drawn(12, 12, 1), drawn(12, 6, 2), drawn(12, 6, 3));
-    let plain = Attention { heads: 4, kv_heads: 2, width: 3, scale: 0.6, cap: None, window: None };
-    for form in [plain, Attention { cap: Some(0.8), ..plain }, Attention { window: Some(3), ..plain }] {
+    let plain = Attention { heads: 4, kv_heads: 2, width: 3, scale: 0.6, cap: None, window: None, dropout: None };
+    let dropout = Some(Dropout { share: 0.3, key: 5 });
+    let windowed = Attention { window: Some(3), ..plain };
+    let dropping = Attention { dropout, cap: Some(0.8), ..windowed };
+    for form in [plain, Attention { cap: Some(0.8), ..plain }, windowed, dropping, Attention { dropout, ..plain }] {
         let value = |q: &Mat<f64>, k: &Mat<f64>, v: &Mat<f64>| weighed(&form.forward(&groups, Inputs { q, k, v }).0);
         let inputs = Inputs { q: &q, k: &k, v: &v };
         let (out, sums) = form.forward(&groups, inputs);
@@ -223,7 +262,7 @@ fn attention() {
 #[test]
 fn a_shared_prefix_changes_nothing() {
     let (q, k, v) = (drawn(9, 4, 1), drawn(9, 4, 2), drawn(9, 4, 3));
-    let form = Attention { heads: 2, kv_heads: 2, width: 2, scale: 0.7, cap: None, window: Some(4) };
+    let form = Attention { heads: 2, kv_heads: 2, width: 2, scale: 0.7, cap: None, window: Some(4), dropout: None };
     let shared = [Group { start: 0, prefix: 3, answers: vec![4, 2] }];
     let (together, _) = form.forward(&shared, Inputs { q: &q, k: &k, v: &v });
     let rows = [0, 1, 2, 7, 8];

@@ -84,6 +84,7 @@ fn pairs(golden: &Golden) -> Vec<[Answer; 2]> {
         policy: golden.policy[at].clone(),
         reference: golden.reference[at].clone(),
         squares: golden.squares[at].clone(),
+        targets: (1..).take(golden.policy[at].len()).collect(),
         tokens: golden.policy[at].len(),
         prompt: 1,
     };

@@ -8,7 +8,7 @@ mod golden_tests;
 mod pair;
 
 use super::error::RunError;
-use super::spec::{Divergence, Era, LossKind, RunSpec, Weighting};
+use super::spec::{Divergence, Era, Likelihood, LossKind, RunSpec, Weighting};
 use dual::Dual;
 use pair::Form;
 
@@ -21,6 +21,8 @@ pub struct Answer {
     pub reference: Vec<f64>,
     /// Logarithms of the sums of squared probabilities by the policy; only needed for `use_weighting`.
     pub squares: Vec<f64>,
+    /// The scored tokens.
+    pub targets: Vec<u32>,
     /// Tokens of the answer, scored or not.
     pub tokens: usize,
     /// Tokens before it.
@@ -35,6 +37,8 @@ type TokenWeights = Vec<[Vec<f64>; 2]>;
 pub struct Losses {
     form: Form,
     kinds: Vec<(LossKind, f64)>,
+    likelihood: Option<Likelihood>,
+    skips_zeros: bool,
     ld_alpha: Option<f64>,
     weighting: Option<Weighting>,
     keeps_logits: bool,
@@ -90,6 +94,8 @@ impl Losses {
         Ok(Losses {
             form,
             kinds: spec.losses.clone(),
+            likelihood: spec.likelihood,
+            skips_zeros: spec.skips_zeros,
             ld_alpha: spec.ld_alpha,
             weighting: spec.weighting,
             keeps_logits: spec.keeps_logits,
@@ -129,17 +135,15 @@ impl Losses {
         let count = pairs.len() as f64;
         let mut total = Dual::constant(0.0);
         let mut slopes = vec![[0.0; 2]; pairs.len()];
-        let mut of_sft = 0.0;
+        let factors: Vec<f64> = pairs.iter().map(|pair| self.factor(pair)).collect();
+        let mean_factor = factors.iter().sum::<f64>() / count;
+        let mut likelihood = self.likelihood.map_or(0.0, |likelihood| likelihood.weight);
+        let share = self.likelihood.map_or(1.0, |likelihood| likelihood.losses);
         for &(kind, weight) in &self.kinds {
-            let factors: Vec<f64> = pairs.iter().map(|pair| self.factor(pair)).collect();
-            let mean_factor = factors.iter().sum::<f64>() / count;
+            let weight = weight * share;
             let losses: Vec<(Dual, [usize; 2])> = match kind {
                 LossKind::Sft => {
-                    let tokens: usize = pairs.iter().map(|[chosen, _]| chosen.policy.len()).sum();
-                    let sum: f64 = pairs.iter().flat_map(|[chosen, _]| &chosen.policy).sum();
-                    let tokens = tokens.max(1) as f64;
-                    total = total + weight * mean_factor * -sum / tokens;
-                    of_sft -= weight * mean_factor / tokens;
+                    likelihood += weight;
                     continue;
                 }
                 // The sorted losses of old releases meet the weights in the order of the rows.
@@ -162,20 +166,44 @@ impl Losses {
                 slopes[rejected][1] += loss.rejected;
             }
         }
-        let spread = |side: usize, extra: f64| {
+        let spread = |side: usize| -> Vec<Vec<f64>> {
             let one = |(weights, slopes): (&[Vec<f64>; 2], &[f64; 2])| {
-                weights[side].iter().map(|weight| weight * slopes[side] + extra).collect()
+                weights[side].iter().map(|weight| weight * slopes[side]).collect()
             };
             weights.iter().zip(&slopes).map(one).collect()
         };
+        let (mut chosen, rejected) = (spread(0), spread(1));
+        if likelihood != 0.0 {
+            let weight = likelihood * mean_factor;
+            for ((pair, slopes), tokens) in pairs.iter().zip(&mut chosen).zip(self.likelihood_weights(pairs)) {
+                for ((log_prob, slope), token) in pair[0].policy.iter().zip(slopes).zip(tokens) {
+                    total = total + -weight * token * log_prob;
+                    *slope -= weight * token;
+                }
+            }
+        }
         let reward = self.form.beta * self.reward_weight;
         Outcome {
             loss: total.value,
-            chosen: spread(0, of_sft),
-            rejected: spread(1, 0.0),
+            chosen,
+            rejected,
             rewards: ratios.iter().map(|pair| pair.map(|ratio| reward * ratio)).collect(),
             log_probs,
         }
+    }
+
+    /// What each token of the preferred answers counts in their likelihood.
+    fn likelihood_weights(&self, pairs: &[[Answer; 2]]) -> Vec<Vec<f64>> {
+        // A mask of 0 in older releases takes tokens of this number for what is masked.
+        let counts = |target: &u32| !self.skips_zeros || *target != 0;
+        let counted = |answer: &Answer| answer.targets.iter().filter(|target| counts(target)).count().max(1) as f64;
+        let of_answers = self.likelihood.is_some_and(|likelihood| likelihood.of_answers);
+        let all = pairs.iter().flat_map(|[chosen, _]| &chosen.targets).filter(|target| counts(target)).count();
+        let weigh = |[chosen, _]: &[Answer; 2]| {
+            let tokens = if of_answers { counted(chosen) * pairs.len() as f64 } else { all.max(1) as f64 };
+            chosen.targets.iter().map(|target| if counts(target) { 1.0 / tokens } else { 0.0 }).collect()
+        };
+        pairs.iter().map(weigh).collect()
     }
 
     /// What each token counts in the log-probability of the policy.

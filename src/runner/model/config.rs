@@ -75,8 +75,21 @@ pub struct Config {
     pub embedding_scale: Option<f64>,
     /// `initializer_range`.
     pub spread: f64,
+    /// What is dropped in training.
+    pub dropped: Shares,
     /// The file as it was read, from which a copy is written.
     pub raw: Value,
+}
+
+/// Shares of numbers that a model drops at random in training.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Shares {
+    /// Of embedded tokens.
+    pub embedding: f64,
+    /// Of the shares that rows have in attention.
+    pub attention: f64,
+    /// Of what attention and the feed-forward part add.
+    pub residual: f64,
 }
 
 /// The keys of the file, with its name for errors.
@@ -109,6 +122,15 @@ impl Keys<'_> {
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, RunError> {
         let Some(value) = self.get(key) else { return Ok(None) };
         value.as_f64().map(Some).ok_or_else(|| self.wrong(key, format!("{value} is not a number")))
+    }
+
+    fn share(&self, key: &str, otherwise: f64) -> Result<f64, RunError> {
+        let share = self.number(key)?.unwrap_or(otherwise);
+        if (0.0..1.0).contains(&share) {
+            Ok(share)
+        } else {
+            Err(self.wrong(key, format!("{share} is no share below 1")))
+        }
     }
 
     fn flag(&self, key: &str, otherwise: bool) -> Result<bool, RunError> {
@@ -151,6 +173,21 @@ impl Config {
         }
         config.raw = raw;
         Ok(config)
+    }
+
+    /// What is dropped in training where TRL's `disable_dropout` has switched the modules for it off. Most families have none:
+    /// their attention takes its share from the file whatever the modules say.
+    pub fn without_modules(&self) -> Shares {
+        let attention = if self.family == Family::Gpt2 { 0.0 } else { self.dropped.attention };
+        Shares { attention, ..Shares::default() }
+    }
+
+    /// The keys of the file by which something is dropped in training, with those modules or without.
+    pub fn dropping(&self, modules: bool) -> Vec<&'static str> {
+        let shares = if modules { self.dropped } else { self.without_modules() };
+        let attention = if self.family == Family::Gpt2 { "attn_pdrop" } else { "attention_dropout" };
+        let keys = [("embd_pdrop", shares.embedding), (attention, shares.attention), ("resid_pdrop", shares.residual)];
+        keys.into_iter().filter(|(_, share)| *share > 0.0).map(|(key, _)| key).collect()
     }
 
     /// Numbers of all heads of keys.
@@ -208,6 +245,11 @@ fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
         logit_cap: None,
         embedding_scale: None,
         spread: keys.number("initializer_range")?.unwrap_or(0.02),
+        dropped: Shares {
+            embedding: keys.share("embd_pdrop", 0.1)?,
+            attention: keys.share("attn_pdrop", 0.1)?,
+            residual: keys.share("resid_pdrop", 0.1)?,
+        },
         raw: Value::Null,
     })
 }
@@ -257,6 +299,12 @@ fn turning(keys: &Keys<'_>, family: Family) -> Result<Config, RunError> {
         // transformers rounds the root to the numbers of the model; those are of 32 bits here.
         embedding_scale: gemma.then(|| f64::from((hidden as f64).sqrt() as f32)),
         spread: keys.number("initializer_range")?.unwrap_or(0.02),
+        dropped: Shares {
+            // Phi-3 makes a module of `embd_pdrop` and never calls it.
+            embedding: 0.0,
+            attention: keys.share("attention_dropout", 0.0)?,
+            residual: if family == Family::Phi3 { keys.share("resid_pdrop", 0.0)? } else { 0.0 },
+        },
         raw: Value::Null,
     })
 }

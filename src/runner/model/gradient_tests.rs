@@ -18,6 +18,8 @@ fn config(family: &str) -> Value {
         "attn_logit_softcapping": 2.0,
         "final_logit_softcapping": 3.0,
         "sliding_window": 4,
+        "attention_dropout": 0.2,
+        "resid_pdrop": 0.3,
     });
     let sizes = if family == "gpt2" {
         json!({"n_embd": 12, "n_layer": 2, "n_head": 2, "n_positions": 16})
@@ -43,7 +45,12 @@ fn pairs() -> Vec<Pair> {
 
 /// Moves two numbers of every trained tensor.
 fn check(name: &str, lora: Option<LoraSpec>) {
-    let spec = RunSpec { reference: Reference::Copy, lora, beta: 0.5, ..RunSpec::default() };
+    check_dropping(name, lora, None);
+}
+
+/// The same where numbers are dropped.
+fn check_dropping(name: &str, lora: Option<LoraSpec>, drops: Option<u64>) {
+    let spec = RunSpec { lora, beta: 0.5, drops: drops.is_some(), ..RunSpec::default() };
     let model = Model::<f64>::random(&config(name), 1).expect("a model");
     let other = Model::<f64>::random(&config(name), 2).expect("a model");
     // Of another model, so that the loss is not at a special place; an adapter that is 0 would hide half of its gradients.
@@ -57,7 +64,7 @@ fn check(name: &str, lora: Option<LoraSpec>) {
             numbers.for_each(|(at, number)| *number = ((at * 7 % 11) as f64 - 5.0) / 40.0);
         }
     }
-    let gradients = trainer.gradients(&pairs()).expect("gradients");
+    let gradients = trainer.gradients(&pairs(), drops).expect("gradients");
     assert_eq!(gradients.len(), trained.len());
     for (id, gradient) in gradients {
         let slot = trainer.model().weights().slots()[id].name.clone();
@@ -66,7 +73,7 @@ fn check(name: &str, lora: Option<LoraSpec>) {
             let before = trainer.model().weights().get(id, true).data()[at];
             let mut loss = |value: f64| {
                 trainer.model.weights.change(id)[at] = value;
-                trainer.evaluate(&pairs()).expect("a score").loss
+                trainer.loss(&pairs(), drops).expect("a score")
             };
             let slope = (loss(before + STEP) - loss(before - STEP)) / (2.0 * STEP);
             loss(before);
@@ -86,6 +93,15 @@ const FAMILIES: [&str; 7] = ["llama", "mistral", "qwen2", "qwen3", "gemma2", "ph
 fn of_all_of_a_model() {
     for family in FAMILIES {
         check(family, None);
+    }
+}
+
+#[test]
+fn of_what_is_dropped() {
+    let lora = LoraSpec { rank: 2, dropout: 0.2, targets: Targets::AllLinear, ..LoraSpec::default() };
+    for family in FAMILIES {
+        check_dropping(family, None, Some(7));
+        check_dropping(family, Some(lora.clone()), Some(8));
     }
 }
 

@@ -1,6 +1,7 @@
 //! One layer, forward and backward.
 
 use super::super::kernels::attention::{Attention, Group, Inputs};
+use super::super::kernels::dropout::Dropout;
 use super::super::kernels::linear::{LinearTape, Wanted};
 use super::super::kernels::norm::Norm;
 use super::super::kernels::rope::Rotation;
@@ -96,7 +97,21 @@ impl<T: Real> Work<'_, T> {
             scale: config.scale,
             cap: config.attention_cap,
             window: config.windows[self.at],
+            dropout: self.dropout(config.dropped.attention, 0),
         }
+    }
+
+    /// What one of three places of the layer drops.
+    fn dropout(&self, share: f64, which: usize) -> Option<Dropout> {
+        Dropout::at(share, self.shared.drops, 3 * self.at + which + 1)
+    }
+
+    fn after_attention(&self) -> Option<Dropout> {
+        self.dropout(self.shared.config.dropped.residual, 1)
+    }
+
+    fn after_mlp(&self) -> Option<Dropout> {
+        self.dropout(self.shared.config.dropped.residual, 2)
     }
 
     fn norm(&self, ids: NormIds) -> Norm<'_, T> {
@@ -131,6 +146,9 @@ impl<T: Real> Work<'_, T> {
         let (attended, sums) = self.attention().forward(self.shared.groups, Inputs { q: &q, k: &k, v: &v });
         let selected = self.rows.map(|rows| attended.select(rows));
         let (mut middle, out) = self.linear(&layer.out, selected.as_ref().unwrap_or(&attended));
+        if let Some(dropout) = self.after_attention() {
+            dropout.cut(&mut middle);
+        }
         let before_after = layer.after.map(|after| {
             let normed = self.norm(after).forward(&middle);
             std::mem::replace(&mut middle, normed)
@@ -155,6 +173,9 @@ impl<T: Real> Work<'_, T> {
         let up = parts.pop();
         let bent = config.activation.forward(&gate, up.as_ref());
         let (mut y, down) = self.linear(&layer.down, &bent);
+        if let Some(dropout) = self.after_mlp() {
+            dropout.cut(&mut y);
+        }
         let before_end = layer.end.map(|end| {
             let normed = self.norm(end).forward(&y);
             std::mem::replace(&mut y, normed)
@@ -252,6 +273,7 @@ impl<T: Real> Work<'_, T> {
         let layer = self.layer;
         let of_end =
             layer.end.zip(tape.before_end.as_ref()).map(|(end, x)| self.norm_backward(end, x, &gradient, sums));
+        let of_end = through(self.after_mlp(), of_end, &gradient);
         let of_down = of_end.as_ref().unwrap_or(&gradient);
         let of_bent =
             self.linear_backward(&layer.down, &tape.bent, &tape.down, of_down, true, sums).expect("asked for");
@@ -272,6 +294,7 @@ impl<T: Real> Work<'_, T> {
         let of_after =
             layer.after.zip(tape.before_after.as_ref()).map(|(after, x)| self.norm_backward(after, x, &gradient, sums));
         let attended = tape.selected.as_ref().unwrap_or(&tape.attended);
+        let of_after = through(self.after_attention(), of_after, &gradient);
         let of_out = of_after.as_ref().unwrap_or(&gradient);
         let mut of_attended =
             self.linear_backward(&layer.out, attended, &tape.out, of_out, true, sums).expect("asked for");
@@ -307,6 +330,14 @@ impl<T: Real> Work<'_, T> {
         gradient.add(&of_x);
         input.then_some(gradient)
     }
+}
+
+/// The gradient before what is dropped, if there is any.
+fn through<T: Real>(dropout: Option<Dropout>, changed: Option<Mat<T>>, gradient: &Mat<T>) -> Option<Mat<T>> {
+    let Some(dropout) = dropout else { return changed };
+    let mut changed = changed.unwrap_or_else(|| gradient.clone());
+    dropout.cut(&mut changed);
+    Some(changed)
 }
 
 /// The gradient of what was normalised; those of weight and bias are added to `sums` where they are trained.

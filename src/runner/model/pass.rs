@@ -1,5 +1,6 @@
 //! The whole decoder: from pairs to log-probabilities, and back to gradients.
 
+use super::super::kernels::dropout::Dropout;
 use super::super::kernels::head::{Scored, Wanted};
 use super::super::kernels::matrix::product;
 use super::super::kernels::rope::Rotation;
@@ -111,7 +112,15 @@ impl<T: Real> Pass<'_, T> {
         if let Some(places) = self.model.places {
             x.add(&self.weights.get(places, self.adapter).select(&pack.positions));
         }
+        if let Some(dropout) = self.dropout() {
+            dropout.cut(&mut x);
+        }
         x
+    }
+
+    /// What is dropped before the first layer.
+    fn dropout(&self) -> Option<Dropout> {
+        Dropout::at(self.model.config.dropped.embedding, self.drops, 0)
     }
 
     /// The needed rows after the last normalisation.
@@ -201,6 +210,9 @@ impl<T: Real> Pass<'_, T> {
     }
 
     fn embed_backward(&self, pack: &Pack, mut gradient: Mat<T>, sums: &mut Gradients<T>) {
+        if let Some(dropout) = self.dropout() {
+            dropout.cut(&mut gradient);
+        }
         if let Some(places) = self.model.places.filter(|&id| self.weights.is_trained(id)) {
             sums.add(places, gradient.scatter(&pack.positions, self.model.config.positions));
         }

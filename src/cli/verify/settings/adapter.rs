@@ -1,6 +1,7 @@
 //! The adapter of a run: where it comes from, and what it is.
 
-use super::{Reader, TRAINER, names, number, numbers, word, words};
+use super::values::{number, numbers, word, words};
+use super::{Reader, TRAINER, names};
 use crate::eval::Const;
 use crate::lower::{Held, Options, Told};
 use crate::runner::{BiasTraining, LoraSpec, Targets};
