@@ -82,10 +82,11 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::PathBuf;
 
-    use super::super::data::{read, tokenise};
+    use super::super::data::{Text, read, tokenise};
     use super::super::tokenizer::Tokenizer;
     use super::super::{
-        AccumulationEnd, BiasTraining, Era, LoraSpec, LossKind, OptimizerSpec, Schedule, Targets, Truncation, Weighting,
+        AccumulationEnd, BiasTraining, Era, Likelihood, LoraSpec, LossKind, OptimizerSpec, Quirks, Schedule, Targets,
+        Truncation, Weighting,
     };
     use super::*;
 
@@ -158,11 +159,20 @@ mod tests {
     }
 
     fn compare_one(release: &str, name: &str, spec: &RunSpec) {
+        compare_with(release, name, spec, "");
+    }
+
+    /// The same where preferred answers have an end of their own.
+    fn compare_with(release: &str, name: &str, spec: &RunSpec, end: &str) {
         let path = fixtures().join(format!("golden/trl-{release}.json"));
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).expect("a golden file")).expect("JSON");
         let tokenizer = Tokenizer::load(&fixtures().join("model")).expect("a tokenizer");
         let model = Model::load(&fixtures().join("model")).expect("a model");
-        let rows = read(&fixtures().join("plain.jsonl")).expect("rows");
+        let mut rows = read(&fixtures().join("plain.jsonl")).expect("rows");
+        for row in &mut rows {
+            let Text::Plain(text) = &mut row.chosen else { panic!("the rows are no conversations") };
+            text.push_str(end);
+        }
         let pairs = tokenise(&rows, &tokenizer, spec).expect("pairs").pairs;
         let session = Session { spec, pairs: &pairs, model: &model, steps: 20 };
         let trained = session.run(&mut Alone).expect("it trains");
@@ -203,6 +213,23 @@ mod tests {
         compare("0.15.2", Era::Separate, false, Truncation::KeepEndOfBatch, AccumulationEnd::Part);
     }
 
+    /// 0.12.2 ran with transformers 4.46.3, 0.13.0 with 4.48.3.
+    #[test]
+    fn single_releases_cut_tokens_and_add_losses_up() {
+        for (release, names, quirks) in [
+            ("0.12.2", &["long", "end"][..], Quirks { cuts_last: true, ..Quirks::default() }),
+            ("0.13.0", &["end"], Quirks { adds_up: true, ..Quirks::default() }),
+        ] {
+            for name in names {
+                let end = (*name == "end").then_some(Truncation::KeepStart);
+                let accumulation_end =
+                    if release == "0.12.2" { AccumulationEnd::InNextPass } else { AccumulationEnd::Part };
+                let spec = spec(Era::Separate, false, end);
+                compare_one(release, name, &RunSpec { quirks, accumulation_end, ..spec });
+            }
+        }
+    }
+
     #[test]
     fn pairs_weigh_what_the_release_takes_for_likely() {
         for (release, weighting) in
@@ -215,6 +242,22 @@ mod tests {
         let losses = vec![(LossKind::Aot, 0.7), (LossKind::Sft, 0.3)];
         let spec = RunSpec { losses, weighting: Some(Weighting::Shifted), ..spec(Era::Separate, false, None) };
         compare_one("0.24.0", "mixed", &spec);
+    }
+
+    /// The answers end with the token with the number 0, which some releases take for what is masked.
+    #[test]
+    fn the_likelihood_of_answers_is_added() {
+        let after = Likelihood { weight: 0.5, losses: 1.0, of_answers: false };
+        let before = Likelihood { weight: 1.0, losses: 0.5, of_answers: false };
+        for (release, era, likelihood, skips_zeros) in [
+            ("0.9.6", Era::Collator, before, false),
+            ("0.11.4", Era::Collator, after, false),
+            ("0.24.0", Era::Separate, after, true),
+        ] {
+            let quirks = Quirks { keeps_merged: release == "0.9.6", ..Quirks::default() };
+            let spec = RunSpec { likelihood: Some(likelihood), skips_zeros, quirks, ..spec(era, false, None) };
+            compare_with(release, "likelihood", &spec, "<s>");
+        }
     }
 
     #[test]

@@ -44,6 +44,8 @@ pub struct RunSpec {
     pub max_completion_length: Option<usize>,
     /// Which end is cut.
     pub truncation: Truncation,
+    /// What the release in effect does otherwise than those after it.
+    pub quirks: Quirks,
     /// Whether rows are dropped whose prompt leaves no room for an answer.
     pub drops_full_prompts: bool,
     /// Pairs in a forward pass.
@@ -87,6 +89,7 @@ impl Default for RunSpec {
             max_prompt_length: None,
             max_completion_length: None,
             truncation: Truncation::KeepStart,
+            quirks: Quirks::default(),
             drops_full_prompts: false,
             batch_size: 8,
             accumulation: 1,
@@ -107,6 +110,20 @@ impl Default for RunSpec {
             shuffle: true,
         }
     }
+}
+
+/// What single releases do with tokens and losses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub struct Quirks {
+    /// Where the last token of a prompt merges with the answer, the merged one belongs to the answer, and not to neither.
+    pub keeps_merged: bool,
+    /// Tokens for the begin and the end are added even where they are there.
+    pub repeats_marks: bool,
+    /// The longest sequences of a batch lose their last token, unless the longest prompt has the longest answer.
+    pub cuts_last: bool,
+    /// Losses of the batches of a step are added up, and their mean is not taken.
+    pub adds_up: bool,
 }
 
 /// What a TRL release does with rows and losses; four ways are known.

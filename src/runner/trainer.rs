@@ -174,7 +174,11 @@ impl<T: Real> Trainer<T> {
     pub fn step(&mut self, micro_batches: &[Vec<Pair>]) -> Result<StepMetrics, RunError> {
         let mean = 1.0 / micro_batches.len().max(1) as f64;
         let is_part = self.spec.accumulation_end == AccumulationEnd::Part;
-        let share = if is_part { 1.0 / self.spec.accumulation.max(1) as f64 } else { mean };
+        let share = match () {
+            () if self.spec.quirks.adds_up => 1.0,
+            () if is_part => 1.0 / self.spec.accumulation.max(1) as f64,
+            () => mean,
+        };
         let mut gradients = Gradients::none(self.model.weights.slots().len());
         let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
         for batch in micro_batches {

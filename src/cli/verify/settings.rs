@@ -10,7 +10,7 @@ mod values;
 use super::names::{self, Weight};
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
-use crate::runner::{AccumulationEnd, Era, OptimizerSpec, RunSpec, Schedule, Truncation};
+use crate::runner::{AccumulationEnd, Era, OptimizerSpec, Quirks, RunSpec, Schedule, Truncation};
 use crate::source::Span;
 use values::{number, numbers, seed, shown, word};
 
@@ -218,6 +218,7 @@ impl<'a> Reader<'a> {
             max_prompt_length: self.length("max_prompt_length"),
             max_completion_length: self.length("max_completion_length"),
             truncation,
+            quirks: self.quirks(),
             drops_full_prompts: self.fact("drops_full_prompts").is_some(),
             batch_size: self.whole("per_device_train_batch_size").unwrap_or(usual.batch_size),
             accumulation: self.whole("gradient_accumulation_steps").unwrap_or(usual.accumulation),
@@ -241,6 +242,17 @@ impl<'a> Reader<'a> {
         let model = self.model();
         let (notes, differs) = (std::mem::take(&mut self.notes), self.differences());
         Settled { spec, steps, notes, has_spare_reference, differs, model }
+    }
+
+    fn quirks(&self) -> Quirks {
+        let is = |fact: &str, value: &str| self.fact(fact) == Some(value);
+        let added = self.fact_of("transformers", "Trainer", "losses") == Some("added_up");
+        Quirks {
+            keeps_merged: is("merged_token", "of_answer"),
+            repeats_marks: is("special_tokens", "repeated"),
+            cuts_last: is("last_column", "cut"),
+            adds_up: added && !is("losses", "divided"),
+        }
     }
 
     /// What keeps the user's run from drawing the same random numbers.

@@ -58,12 +58,14 @@ impl<'p> Batches<'p> {
 /// A batch with sequences that are too long cut as the release does it.
 pub fn cut<'p>(batch: impl Iterator<Item = &'p Pair>, spec: &RunSpec) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = batch.cloned().collect();
-    let Some(most) = spec.max_length.filter(|_| spec.era != crate::runner::Era::Collator) else { return pairs };
     let lengths = pairs.iter().map(|pair| {
         let other = pair.rejected_prompt.as_ref().unwrap_or(&pair.prompt).len();
         (pair.prompt.len() + pair.chosen.len()).max(other + pair.rejected.len())
     });
     let longest = lengths.max().unwrap_or(0);
+    let most = spec.max_length.filter(|_| spec.era != crate::runner::Era::Collator).unwrap_or(usize::MAX);
+    let most =
+        if spec.quirks.cuts_last && longest < width(&pairs) { most.min(longest.saturating_sub(1)) } else { most };
     if longest <= most {
         return pairs;
     }
@@ -76,6 +78,13 @@ pub fn cut<'p>(batch: impl Iterator<Item = &'p Pair>, spec: &RunSpec) -> Vec<Pai
         *pair = Pair { prompt: chosen_prompt, chosen, rejected, rejected_prompt };
     }
     pairs
+}
+
+/// How long the longest sequence would be if the longest prompt had the longest answer.
+fn width(pairs: &[Pair]) -> usize {
+    let prompts = pairs.iter().map(|pair| pair.prompt.len()).max();
+    let answers = pairs.iter().map(|pair| pair.chosen.len().max(pair.rejected.len())).max();
+    prompts.unwrap_or(0) + answers.unwrap_or(0)
 }
 
 fn cut_one(prompt: &[u32], answer: &[u32], most: usize, shared: usize, truncation: Truncation) -> (Vec<u32>, Vec<u32>) {

@@ -4,7 +4,7 @@ use minijinja::Value;
 
 use super::{BadRow, DataError, Row, Text};
 use crate::runner::tokenizer::{More, Tokenizer};
-use crate::runner::{Era, Pair, RunSpec, Truncation};
+use crate::runner::{Era, Pair, Quirks, RunSpec, Truncation};
 
 /// What became of the rows of a file.
 #[derive(Debug, Default)]
@@ -145,8 +145,9 @@ impl Encoder<'_> {
 
     fn collated(&self, texts: Texts, spec: &RunSpec) -> Result<One, String> {
         let Texts::Plain { prompt, chosen, rejected } = texts else { return Err(String::from("is a conversation")) };
-        let mut chosen = self.answer(&prompt, &chosen)?;
-        let mut rejected = self.answer(&prompt, &rejected)?;
+        let Quirks { keeps_merged, repeats_marks, .. } = spec.quirks;
+        let mut chosen = self.answer(&prompt, &chosen, keeps_merged)?;
+        let mut rejected = self.answer(&prompt, &rejected, keeps_merged)?;
         let differ = chosen.0.iter().zip(&rejected.0).filter(|(one, other)| one != other).count();
         if differ > 1 || chosen.0.len().abs_diff(rejected.0.len()) > 1 {
             return Err(String::from(
@@ -155,10 +156,10 @@ impl Encoder<'_> {
         }
         let is_mismatched = chosen.0 != rejected.0;
         for (prompt, answer) in [&mut chosen, &mut rejected] {
-            if let Some(bos) = self.tokenizer.bos().filter(|bos| prompt.first() != Some(bos)) {
+            if let Some(bos) = self.tokenizer.bos().filter(|bos| repeats_marks || prompt.first() != Some(bos)) {
                 prompt.insert(0, bos);
             }
-            if answer.last() != Some(&self.tokenizer.eos()) {
+            if repeats_marks || answer.last() != Some(&self.tokenizer.eos()) {
                 answer.push(self.tokenizer.eos());
             }
         }
@@ -181,14 +182,14 @@ impl Encoder<'_> {
     }
 
     /// The tokens of a prompt and of an answer that were tokenised together. Where the last token of the prompt merges with the
-    /// answer, it is taken for a part of neither.
-    fn answer(&self, prompt: &str, answer: &str) -> Result<(Vec<u32>, Vec<u32>), String> {
+    /// answer, it is taken for a part of neither, or of the answer.
+    fn answer(&self, prompt: &str, answer: &str, keeps_merged: bool) -> Result<(Vec<u32>, Vec<u32>), String> {
         let whole = self.encode(&format!("{prompt}{answer}"))?;
         let alone = self.encode(prompt)?;
         let end = alone.len().min(whole.len());
         let is_prefix = whole[..end] == alone[..];
         let start = if is_prefix { alone.len() } else { alone.len().saturating_sub(1).min(whole.len()) };
-        Ok((whole[..start].to_vec(), whole[end..].to_vec()))
+        Ok((whole[..start].to_vec(), whole[if keeps_merged { start } else { end }..].to_vec()))
     }
 
     fn apart(&self, texts: Texts, spec: &RunSpec) -> Result<One, String> {
