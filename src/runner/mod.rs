@@ -34,7 +34,7 @@ pub use checks::{Check, Checker};
 pub use error::RunError;
 pub use model::{Config, Family, Model};
 pub use spec::{
-    AccumulationEnd, BiasTraining, Divergence, Era, Likelihood, LoraSpec, LossKind, OptimizerSpec, Pair, Quirks,
-    Reference, RunSpec, Schedule, Targets, Truncation, Weighting,
+    Accumulated, AccumulationEnd, BiasTraining, Divergence, Era, Likelihood, LoraSpec, LossKind, OptimizerSpec, Pair,
+    Quirks, Reference, RunSpec, Schedule, Targets, Truncation, Weighting,
 };
 pub use trainer::{StepMetrics, Trainer};

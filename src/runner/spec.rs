@@ -122,8 +122,22 @@ pub struct Quirks {
     pub repeats_marks: bool,
     /// The longest sequences of a batch lose their last token, unless the longest prompt has the longest answer.
     pub cuts_last: bool,
-    /// Losses of the batches of a step are added up, and their mean is not taken.
-    pub adds_up: bool,
+    /// What becomes of the gradients of the batches of a step.
+    pub gradients: Accumulated,
+    /// Losses of the batches of a step are added up in the log, and their mean is not taken.
+    pub adds_losses: bool,
+}
+
+/// What becomes of gradients that are accumulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Accumulated {
+    /// Their mean counts.
+    #[default]
+    Mean,
+    /// Their sum counts.
+    Sum,
+    /// Their mean is divided by `gradient_accumulation_steps` again.
+    DividedTwice,
 }
 
 /// What a TRL release does with rows and losses; four ways are known.

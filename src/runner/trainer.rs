@@ -15,7 +15,7 @@ use super::model::weights::{Gradients, Weights};
 use super::model::{Model, Pack, Pass, Request, Scores, Tape};
 use super::optimizer::{AdamW, clip};
 use super::schedule;
-use super::spec::{AccumulationEnd, Pair, Reference, RunSpec};
+use super::spec::{Accumulated, AccumulationEnd, Pair, Reference, RunSpec};
 
 /// What TRL logs of a step, by its names. With accumulation the means over the micro-batches.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -174,11 +174,13 @@ impl<T: Real> Trainer<T> {
     pub fn step(&mut self, micro_batches: &[Vec<Pair>]) -> Result<StepMetrics, RunError> {
         let mean = 1.0 / micro_batches.len().max(1) as f64;
         let is_part = self.spec.accumulation_end == AccumulationEnd::Part;
-        let share = match () {
-            () if self.spec.quirks.adds_up => 1.0,
-            () if is_part => 1.0 / self.spec.accumulation.max(1) as f64,
-            () => mean,
+        let share = if is_part { 1.0 / self.spec.accumulation.max(1) as f64 } else { mean };
+        let of_gradients = match self.spec.quirks.gradients {
+            Accumulated::Mean => share,
+            Accumulated::Sum => 1.0,
+            Accumulated::DividedTwice => share / self.spec.accumulation.max(1) as f64,
         };
+        let of_losses = if self.spec.quirks.adds_losses { 1.0 } else { share };
         let mut gradients = Gradients::none(self.model.weights.slots().len());
         let mut metrics = StepMetrics { step: self.steps, ..StepMetrics::default() };
         for batch in micro_batches {
@@ -194,12 +196,12 @@ impl<T: Real> Trainer<T> {
                 return Err(RunError::NotFinite { step: self.steps, what: "the loss".to_owned() });
             }
             metrics.add(&outcome, pack.tokens, mean);
-            let of_tokens = token_gradients(&pack, &outcome, share);
+            let of_tokens = token_gradients(&pack, &outcome, of_gradients);
             if let Some(tape) = tape {
                 self.policy(drops).backward(&pack, tape, &of_tokens, &mut gradients);
             }
         }
-        metrics.loss *= share / mean;
+        metrics.loss *= of_losses / mean;
         self.look_at(&gradients)?;
         metrics.grad_norm = clip(&mut gradients, self.spec.optimizer.max_grad_norm);
         let factor = schedule::factor(&self.spec.optimizer, self.spec.total_steps, self.steps);

@@ -10,7 +10,7 @@ mod values;
 use super::names::{self, Weight};
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
-use crate::runner::{AccumulationEnd, Era, OptimizerSpec, Quirks, RunSpec, Schedule, Truncation};
+use crate::runner::{Accumulated, AccumulationEnd, Era, OptimizerSpec, Quirks, RunSpec, Schedule, Truncation};
 use crate::source::Span;
 use values::{number, numbers, seed, shown, word};
 
@@ -246,12 +246,20 @@ impl<'a> Reader<'a> {
 
     fn quirks(&self) -> Quirks {
         let is = |fact: &str, value: &str| self.fact(fact) == Some(value);
-        let added = self.fact_of("transformers", "Trainer", "losses") == Some("added_up");
+        let told = is("losses", "divided");
+        let (gradients, adds_losses) = match self.fact_of("transformers", "Trainer", "accumulated") {
+            Some("added_up") => (Accumulated::Sum, true),
+            Some("gradients_added_up") => (Accumulated::Sum, false),
+            Some("gradients_divided_twice") => (Accumulated::DividedTwice, false),
+            Some("added_up_unless_told") if !told => (Accumulated::Sum, true),
+            _ => (Accumulated::Mean, false),
+        };
         Quirks {
             keeps_merged: is("merged_token", "of_answer"),
             repeats_marks: is("special_tokens", "repeated"),
             cuts_last: is("last_column", "cut"),
-            adds_up: added && !is("losses", "divided"),
+            gradients,
+            adds_losses,
         }
     }
 
