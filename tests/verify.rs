@@ -196,6 +196,49 @@ trainer.train()
         }
     }
 
+    /// The model of the script lies beside it; GPT-2 drops a tenth where its file says nothing.
+    #[test]
+    fn dropouts_of_a_model_are_named() {
+        for (more, is_on) in [("", false), ("disable_dropout=False", true)] {
+            let folder = project("trl==1.16.0\n", more, "");
+            std::fs::create_dir(folder.path().join("model")).expect("a folder");
+            std::fs::write(folder.path().join("model/config.json"), r#"{"model_type": "gpt2"}"#).expect("a file");
+            let path = folder.path().join("train.py");
+            let script = std::fs::read_to_string(&path).expect("a file");
+            let adapter =
+                "LoraConfig(r=4, lora_alpha=8, use_dora=True, lora_dropout=0.1, target_modules=[\"c_attn\"], ";
+            let script = script.replace(
+                "LoraConfig(r=4, lora_alpha=8, target_modules=[\"q_proj\", \"v_proj\", \"down_proj\"], ",
+                adapter,
+            );
+            std::fs::write(&path, script).expect("a file");
+            let report = json(&run(folder.path(), &["verify", ".", "--steps", "3", "--format", "json"]));
+            assert_eq!(report["holds"], true, "{report}");
+            let notes = report["notes"].to_string();
+            assert_eq!(notes.contains("embd_pdrop, attn_pdrop, resid_pdrop of config.json"), is_on, "{report}");
+        }
+    }
+
+    /// Old releases add the likelihood of preferred answers; newer ones have no such setting.
+    #[test]
+    fn the_likelihood_of_answers_is_part_of_the_loss() {
+        let runner = fixtures().join("runner");
+        let (model, data) =
+            (runner.join("model").display().to_string(), runner.join("plain.jsonl").display().to_string());
+        let first = |pins: &str, more: &str| {
+            let folder = project(pins, more, "");
+            let arguments = ["verify", ".", "--model", &model, "--data", &data, "--steps", "1", "--format", "json"];
+            json(&run(folder.path(), &arguments))["log"][0]["loss"].as_f64().expect("a loss")
+        };
+        let half = 2_f64.ln();
+        let after = first("trl==0.24.0\npeft==0.17.1\n", "rpo_alpha=0.5") - half;
+        let before = first("trl==0.9.6\npeft==0.13.2\n", "rpo_alpha=0.5") - 0.5 * half;
+        assert!(after > 2.0 && before > 4.0, "{after} {before}");
+        let folder = project("trl==0.24.0\n", "rpo_alpha=0.5, padding_free=True", "");
+        let ran = run(folder.path(), &["verify", "."]);
+        assert!(ran.err.contains("`padding_free` with `rpo_alpha` is not implemented"), "{}", ran.err);
+    }
+
     #[test]
     fn what_was_made_is_kept() {
         let folder = project("trl==1.16.0\n", "", "");
