@@ -217,8 +217,8 @@ fn dora_with_dropout() {
         let low = Linear { weight: a, bias: None, adapter: None }.forward(&dropped).0;
         let added = Linear { weight: b, bias: None, adapter: None }.forward(&low).0;
         for row in 0..5 {
-            for at in 0..4 {
-                let ratio = magnitude.data()[at] / lengths[at];
+            for (at, length) in lengths.iter().enumerate() {
+                let ratio = magnitude.data()[at] / length;
                 let part = (ratio - 1.0) * base.row(row)[at] + ratio * 0.6 * added.row(row)[at];
                 y.data_mut()[row * 4 + at] += part;
             }
