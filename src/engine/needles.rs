@@ -18,6 +18,8 @@ const SCRIPT: &[&str] = &[
     "llmtuner",
     "swift",
     "openrlhf",
+    "xtuner",
+    "read_base",
     "Trainer",
     "dpo-lint:",
 ];
@@ -50,6 +52,7 @@ const CONFIG: &[&str] = &[
     "swift",
     "openrlhf",
     "torchtune",
+    "xtuner",
     "oumi",
     "dpo-lint:",
 ];

@@ -118,6 +118,15 @@ impl Interpreter<'_> {
                 });
                 return;
             }
+            // See `attribute`.
+            Value::Dict(dict) => {
+                let mut content = Dict::clone(&self.content(dict));
+                content.open = true;
+                let key = Const::Str(name.into());
+                content.entries.retain(|(known, ..)| *known != key);
+                self.set_content(dict, content, None);
+                return;
+            }
             _ => return,
         };
         self.store.set(slot, Some(value.clone()));

@@ -195,6 +195,14 @@ impl Interpreter<'_> {
                 };
                 Value::List(content.entries.iter().map(item).collect())
             }
+            "items" | "keys" | "values" => self.fresh_named(&site.label),
+            // A class of dictionaries that has methods of its own: what it holds then is not known.
+            _ if !name.starts_with("__") => {
+                let mut changed = Dict { open: true, ..Dict::clone(&content) };
+                changed.entries.iter_mut().for_each(|(_, item, _)| item.value = Value::Unknown);
+                self.set_content(dict, changed, receiver.as_deref());
+                self.fresh_named(&site.label)
+            }
             _ => self.fresh_named(&site.label),
         }
     }

@@ -230,9 +230,14 @@ impl Interpreter<'_> {
             Value::Function(function) if name == "__name__" => {
                 Value::str(function.name.rsplit('.').next().unwrap_or_default())
             }
-            Value::Dict(_) | Value::List(_) | Value::Const(_) | Value::Function(_) | Value::Unknown => {
-                self.fresh_named(name)
+            // Many configurations are dictionaries whose keys are attributes, too.
+            Value::Dict(dict) => {
+                let content = self.content(dict);
+                let entry = content.entries.iter().find(|(key, ..)| matches!(key, Const::Str(key) if **key == *name));
+                let known = entry.filter(|(key, ..)| !content.maybe.contains_key(key));
+                known.map_or_else(|| self.fresh_named(name), |(_, item, _)| item.value.clone())
             }
+            Value::List(_) | Value::Const(_) | Value::Function(_) | Value::Unknown => self.fresh_named(name),
         }
     }
 

@@ -20,10 +20,22 @@ const STACK: usize = 512 << 20;
 
 /// Evaluates a file as a script, then each of its functions that was not called with unknown parameters.
 pub fn run_script(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
+    run_file(module, host, false)
+}
+
+/// Evaluates a file as a script of which a program reads the names: they are in [`Trace::names`].
+pub fn run_configuration(module: &Arc<PythonModule>, host: &dyn Host) -> Trace {
+    run_file(module, host, true)
+}
+
+fn run_file(module: &Arc<PythonModule>, host: &dyn Host, keeps_names: bool) -> Trace {
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
         state.limit_work(SCRIPT_WORK);
-        state.load(module, true);
+        let scope = state.load(module, None);
+        if keeps_names && state.alive() {
+            state.trace.names = state.names_of(scope);
+        }
         state.path = Cond::TRUE;
         state.run_uncalled(module);
         state.trace
@@ -38,7 +50,7 @@ pub fn run_function(module: &Arc<PythonModule>, qualified: &str, host: &dyn Host
     on_big_stack(|| {
         let mut state = Interpreter::new(module, host);
         state.limit_work(FUNCTION_WORK);
-        let scope = state.load(module, true);
+        let scope = state.load(module, None);
         state.path = Cond::TRUE;
         let mut names = qualified.split('.');
         let mut value = state.store.get(&Slot::Variable(scope, names.next()?.into())).cloned()?;

@@ -12,8 +12,9 @@ use crate::source::FileId;
 use crate::syntax::python::PythonModule;
 
 impl Interpreter<'_> {
-    /// Evaluates a module the first time it is imported; its scope.
-    pub(super) fn load(&mut self, module: &Arc<PythonModule>, is_entry: bool) -> u32 {
+    /// Evaluates a module the first time it is imported, after so many dots; its scope. `None`: it is where the evaluation starts.
+    pub(super) fn load(&mut self, module: &Arc<PythonModule>, level: Option<u32>) -> u32 {
+        let is_entry = level.is_none();
         let file = module.file();
         if let Some(state) = self.modules.get(&file) {
             return state.scope;
@@ -29,7 +30,7 @@ impl Interpreter<'_> {
         let mark = self.store.mark();
         self.assign("__name__", if is_entry { Value::str("__main__") } else { Value::str(&name) });
         self.assign("__file__", Value::str(&module.path().to_string_lossy()));
-        if is_entry || self.host.enters_modules() {
+        if level.is_none_or(|level| self.host.enters_modules(level)) {
             self.block(module.body());
         }
         if !is_entry {
@@ -128,7 +129,7 @@ impl Interpreter<'_> {
     fn project_module(&mut self, dotted: &str, level: u32) -> Option<FileId> {
         let module = self.host.module(self.frame.module.file(), dotted, level)?;
         if self.enter() {
-            self.load(&module, false);
+            self.load(&module, Some(level));
             self.leave();
         }
         if level == 0 {

@@ -23,6 +23,7 @@ mod functions;
 mod imports;
 mod interpreter;
 mod memo;
+mod names;
 mod numbers;
 mod outside;
 mod questions;
@@ -34,7 +35,7 @@ mod value;
 mod worlds;
 
 pub use condition::{Assignment, Atom, Cond, Order, Tri};
-pub use entry::{condition, expression, expression_with, run_function, run_script};
+pub use entry::{condition, expression, expression_with, run_configuration, run_function, run_script};
 pub use trace::{
     Argument, AttributeRead, CallEvent, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId, ParserKind,
     RaiseEvent, Summary, Trace,

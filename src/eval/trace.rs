@@ -21,6 +21,8 @@ pub struct Trace {
     pub parsers: Vec<Parser>,
     /// Their flags; a [`FlagId`] is an index.
     pub flags: Vec<Flag>,
+    /// What the names of the entry module stand for in the end, when a configuration was evaluated.
+    pub names: Vec<(Arc<str>, Value)>,
     /// What the evaluated function returned, when one function was evaluated.
     pub returned: Option<Value>,
     /// Files whose code took part, the entry first.
@@ -213,8 +215,8 @@ pub trait Host: Sync {
     /// The module of the project that `dotted` names, seen from `importer`; `level` counts the leading dots.
     fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>>;
 
-    /// Whether the modules that [`Self::module`] finds are evaluated, or only known to be there.
-    fn enters_modules(&self) -> bool {
+    /// Whether the modules that [`Self::module`] finds are evaluated, or only known to be there; `level` counts the dots of the import.
+    fn enters_modules(&self, _level: u32) -> bool {
         true
     }
 

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 
 use super::parts::{message, unpack};
-use super::{Guard, Package};
+use super::{Guard, Package, Tree};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +18,7 @@ struct File {
     renamed: BTreeMap<String, Vec<(String, String)>>,
     runs: Vec<Runs>,
     consumers: Vec<Consumer>,
+    trees: Vec<Tree>,
 }
 
 static FILE: LazyLock<File> = LazyLock::new(|| {
@@ -282,6 +283,11 @@ impl Consumer {
     /// All that are known.
     pub fn all() -> &'static [Self] {
         &FILE.consumers
+    }
+
+    /// The programs whose configuration is a Python file.
+    pub fn trees() -> &'static [Tree] {
+        &FILE.trees
     }
 
     /// The one that a command starts: `llamafactory-cli`, `train`.

@@ -28,6 +28,7 @@ mod query_tests;
 mod refusal;
 mod release_set;
 mod stored;
+mod trees;
 
 pub use alike::{Alike, Aspect};
 pub use bundled::Knowledge;
@@ -46,6 +47,7 @@ pub use neighbours::{Brings, Clash, Neighbours};
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
+pub use trees::Tree;
 pub use stored::{
     Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Method, Module, Names, Parameter, Read, Release,
     Returns,

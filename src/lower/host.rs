@@ -121,8 +121,33 @@ impl Host for Alone<'_> {
         self.0.module(importer, dotted, level)
     }
 
-    fn enters_modules(&self) -> bool {
+    fn enters_modules(&self, _: u32) -> bool {
         false
+    }
+
+    fn call(&self, callee: &str) -> Option<Summary> {
+        self.0.call(callee)
+    }
+
+    fn attribute(&self, object: &Object, attribute: &str) -> Option<Value> {
+        self.0.attribute(object, attribute)
+    }
+
+    fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
+        self.0.is_instance(callee, class)
+    }
+}
+
+/// Answers for a configuration: of the modules of the project those are entered that it names by their place beside it.
+pub(super) struct Beside<'a>(pub(super) &'a ProjectHost<'a>);
+
+impl Host for Beside<'_> {
+    fn module(&self, importer: FileId, dotted: &str, level: u32) -> Option<Arc<PythonModule>> {
+        self.0.module(importer, dotted, level)
+    }
+
+    fn enters_modules(&self, level: u32) -> bool {
+        level > 0
     }
 
     fn call(&self, callee: &str) -> Option<Summary> {

@@ -17,6 +17,7 @@ mod releases;
 mod script;
 mod timeline;
 mod training;
+pub mod trees;
 mod variants;
 mod written;
 

@@ -9,10 +9,10 @@ use ruff_python_ast::Stmt;
 
 use super::config::ArgumentFile;
 use super::environment::Environments;
-use super::host::{Alone, ProjectHost};
+use super::host::{Alone, Beside, ProjectHost};
 use super::reach::Reach;
-use super::{Analysis, Request, SavedAdapter, Script, Written, configuration, parsed};
-use crate::eval::{self, CallEvent, Host};
+use super::{Analysis, Request, SavedAdapter, Script, Written, configuration, parsed, trees};
+use crate::eval::{self, CallEvent, Host, Trace};
 use crate::knowledge::Knowledge;
 use crate::model::LibraryCall;
 use crate::syntax::Format;
@@ -25,7 +25,7 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     let environments = Environments::collect(request);
     let host = ProjectHost::new(request);
     let written = Written::collect(request);
-    let mut scripts = evaluate_all(request, &host, &environments);
+    let mut scripts = evaluate_all(request, &host, &environments, &written);
     let variants: Vec<_> = scripts.iter().map(|script| written.of(script, &scripts, request)).collect();
     for (script, variants) in scripts.iter_mut().zip(variants) {
         script.variants = variants.into();
@@ -53,12 +53,20 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
     }
 }
 
-/// Evaluates every file that speaks of a known library.
-fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &Environments) -> Vec<Script> {
+/// Evaluates every file that speaks of a known library, or that a program reads as a configuration.
+fn evaluate_all(
+    request: &Request<'_>,
+    host: &ProjectHost<'_>,
+    environments: &Environments,
+    written: &Written,
+) -> Vec<Script> {
     let is_code = |path: &&PathBuf| matches!(Format::of(path), Some(Format::Python | Format::Notebook));
     let is_named = |path: &&PathBuf| {
         let source = request.sources.read(request.file_system, path);
-        source.is_ok_and(|source| request.knowledge.packages().any(|package| source.text().contains(package.name())))
+        source.is_ok_and(|source| {
+            request.knowledge.packages().any(|package| source.text().contains(package.name()))
+                || trees::may_be(source.text())
+        })
     };
     let code: Vec<&PathBuf> = request.files.iter().filter(is_code).collect();
     let read = |path: &&PathBuf| is_named(path).then(|| host.module_at(path)).flatten();
@@ -67,13 +75,19 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
     let reaching = Reach::new(host, request.knowledge).files(&modules);
     let evaluate = |module: &Arc<PythonModule>| {
         if (request.is_stopped)() {
-            return Arc::default();
+            return Trace::default();
         }
-        let alone = Alone(host);
-        let host: &dyn Host = if reaching.contains(&module.file()) { host } else { &alone };
-        let mut trace = eval::run_script(module, host);
+        let (alone, beside) = (Alone(host), Beside(host));
+        let may_be_tree = trees::may_be(module.text());
+        let host: &dyn Host = match reaching.contains(&module.file()) {
+            true => host,
+            false if may_be_tree => &beside,
+            false => &alone,
+        };
+        let run = if may_be_tree { eval::run_configuration } else { eval::run_script };
+        let mut trace = run(module, host);
         super::flags::complete(&mut trace, request.knowledge);
-        Arc::new(trace)
+        trace
     };
     let evaluate_all = || in_parallel(&modules, evaluate);
     let meanwhile = || {
@@ -81,13 +95,14 @@ fn evaluate_all(request: &Request<'_>, host: &ProjectHost<'_>, environments: &En
         // Whichever thread is done first takes that over.
         rayon::join(of_each, || read_ahead(&modules, request.knowledge)).0
     };
-    let (traces, environments) = rayon::join(evaluate_all, meanwhile);
-    let all = paths.iter().zip(traces).zip(environments);
-    let script = |((path, trace), environment): ((&&PathBuf, _), _)| Script {
-        path: PathBuf::clone(path),
-        trace,
-        environment,
-        variants: Arc::default(),
+    let (traces, known) = rayon::join(evaluate_all, meanwhile);
+    let bases = trees::bases(traces.iter().filter(|trace| !trace.names.is_empty()));
+    let all = paths.iter().zip(traces).zip(known);
+    let script = |((path, mut trace), known): ((&&PathBuf, Trace), _)| {
+        let is_base = trace.files.first().is_some_and(|file| bases.contains(file));
+        let tree = trees::complete(&mut trace, (path, is_base), written);
+        let environment = tree.map_or(known, |tree| Arc::new(environments.of_configuration(path, &tree.package)));
+        Script { path: PathBuf::clone(path), trace: Arc::new(trace), environment, variants: Arc::default() }
     };
     all.map(script).collect()
 }

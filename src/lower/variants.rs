@@ -12,8 +12,9 @@ use crate::model::{Setting, Stray, Variant};
 use crate::syntax::{Entry, Format, Node, NodeKind, Scalar};
 
 /// Without one of these a file starts nothing that is looked at.
-const STARTING: [&str; 10] =
-    [".py", " -m ", " --module ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl ", "tune ", "oumi "];
+const STARTING: [&str; 11] = [
+    ".py", " -m ", " --module ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl ", "tune ", "oumi ", "xtuner ",
+];
 
 /// Everything in a project that may start a script or fill its flags.
 impl Written {

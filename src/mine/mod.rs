@@ -38,6 +38,7 @@ mod imports;
 mod library;
 mod model;
 mod overrides;
+mod passing;
 mod program;
 mod render;
 mod scope;
@@ -146,6 +147,9 @@ fn describe(
         definitions.extend(definition::programs(&library, &wanted));
     } else {
         definitions.values_mut().flat_map(|one| one.parameters.values_mut()).for_each(|one| one.choices.clear());
+    }
+    if surface.is_passing() {
+        passing::describe(&library, &mut definitions);
     }
     if surface.is_bare() {
         for definition in definitions.values_mut() {

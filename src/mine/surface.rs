@@ -33,6 +33,9 @@ pub(super) struct Surface {
     /// Whether of parameters only the names count.
     #[serde(default)]
     bare: bool,
+    /// Whether a constructor takes what it hands on to its base.
+    #[serde(default)]
+    passing: bool,
     /// Whether classes that a field holds are mined with the class, and named in full in its annotation.
     #[serde(default)]
     nested: bool,
@@ -76,6 +79,11 @@ impl Surface {
     /// Whether of parameters only the names count.
     pub fn is_bare(&self) -> bool {
         self.bare
+    }
+
+    /// Whether a constructor takes what it hands on to its base.
+    pub fn is_passing(&self) -> bool {
+        self.passing
     }
 
     /// Whether classes that a field holds are mined, too.

@@ -196,7 +196,9 @@ pub(super) fn label_call(analysis: &Analysis, call: &Call<'_>, finding: &mut Dia
         Severity::Error => "this call fails",
         _ => "in this call",
     };
-    finding.related.extend(called(analysis, whole).map(|span| Label { span, message: message.to_owned() }));
+    // What a configuration names is no call that anyone writes.
+    let span = called(analysis, whole).unwrap_or(whole);
+    finding.related.push(Label { span, message: message.to_owned() });
 }
 
 /// Of a call, which may span many lines, what is called.
