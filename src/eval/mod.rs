@@ -37,8 +37,8 @@ mod worlds;
 pub use condition::{Assignment, Atom, Cond, Order, Tri};
 pub use entry::{condition, expression, expression_with, run_configuration, run_function, run_script};
 pub use trace::{
-    Argument, AttributeRead, CallEvent, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId, ParserKind,
-    RaiseEvent, Summary, Trace,
+    Argument, AttributeRead, CallEvent, Caller, Flag, FlagId, FlagOwner, Host, ImportEvent, Parser, ParserId,
+    ParserKind, RaiseEvent, Summary, Trace,
 };
 pub use truth::{is_none, same, truth};
 pub use value::{Class, Const, Dict, Function, Instance, Object, Root, Symbol, Traced, Value};

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Caller;
 use super::calls::{Args, Site};
 use super::interpreter::Interpreter;
 use super::truth::{choice, choose, narrow};
@@ -179,6 +180,7 @@ impl Interpreter<'_> {
             through,
             stack: self.stack.clone(),
             uncalled: self.uncalled,
+            by: Caller::Script,
         });
     }
 

@@ -67,6 +67,20 @@ pub struct CallEvent {
     pub stack: Vec<Span>,
     /// Whether the function around it was evaluated without a caller, its parameters unknown.
     pub uncalled: bool,
+    /// Who makes it.
+    pub by: Caller,
+}
+
+/// Who makes a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Caller {
+    /// The script, where it writes the call.
+    #[default]
+    Script,
+    /// A program, of a dictionary of its configuration.
+    Program,
+    /// The same, with arguments of the program's own.
+    ProgramWithMore,
 }
 
 /// A `raise` that was reached.

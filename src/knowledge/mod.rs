@@ -47,11 +47,11 @@ pub use neighbours::{Brings, Clash, Neighbours};
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
-pub use trees::Tree;
 pub use stored::{
     Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Method, Module, Names, Parameter, Read, Release,
     Returns,
 };
+pub use trees::{RefusedTree, Tree};
 
 /// Knowledge that cannot be read: a damaged bundled file or a user's own.
 #[derive(Debug, thiserror::Error)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::flags::library_class;
 use super::script::is_known;
 use super::{Request, Script};
-use crate::eval::{Argument, CallEvent, Cond, FlagOwner, Object, Parser, ParserKind, Traced, Value};
+use crate::eval::{Argument, CallEvent, Caller, Cond, FlagOwner, Object, Parser, ParserKind, Traced, Value};
 use crate::model::{LibraryCall, Setting, Variant};
 use crate::source::{Sources, Span};
 
@@ -110,6 +110,7 @@ fn construction(
         through,
         stack: Vec::new(),
         uncalled: false,
+        by: Caller::Script,
     };
     LibraryCall {
         trains: false,

@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::launch::{Launch, Program};
 use super::Written;
-use crate::eval::{Argument, CallEvent, Cond, Const, Dict, Object, Trace, Traced, Value};
+use super::launch::{Launch, Program};
+use crate::eval::{Argument, CallEvent, Caller, Cond, Const, Dict, Object, Trace, Traced, Value};
 use crate::knowledge::{Consumer, Tree};
 use crate::source::{FileId, Span};
 use crate::syntax::NodeKind;
@@ -28,6 +28,18 @@ pub struct Start<'a> {
     pub configuration: Option<(&'a str, Span)>,
     /// The keys that it overwrites: `model.lora.r`.
     overwritten: Vec<&'a str>,
+}
+
+impl<'a> Start<'a> {
+    /// Whether a command in a file reads another file.
+    pub fn reads(&self, from: &Path, path: &Path) -> bool {
+        self.configuration.is_some_and(|(file, _)| is_file(file, from, path))
+    }
+
+    /// The configuration, where it is a file that the project should have: not one that the program copies out of its own.
+    pub fn named_file(&self) -> Option<(&'a str, Span)> {
+        self.configuration.filter(|(file, _)| file.ends_with(".py") && !file.ends_with(&self.tree.copied))
+    }
 }
 
 /// What a command starts, where it is such a program.
@@ -53,11 +65,7 @@ pub fn start(launch: &Launch) -> Option<Start<'_>> {
 /// Adds the calls that the reader of a file makes to what its evaluation left behind, if it is a configuration. The program is returned.
 ///
 /// One that others read is a part of theirs, unless a command names it.
-pub(super) fn complete(
-    trace: &mut Trace,
-    (path, is_base): (&Path, bool),
-    written: &Written,
-) -> Option<&'static Tree> {
+pub(super) fn complete(trace: &mut Trace, (path, is_base): (&Path, bool), written: &Written) -> Option<&'static Tree> {
     let names = std::mem::take(&mut trace.names);
     if names.is_empty() {
         return None;
@@ -65,7 +73,7 @@ pub(super) fn complete(
     let starts: Vec<Start<'_>> = written
         .launches()
         .filter_map(|(source, launch)| Some((source, start(launch)?)))
-        .filter(|(source, start)| start.configuration.is_some_and(|(file, _)| is_file(file, source.path(), path)))
+        .filter(|(source, start)| start.reads(source.path(), path))
         .map(|(_, start)| start)
         .collect();
     if is_base && starts.is_empty() {
@@ -138,7 +146,8 @@ impl Calls<'_> {
     fn event(&mut self, dict: &Dict, root: &str, path: &str) {
         let Some((callee, span)) = self.kind(dict) else { return };
         // Another type has other keys.
-        if !self.seen.insert((span, Arc::clone(&callee))) || self.is_overwritten(&format!("{path}.{}", self.tree.kind)) {
+        if !self.seen.insert((span, Arc::clone(&callee))) || self.is_overwritten(&format!("{path}.{}", self.tree.kind))
+        {
             return;
         }
         let object = self.object(dict, callee, span, (root, path), self.events.len());
@@ -151,6 +160,7 @@ impl Calls<'_> {
             through: None,
             stack: Vec::new(),
             uncalled: false,
+            by: if self.tree.fills(path) { Caller::ProgramWithMore } else { Caller::Program },
         });
     }
 
@@ -175,7 +185,8 @@ impl Calls<'_> {
                 return None;
             }
             let path = format!("{path}.{name}");
-            let value = if self.is_overwritten(&path) { Value::Unknown } else { self.made(&item.value, is_own, root, &path) };
+            let value =
+                if self.is_overwritten(&path) { Value::Unknown } else { self.made(&item.value, is_own, root, &path) };
             Some(Argument {
                 name: Some(Arc::clone(name)),
                 value: Traced { value, span: item.span },

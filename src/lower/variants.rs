@@ -13,7 +13,17 @@ use crate::syntax::{Entry, Format, Node, NodeKind, Scalar};
 
 /// Without one of these a file starts nothing that is looked at.
 const STARTING: [&str; 11] = [
-    ".py", " -m ", " --module ", "llamafactory-cli ", "lmf ", "swift ", "axolotl ", "trl ", "tune ", "oumi ", "xtuner ",
+    ".py",
+    " -m ",
+    " --module ",
+    "llamafactory-cli ",
+    "lmf ",
+    "swift ",
+    "axolotl ",
+    "trl ",
+    "tune ",
+    "oumi ",
+    "xtuner ",
 ];
 
 /// Everything in a project that may start a script or fill its flags.

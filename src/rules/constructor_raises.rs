@@ -3,6 +3,7 @@
 use super::ask::Call;
 use super::declare::declare_rule;
 use super::raised::{Raised, Topic, given, report_raised, shown};
+use super::tree::lacking_arguments;
 use super::versions::enumerate;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::Diagnostic;
@@ -82,6 +83,7 @@ impl Rule for ConstructorRaises {
             finding.notes.push(format!("it fails where `{}`", shown(&raised.guard.when)));
             found.push(finding);
         }
+        found.extend(lacking_arguments(call, &Self::META));
     }
 }
 

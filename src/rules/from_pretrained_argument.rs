@@ -5,7 +5,7 @@ use super::declare::declare_rule;
 use super::report::Reach;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label, Severity};
-use crate::eval::{Argument, Cond, Const, Value};
+use crate::eval::{Argument, Caller, Cond, Const, Value};
 use crate::knowledge::{Instead, OwnArgument, ReleaseSet};
 use crate::lower::Analysis;
 use crate::source::Span;
@@ -159,6 +159,10 @@ pub(super) fn written_otherwise(
         let applicability = if is_sure { Applicability::Safe } else { Applicability::Unsafe };
         return Some(Fix { title: format!("rename `{name}` to `{}`", instead.argument), applicability, edits });
     };
+    // What is made beside it would have to be a dictionary in a configuration.
+    if call.run.call().by != Caller::Script && instead.import.is_some() {
+        return None;
+    }
     let applicability = Applicability::Unsafe;
     let is_said = call.argument(&instead.argument).is_some();
     if is_said || [Const::Bool(false), Const::None].iter().any(|none| is_const(argument, none)) {

@@ -6,10 +6,11 @@ use std::path::{Component, Path, PathBuf};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::report::plain;
+use super::tree::unknown_names;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Severity};
-use crate::lower::Analysis;
 use crate::lower::launch::{Launch, Program};
+use crate::lower::{Analysis, trees};
 use crate::source::{Span, did_you_mean, slashed};
 use crate::syntax::{Format, Node};
 
@@ -91,6 +92,7 @@ impl Rule for MissingFile {
         for (path, document) in analysis.written.documents() {
             missing.extend(of_document(&document.root, path).filter(|named| !exists(named, context)));
         }
+        found.extend(unknown_names(analysis, context, &Self::META));
         if missing.is_empty() {
             return;
         }
@@ -127,7 +129,9 @@ fn of_launch<'a>(launch: &'a Launch, from: &'a Path) -> impl Iterator<Item = Nam
     let launchers = flags(accelerate, "config_file", "configuration of accelerate");
     let deepspeed = flags(&launch.flags, "deepspeed", "DeepSpeed configuration");
     let deepspeed = deepspeed.chain(flags(&launch.flags, "deepspeed_config", "DeepSpeed configuration"));
-    script.into_iter().chain(configs).chain(launchers).chain(deepspeed)
+    let tree = trees::start(launch).and_then(|start| start.named_file());
+    let tree = tree.map(|(text, span)| named(text, span, "configuration"));
+    script.into_iter().chain(tree).chain(configs).chain(launchers).chain(deepspeed)
 }
 
 /// The files that an argument file or a configuration of accelerate names.

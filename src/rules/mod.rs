@@ -121,6 +121,9 @@ mod target_modules_typo;
 #[cfg(test)]
 mod testing;
 mod training_arguments;
+mod tree;
+#[cfg(test)]
+mod tree_tests;
 mod unfit_label_smoothing;
 mod unknown_argument;
 mod unknown_config_key;

@@ -7,6 +7,7 @@ use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::{Started, started, zero3};
 use super::report::plain;
+use super::tree::refused_with_stage3;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::Const;
@@ -83,6 +84,10 @@ impl Rule for RefusedWhenSharded {
         for configured in configured(analysis, context) {
             push_new(found, of_configuration(&configured, context.knowledge));
         }
+    }
+
+    fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
+        push_new(found, refused_with_stage3(analysis, call, &Self::META));
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
