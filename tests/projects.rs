@@ -39,6 +39,11 @@ fn hydra() {
     check("hydra");
 }
 
+#[test]
+fn xtuner() {
+    check("xtuner");
+}
+
 /// Lints a copy of a project, shows the patch, fixes it (safe fixes, then all), and lints it again.
 fn check(project: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");

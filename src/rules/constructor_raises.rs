@@ -21,7 +21,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports calls that a check in the library's constructor stops, in a release that the project allows, where no other rule
-    /// is about that check.
+    /// is about that check. In a configuration of xtuner (`dict(type=..., ...)`) also what must be given to what it names and is not.
     ///
     /// ## Why it matters
     ///

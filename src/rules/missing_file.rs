@@ -18,7 +18,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports scripts, argument files, and configurations of accelerate and `DeepSpeed` that a launch script or another configuration
-    /// names and that do not exist, where their folder is part of the project.
+    /// names and that do not exist, where their folder is part of the project; and names of `DeepSpeed` configurations that
+    /// `xtuner train` does not bring along.
     ///
     /// ## Why it matters
     ///

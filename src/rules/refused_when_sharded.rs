@@ -24,7 +24,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports runs with `DeepSpeed` or FSDP that ask for `save_only_model` together with `load_best_model_at_end`, and runs with stage
-    /// 3 of `DeepSpeed` that ask for `auto_find_batch_size`.
+    /// 3 of `DeepSpeed` that ask for `auto_find_batch_size`. Of xtuner: a `DPO` that has to copy its model for a reference, with stage 3.
     ///
     /// ## Why it matters
     ///

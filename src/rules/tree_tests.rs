@@ -72,7 +72,7 @@ fn a_dictionary_is_a_call_of_what_it_names() {
         ("loss_type=", "loss_typ=", "unknown-argument: `DPO` of xtuner 0.1.23 has no parameter `loss_typ`"),
         ("lora_alpha", "lora_alph", "unknown-argument: `LoraConfig` of peft 0.12.0 has no parameter `lora_alph`"),
         ("max_epochs=3", "max_iters=None", "constructor-raises: `TrainLoop` of xtuner 0.1.23 refuses `max_iters=None`"),
-        ("'sigmoid'", "'sigmoyd'", "invalid-choice: `loss_type='sigmoyd'` is not known to xtuner 0.1.23"),
+        ("'sigmoid'", "'sigmoyd'", "invalid-choice: xtuner 0.1.23 knows no `loss_type='sigmoyd'`"),
         (
             "    tokenizer=tokenizer,\n    max",
             "    max",
