@@ -106,7 +106,11 @@ impl Package {
     /// What `trl.trainer.DPOTrainer` is at a release.
     pub fn resolve(&self, dotted: &str, release: usize) -> Resolution<'_> {
         if self.module(dotted, "").is_some_and(|module| self.holds(&module.releases, release)) {
-            return Resolution::Other;
+            // What a package imports from a module of the same name hides the module.
+            let hiding =
+                dotted.rsplit_once('.').and_then(|(path, name)| self.module(path, name)?.definitions.get(name));
+            let hiding = hiding.and_then(|facts| self.at(facts, release));
+            return hiding.map_or(Resolution::Other, |export| Resolution::Definition(&export.at));
         }
         let Some((path, name)) = dotted.rsplit_once('.') else { return Resolution::Unknown };
         let Some(module) = self.module(path, name).filter(|_| !name.starts_with('_')) else {

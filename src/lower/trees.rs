@@ -38,7 +38,8 @@ impl<'a> Start<'a> {
 
     /// The configuration, where it is a file that the project should have: not one that the program copies out of its own.
     pub fn named_file(&self) -> Option<(&'a str, Span)> {
-        self.configuration.filter(|(file, _)| file.ends_with(".py") && !file.ends_with(&self.tree.copied))
+        let is_python = |file: &str| file.rsplit_once('.').is_some_and(|(_, ending)| ending == "py");
+        self.configuration.filter(|(file, _)| is_python(file) && !file.ends_with(&self.tree.copied))
     }
 }
 

@@ -82,6 +82,11 @@ fn a_dictionary_is_a_call_of_what_it_names() {
     ] {
         assert_eq!(changed(old, new), [expected], "{new}");
     }
+    // A function that hides the module it comes from.
+    let other = DPO.replace("collate_fns.preference_collate_fn import preference", "collate_fns import default");
+    let other = other.replace("type=preference_collate_fn, use_varlen_attn", "type=default_collate_fn, use_varlen");
+    let expected = "unknown-argument: `default_collate_fn` of xtuner 0.1.23 has no parameter `use_varlen`";
+    assert_eq!(found(&[PIN, ("dpo.py", &other)]), [expected]);
     let old = ("requirements.txt", "xtuner==0.1.20\npeft==0.12.0\ntransformers==4.42.4\n");
     assert_eq!(
         found(&[old, ("dpo.py", DPO)])[0],
