@@ -158,6 +158,9 @@ pub struct Parameter {
     /// What each of them is in a program, where that is another word: the values of an enumeration whose names are given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub values: Vec<String>,
+    /// What a parser of a command line takes for the field, where its metadata lists it. A script or a file may say anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
 }
 
 /// A `raise` in a constructor or `__post_init__`, or in a function that it calls with the same values.

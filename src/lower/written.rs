@@ -168,7 +168,7 @@ impl Written {
         self.file_at(place).map(|file| (&*file.source, &*file.document))
     }
 
-    fn file_at(&self, place: Span) -> Option<&ArgumentFile> {
+    pub(super) fn file_at(&self, place: Span) -> Option<&ArgumentFile> {
         self.all().find(|file| file.holds(place))
     }
 
@@ -177,7 +177,7 @@ impl Written {
     }
 
     /// The flag at a place, where only one command has it.
-    fn only_flag_at(&self, place: Span) -> Option<(&SourceFile, &Launch, &Entry)> {
+    pub(super) fn only_flag_at(&self, place: Span) -> Option<(&SourceFile, &Launch, &Entry)> {
         let flags = self.launches.iter().flat_map(|(source, launch)| {
             let flags = launch.flags.iter().filter(|flag| flag.span == place);
             flags.map(move |flag| (&**source, launch, flag))
@@ -192,6 +192,16 @@ impl Written {
             NodeKind::Scalar(Scalar::Str(word)) => Some(word),
             _ => None,
         }
+    }
+
+    /// The flag of a launch line that a setting is, with its words.
+    pub fn flag(&self, variant: &Variant, setting: &Setting) -> Option<&Entry> {
+        self.flag_on_launch_line(variant, setting).map(|(_, flag)| flag)
+    }
+
+    /// The entry of an argument file that a setting is.
+    pub fn entry(&self, setting: &Setting) -> Option<&Entry> {
+        edit::entry_at(&self.file_at(setting.origin)?.document, setting.origin)
     }
 
     fn flag_on_launch_line(&self, variant: &Variant, setting: &Setting) -> Option<(&SourceFile, &Entry)> {

@@ -14,7 +14,8 @@ pub(super) fn choices(
     value: Option<&Expr>,
     by_name: bool,
 ) -> Found {
-    let mut found = Found { words: value.and_then(in_metadata).unwrap_or_default(), values: Vec::new(), by_name };
+    let listed = value.and_then(|value| in_metadata(library, module, value)).unwrap_or_default();
+    let mut found = Found { is_listed: !listed.is_empty(), words: listed, values: Vec::new(), by_name };
     if found.words.is_empty() && !collect(library, module, annotation, &mut found) {
         found.words.clear();
     }
@@ -30,19 +31,75 @@ pub(super) struct Found {
     pub words: Vec<String>,
     /// What they are in the program, where that is something else.
     pub values: Vec<String>,
+    /// Whether the field's metadata lists them: only a parser of a command line looks there.
+    pub is_listed: bool,
     /// Whether the names of an enumeration count.
     by_name: bool,
 }
 
 /// `metadata={"choices": ["a", "b"]}`.
-fn in_metadata(value: &Expr) -> Option<Vec<String>> {
+fn in_metadata(library: &Library<'_>, module: &str, value: &Expr) -> Option<Vec<String>> {
     let Expr::Call(call) = value else { return None };
     let Expr::Dict(metadata) = &call.arguments.find_keyword("metadata")?.value else { return None };
     let is_choices =
         |key: &Option<Expr>| matches!(key, Some(Expr::StringLiteral(key)) if key.value.to_str() == "choices");
     let item = metadata.items.iter().find(|item| is_choices(&item.key))?;
-    let Expr::List(list) = &item.value else { return None };
-    list.elts.iter().map(|one| word(one).map(str::to_owned)).collect()
+    let words = match &item.value {
+        Expr::List(list) => &list.elts,
+        Expr::Tuple(tuple) => &tuple.elts,
+        mapping => return keys(library, module, mapping, MAX_STEPS),
+    };
+    words.iter().map(|one| word(one).map(str::to_owned)).collect()
+}
+
+/// A mapping is made in fewer steps than this.
+const MAX_STEPS: usize = 16;
+
+/// The keys of a mapping that the package makes: `levels.keys()`, where `levels = dict(**get_levels(), passive=-1)`.
+fn keys(library: &Library<'_>, module: &str, mapping: &Expr, steps: usize) -> Option<Vec<String>> {
+    let steps = steps.checked_sub(1)?;
+    let keys_of = |one: &Expr| keys(library, module, one, steps);
+    let parts: Vec<Vec<String>> = match mapping {
+        Expr::Dict(dict) => {
+            let key = |key| word(key).map(|key| vec![key.to_owned()]);
+            dict.items
+                .iter()
+                .map(|item| item.key.as_ref().map_or_else(|| keys_of(&item.value), key))
+                .collect::<Option<_>>()?
+        }
+        Expr::Name(name) => vec![keys_of(assigned(library, module, &name.id)?)?],
+        Expr::Call(call) => match &*call.func {
+            Expr::Attribute(of) if call.arguments.is_empty() && matches!(of.attr.as_str(), "keys" | "copy") => {
+                vec![keys_of(&of.value)?]
+            }
+            Expr::Name(name) if name.id.as_str() == "dict" && call.arguments.args.is_empty() => {
+                let key = |keyword: &ast::Keyword| match &keyword.arg {
+                    Some(name) => Some(vec![name.to_string()]),
+                    None => keys_of(&keyword.value),
+                };
+                call.arguments.keywords.iter().map(key).collect::<Option<_>>()?
+            }
+            callee => {
+                let Target::Definition(full) = library.resolve_expression(module, callee) else { return None };
+                let Some((home, Binding::Function(function))) = library.definition(&full) else { return None };
+                let Some(Stmt::Return(result)) = function.body.last() else { return None };
+                vec![keys(library, home, result.value.as_deref()?, steps)?]
+            }
+        },
+        _ => return None,
+    };
+    Some(parts.concat())
+}
+
+/// What a module gives to a name, where it does so once.
+fn assigned<'a>(library: &'a Library<'_>, module: &str, name: &str) -> Option<&'a Expr> {
+    let is_it = |target: &Expr| matches!(target, Expr::Name(target) if target.id.as_str() == name);
+    let body = library.modules.get(module)?.python.body();
+    let mut values = body.iter().filter_map(|statement| match statement {
+        Stmt::Assign(assign) if assign.targets.iter().any(is_it) => Some(&*assign.value),
+        _ => None,
+    });
+    values.next().filter(|_| values.next().is_none())
 }
 
 /// Adds the values of an annotation; false where others may be meant.
@@ -127,5 +184,22 @@ mod tests {
         let choices = |name: &str| found["p.C"].parameters[name].choices.clone();
         assert_eq!((choices("one"), choices("two")), (vec!["a".into(), "b".into()], vec!["x".into(), "y".into()]));
         assert!(["three", "four", "five"].iter().all(|name| choices(name).is_empty()));
+        let words = |name: &str| found["p.C"].parameters[name].words.len();
+        assert_eq!((words("one"), words("two")), (0, 2), "a script may say anything else");
+    }
+
+    #[test]
+    fn words_may_be_the_keys_of_what_a_module_makes() {
+        let logging = "levels = {'debug': 1, 'info': 2}\ndef get():\n    return levels\n";
+        let text = "from dataclasses import dataclass, field\nfrom . import logging\nplain = logging.get().copy()\n\
+                    full = dict(**plain, passive=-1)\nopen = dict(**other)\n@dataclass\nclass C:\n    \
+                    one: str = field(default='x', metadata={'choices': full.keys()})\n    \
+                    two: str = field(default='x', metadata={'choices': ('a', 'b')})\n    \
+                    three: str = field(default='x', metadata={'choices': open.keys()})\n";
+        let files = [("p/__init__.py", text), ("p/logging.py", logging)];
+        let modules = Modules::parse(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
+        let found = definitions(&Library::new(&modules), &crate::mine::surface::Surface::default(), &|_, _| true);
+        let words = |name: &str| found["p.C"].parameters[name].words.join(" ");
+        assert_eq!([words("one"), words("two"), words("three")], ["debug info passive", "a b", ""]);
     }
 }

@@ -280,8 +280,9 @@ fn fields(at: &At<'_>, model: bool, class: &ast::StmtClassDef, definition: &mut 
             definition.positional.push(name.id.to_string());
         }
         let keyword_only = keyword_only && !model;
-        let super::choices::Found { words: choices, values, .. } = choices;
-        let field = Parameter { default, annotation, keyword_only, choices, values, ..Parameter::default() };
+        let super::choices::Found { words: choices, values, is_listed, .. } = choices;
+        let words = if is_listed { choices.clone() } else { Vec::new() };
+        let field = Parameter { default, annotation, keyword_only, choices, values, words, ..Parameter::default() };
         // A model takes a value by another name, too.
         let aliases = assign.value.as_deref().filter(|_| model).map(super::model::aliases).unwrap_or_default();
         definition.parameters.extend(aliases.into_iter().map(|alias| (alias, field.clone())));

@@ -143,10 +143,13 @@ fn describe(
         surface.keeps(full) && (options.only.is_empty() || options.only.iter().any(|one| one == short))
     };
     let mut definitions = definition::definitions(&library, surface, &wanted);
+    let fields = definitions.values_mut().flat_map(|one| one.parameters.values_mut());
     if surface.is_configured() {
+        fields.for_each(|one| one.words.clear());
         definitions.extend(definition::programs(&library, &wanted));
     } else {
-        definitions.values_mut().flat_map(|one| one.parameters.values_mut()).for_each(|one| one.choices.clear());
+        // A script gives what it likes to a dataclass; its own checks say what is refused.
+        fields.for_each(|one| one.choices.clear());
     }
     if surface.is_passing() {
         passing::describe(&library, &mut definitions);

@@ -12,7 +12,7 @@ use super::{Context, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
 use crate::eval::{self, Atom, Cond, Const, Tri, Value};
 use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
-use crate::lower::configuration::{Key, Kind, kind_of, read};
+use crate::lower::configuration::{Key, Kind, kind_of, kind_of_words, read};
 use crate::lower::{Analysis, Configuration, ReleaseHost, Releases, fields};
 use crate::source::{Span, did_you_mean};
 
@@ -350,7 +350,7 @@ impl<'a> Reader<'a> {
         if key.value.as_str().is_some_and(|word| word.contains(['<', '{', '$'])) {
             return None;
         }
-        let kinds = self.kinds(parameter);
+        let kinds = self.kinds(key, parameter);
         let reason = self.refusal(key, self.release)?;
         // In other releases it may be of another kind.
         let is_there = |release: &usize| matches!(self.field(&key.name, *release), Takes::Parameter(_));
@@ -370,7 +370,7 @@ impl<'a> Reader<'a> {
         let refused = |takes: Takes<'a>| {
             let Takes::Parameter(parameter) = takes else { return None };
             let misplaced = || self.misplaced(key, parameter).filter(|_| is_tree);
-            read(key, &self.kinds(parameter), reading).err().or_else(misplaced)
+            read(key, &self.kinds(key, parameter), reading).err().or_else(misplaced)
         };
         if !self.configuration.consumer.nested {
             return refused(self.field(&key.name, release));
@@ -380,8 +380,10 @@ impl<'a> Reader<'a> {
     }
 
     /// What a field holds, as the one who writes it sees it.
-    fn kinds(&self, parameter: &Parameter) -> Vec<Kind> {
-        if self.configuration.consumer.nested && self.reading() == Some(Reading::Pydantic) {
+    fn kinds(&self, key: &Key, parameter: &Parameter) -> Vec<Kind> {
+        if key.on_command_line && !parameter.words.is_empty() {
+            kind_of_words(parameter)
+        } else if self.configuration.consumer.nested && self.reading() == Some(Reading::Pydantic) {
             super::nested::kinds(parameter, self.versions.package)
         } else {
             kind_of(parameter)

@@ -7,10 +7,10 @@ use super::raised::{Raised, Topic, given, report_raised};
 use super::report::Reach;
 use super::rewritten;
 use super::versions::enumerate;
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta, refused_words};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{Argument, Cond, Const, Value};
-use crate::lower::Analysis;
+use crate::lower::{Analysis, Script};
 use crate::source::{Span, did_you_mean};
 use crate::syntax::python_edit;
 
@@ -80,6 +80,10 @@ impl Rule for InvalidChoice {
 
     fn judges_parsed(&self) -> bool {
         true
+    }
+
+    fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        found.extend(refused_words::check(analysis, script, context, &Self::META));
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

@@ -132,6 +132,26 @@ impl<'a> Receiver<'a> {
         own.and_then(|own| Some(self.takes(own.package, own.in_effect()?, keyword))) != Some(Takes::Nothing)
     }
 
+    /// The package that declares a keyword, and its releases in which `is` holds of it.
+    pub(super) fn among(
+        &self,
+        keyword: &str,
+        is: impl Fn(&'a Parameter) -> bool,
+    ) -> Option<(Versions<'a>, ReleaseSet)> {
+        let own = *self.packages.first()?;
+        let declares = |release| {
+            let (package, definition) = self.at(own.package, release).resolve(&self.callee)?;
+            Some(package.signature(definition, release)?.parameters.contains_key(keyword))
+        };
+        let is_own = declares(own.in_effect()?) == Some(true);
+        let packages = if is_own { &self.packages[..1] } else { &self.packages[1..] };
+        let holds = |takes| matches!(takes, Takes::Parameter(parameter) if is(parameter));
+        packages.iter().find_map(|versions| {
+            let releases = |among: &ReleaseSet| self.releases(versions, among, keyword, holds);
+            (!releases(&versions.near()).is_empty()).then(|| (*versions, releases(&versions.package.all())))
+        })
+    }
+
     /// The releases, among `among`, that do something with a keyword.
     fn releases(
         &self,

@@ -9,11 +9,11 @@ use super::ask::Outcome;
 use super::lower_bound_too_low;
 use super::misfit::{Fate, Misfit, Receiver};
 use super::versions::{Reach, enumerate};
-use super::{Context, RuleMeta};
+use super::{Context, RuleMeta, said};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 use crate::eval::{FlagOwner, Parser, ParserKind};
 use crate::knowledge::{self as curated, Knowledge, ParserName};
-use crate::lower::{Analysis, Change, Script, library_class};
+use crate::lower::{Analysis, Change, ReleaseHost, Releases, Script, library_class};
 use crate::model::{Setting, Variant};
 use crate::source::Span;
 
@@ -158,10 +158,51 @@ pub(super) fn report_settings(
             None => groups.push(vec![one]),
         }
     }
-    groups.iter().filter_map(|group| report(analysis, script, meta, group)).collect()
+    groups.iter().filter_map(|group| report(analysis, script, context, meta, group)).collect()
 }
 
-fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&UnfitSetting<'_>]) -> Option<Diagnostic> {
+/// What a way to start the script sets of a name, in the same parser as a setting.
+fn given(script: &Script, one: &UnfitSetting<'_>, name: &str) -> Option<said::Given> {
+    let flag = |setting: &Setting| &script.trace.flags[setting.flag.0 as usize];
+    let is_it = |other: &&Setting| &*flag(other).name == name && flag(other).parser == flag(one.setting).parser;
+    let found = one.variant.1.settings.iter().rev().find(is_it)?;
+    Some((found.origin, found.value.clone()))
+}
+
+/// Writes several settings instead of one.
+fn several(
+    analysis: &Analysis,
+    script: &Script,
+    context: &Context<'_>,
+    one: &UnfitSetting<'_>,
+) -> Option<crate::lower::Rewrite> {
+    let new = said::instead(one.said?, one.setting.value.as_ref(), |name| given(script, one, name))?;
+    let origin = one.setting.origin;
+    // A launch line that sets one of them beside the file would no longer go with it.
+    let names = || one.said.into_iter().flat_map(|said| &said.becomes);
+    let is_overruled = analysis.scripts.iter().any(|other| {
+        let sets_one = |setting: &Setting| {
+            let name = &*other.trace.flags[setting.flag.0 as usize].name;
+            setting.origin.file != origin.file && names().any(|new| new.argument == name)
+        };
+        let reads_it = |variant: &&Variant| variant.settings.iter().any(|setting| setting.origin == origin);
+        other.variants.iter().filter(reads_it).any(|variant| variant.settings.iter().any(sets_one))
+    });
+    if analysis.written.document_at(origin).is_some() && is_overruled {
+        return None;
+    }
+    let (package, environment) = (one.misfit.versions.package, &script.environment);
+    let releases = Releases::new(context.knowledge, environment, package, one.misfit.versions.in_effect()?);
+    said::written(analysis, origin, &new, &ReleaseHost::new(releases, &script.trace.flags))
+}
+
+fn report(
+    analysis: &Analysis,
+    script: &Script,
+    context: &Context<'_>,
+    meta: &RuleMeta,
+    group: &[&UnfitSetting<'_>],
+) -> Option<Diagnostic> {
     let (first, rest) = group.split_first()?;
     let versions = first.misfit.versions;
     let lacking = group.iter().fold(first.misfit.lacking.clone(), |lacking, one| &lacking & &one.misfit.lacking);
@@ -183,20 +224,14 @@ fn report(analysis: &Analysis, script: &Script, meta: &RuleMeta, group: &[&Unfit
             None | Some([]) => analysis.written.rewrite(one.variant.1, one.setting, Change::Gone),
             Some([new]) if new.value == "{value}" => analysis.written.rename(one.variant.1, one.setting, &new.argument),
             Some([new]) => analysis.written.replace(one.variant.1, one.setting, &new.argument, &new.value),
-            // Several settings come of it: a human says where.
-            Some(_) => None,
+            Some(_) => several(analysis, script, context, one),
         },
         Fate::Renamed(_) | Fate::Moved(_) | Fate::NotYet | Fate::Never(_) => None,
     });
     let rewrites: Vec<_> = rewrites.collect::<Option<_>>().unwrap_or_default();
-    finding.help = first.said.filter(|said| !said.becomes.is_empty()).map(|said| {
-        let value = first.setting.value.as_ref().map(ToString::to_string).unwrap_or_default();
-        let written = |new: &curated::Passed| {
-            let value = new.value.replace("{value}", &value);
-            format!("`{}={}`", new.argument, value.replace("{old}", new.old.as_deref().unwrap_or_default()))
-        };
-        let new: Vec<String> = said.becomes.iter().map(written).collect();
-        format!("set {} instead", enumerate(&new))
+    finding.help = first.said.filter(|said| !said.becomes.is_empty()).map(|rewrite| {
+        let new = said::instead(rewrite, first.setting.value.as_ref(), |name| given(script, first, name));
+        said::advice(rewrite, new.as_deref())
     });
     let is_elsewhere = |one: &&UnfitSetting<'_>| {
         let scripts = analysis.calls.iter().filter(|call| call.script != script.path);

@@ -103,12 +103,14 @@ mod reference_settings;
 mod reference_tests;
 mod refused_configuration;
 mod refused_when_sharded;
+mod refused_words;
 mod remedy;
 mod removed_argument;
 mod renamed_argument;
 mod report;
 mod rewritten;
 mod runs;
+mod said;
 #[cfg(test)]
 mod settings_tests;
 mod settled;

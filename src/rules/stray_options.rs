@@ -46,8 +46,6 @@ pub(super) fn check(analysis: &Analysis, script: &Script, knowledge: &Knowledge,
 fn strict_parser<'s>(analysis: &Analysis, script: &'s Script, knowledge: &Knowledge) -> Option<&'s Parser> {
     let [parser] = &script.trace.parsers[..] else { return None };
     let module = analysis.modules.get(&parser.span.file)?;
-    let written = &module.text()[std::ops::Range::<usize>::from(module.range(parser.span))];
-    let callee = written.split('(').next()?.trim_end().rsplit('.').next()?;
     let is_known = |class: &Value| match class {
         Value::External(_) => is_complete(class, script, knowledge),
         Value::Class(project) => {
@@ -57,12 +55,18 @@ fn strict_parser<'s>(analysis: &Analysis, script: &'s Script, knowledge: &Knowle
     };
     // A field may have other names, which only its declaration tells.
     let has_other_names = || module.text().contains("aliases");
-    let is_strict = matches!(parser.kind, ParserKind::HfArgumentParser | ParserKind::TrlParser)
-        && STRICT.contains(&callee)
-        && !parser.is_lenient
-        && parser.reads_command_line;
+    let is_strict = is_the_librarys(analysis, parser) && !parser.is_lenient && parser.reads_command_line;
     let is_all_known = !parser.classes.is_empty() && parser.classes.iter().all(is_known);
     (is_strict && is_all_known && !script.trace.exhausted && !has_other_names()).then_some(parser)
+}
+
+/// Whether a parser is one of the libraries' own, and no class of the project that derives from it.
+pub(super) fn is_the_librarys(analysis: &Analysis, parser: &Parser) -> bool {
+    let Some(module) = analysis.modules.get(&parser.span.file) else { return false };
+    let written = &module.text()[std::ops::Range::<usize>::from(module.range(parser.span))];
+    let callee = written.split('(').next().and_then(|callee| callee.trim_end().rsplit('.').next());
+    matches!(parser.kind, ParserKind::HfArgumentParser | ParserKind::TrlParser)
+        && callee.is_some_and(|callee| STRICT.contains(&callee))
 }
 
 /// Whether the fields of a class are known, those that it inherits included.

@@ -19,7 +19,7 @@ use crate::syntax::{Node, NodeKind};
 
 use command::{Started, started};
 pub(super) use value::number_of;
-pub use value::{Kind, as_float, held, kind_of, read};
+pub use value::{Kind, as_float, held, kind_of, kind_of_words, read};
 
 /// What one run of a program is configured with.
 #[derive(Debug)]

@@ -48,6 +48,16 @@ pub fn held<'a>(parameter: &'a Parameter, package: &Package) -> Vec<&'a str> {
     words.filter(|word| word.contains('.') && package.callable(word).is_some()).collect()
 }
 
+/// The kinds of word that a parser of a command line takes for a field.
+pub fn kind_of_words(parameter: &Parameter) -> Vec<Kind> {
+    let kinds = kind_of(parameter);
+    if parameter.words.is_empty() {
+        return kinds;
+    }
+    let choice = Kind::Choice(parameter.words.clone());
+    vec![if matches!(kinds[..], [Kind::List(_)]) { Kind::List(Box::new(choice)) } else { choice }]
+}
+
 fn kinds(annotation: &str) -> Vec<Kind> {
     let parts = split(annotation, '|');
     if parts.len() > 1 {

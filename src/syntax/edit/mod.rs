@@ -194,7 +194,7 @@ fn spell_key(format: Format, old: &str, name: &str) -> Result<String, EditError>
 }
 
 /// Words that no loader could take for something else.
-fn is_plain_yaml_key(name: &str) -> bool {
+pub fn is_plain_yaml_key(name: &str) -> bool {
     name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte))
         && matches!(super::yaml::resolve(name, super::yaml::YamlLoader::PyYaml), super::Scalar::Str(_))
