@@ -59,6 +59,17 @@ CHANGES = [
     {"reference_free": [True]},
     {"save_safetensors": [False]},
     {"dataloader_num_workers": [0, 2], "dataloader_prefetch_factor": [2]},
+    {"truncation_mode": ["keep_end", "keep-end", "middle"]},
+    {"log_level": ["info", "passive", "warn"], "log_level_replica": ["warning", "loud"]},
+    {"ddp_backend": ["nccl", "gloo", "ncl"]},
+    {"bnb_4bit_quant_type": ["nf4", "nf8"]},
+    {"max_steps": [5, "1e3", "all"]},
+    {"bf16": ["maybe", "no"]},
+    {"seed": ["one", -1]},
+    {"save_total_limit": ["None", 3, "2"]},
+    {"logging_steps": [0.5, "1e1", "often"]},
+    {"lora_r": ["8", "8.5"]},
+    {"rpo_alpha": [0.5, 1], "loss_type": ["ipo", "hinge"]},
 ]
 # What another machine would not refuse.
 ELSEWHERE = ("process group", "APEX", "Token", "GPU", "cuda", "bf16")

@@ -18,7 +18,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a setting with a value that is none of those which a release that the project allows knows: kinds of loss,
-    /// strategies, schedulers, ways to initialise an adapter.
+    /// strategies, schedulers, ways to initialise an adapter. On a launch line, also a word that the parser of the script makes no
+    /// field of: none of the choices that a field lists, or no number where one is needed.
     ///
     /// ## Why it matters
     ///
@@ -65,7 +66,9 @@ declare_rule! {
     /// ## Versions
     ///
     /// The values are mined from the released wheels: from the code that compares them and raises. Those that are compared only
-    /// when they are used (kinds of loss, ways to initialise an adapter) were read from that code, release by release.
+    /// when they are used (kinds of loss, ways to initialise an adapter) were read from that code, release by release. Choices that
+    /// only a command line is compared with are mined from the metadata of the fields; an argument file and a script may say anything
+    /// there.
     ///
     /// ## References
     ///
