@@ -271,8 +271,7 @@ from trl import DPOConfig, DPOTrainer, TrlParser
 trainer = DPOTrainer(\"m\", args=args, train_dataset=data, processing_class=tokenizer)
 ";
     let settings = "output_dir: out\nadafactor: true  # less memory\nper_gpu_train_batch_size: 2\nrpo_alpha: 1.0\n";
-    let expected =
-        "output_dir: out\noptim: \"adafactor\"  # less memory\nper_device_train_batch_size: 2\n\
+    let expected = "output_dir: out\noptim: \"adafactor\"  # less memory\nper_device_train_batch_size: 2\n\
          loss_type: [sigmoid, sft]\nloss_weights: [1.0, 1.0]\n";
     let launch = "python train.py --config a.yaml\npython train.py --output_dir o --include_inputs_for_metrics --group_by_length True\n";
     let ran = migrated(

@@ -23,20 +23,19 @@ impl Written {
     /// another value, the first of the others stands where the old one stood. `None` where that cannot be done without changing
     /// more.
     pub fn instead(&self, place: Span, new: &[Instead<'_>]) -> Option<Rewrite> {
-        let edits = match self.file_at(place) {
-            Some(file) => in_file(&file.source, &file.document, place, new)?,
-            None => {
-                let (source, launch, _) = self.only_flag_at(place)?;
-                // What is set on another line, too, may be meant otherwise there.
-                let is_shared = |one: &Instead<'_>| {
-                    let there = one.there.filter(|there| launch.flags.iter().any(|flag| flag.span == *there));
-                    there.is_some_and(|there| self.only_flag_at(there).is_none())
-                };
-                if new.iter().any(is_shared) {
-                    return None;
-                }
-                on_line(source, launch, place, new)?
+        let edits = if let Some(file) = self.file_at(place) {
+            in_file(&file.source, &file.document, place, new)?
+        } else {
+            let (source, launch, _) = self.only_flag_at(place)?;
+            // What is set on another line, too, may be meant otherwise there.
+            let is_shared = |one: &Instead<'_>| {
+                let there = one.there.filter(|there| launch.flags.iter().any(|flag| flag.span == *there));
+                there.is_some_and(|there| self.only_flag_at(there).is_none())
+            };
+            if new.iter().any(is_shared) {
+                return None;
             }
+            on_line(source, launch, place, new)?
         };
         let names: Vec<String> = new.iter().map(|one| format!("`{}`", one.name)).collect();
         Some(Rewrite { title: format!("set {} instead", names.join(" and ")), edits, value: None })
@@ -116,10 +115,9 @@ fn quote_of(source: &SourceFile, entry: &Entry) -> Option<char> {
 
 /// The constants of a value.
 fn items(value: &Value) -> Option<Vec<&Const>> {
-    let constant = |value| match value {
-        &Value::Const(ref constant) => Some(constant),
-        _ => None,
-    };
+    fn constant(value: &Value) -> Option<&Const> {
+        if let Value::Const(constant) = value { Some(constant) } else { None }
+    }
     match value {
         Value::List(items) => items.iter().map(|item| constant(&item.value)).collect(),
         one => constant(one).map(|one| vec![one]),
@@ -160,7 +158,7 @@ fn words(value: &Value) -> Option<String> {
     Some(words.join(" "))
 }
 
-/// A number that every format reads as one: `5.0e-7`, which PyYAML does not without the point.
+/// A number that every format reads as one: `5.0e-7`, which `PyYAML` does not without the point.
 fn number(value: f64) -> Option<String> {
     let text = format!("{value:?}");
     if text.contains('e') { super::configuration::as_float(&text) } else { value.is_finite().then_some(text) }

@@ -191,15 +191,16 @@ mod tests {
     #[test]
     fn words_may_be_the_keys_of_what_a_module_makes() {
         let logging = "levels = {'debug': 1, 'info': 2}\ndef get():\n    return levels\n";
-        let text = "from dataclasses import dataclass, field\nfrom . import logging\nplain = logging.get().copy()\n\
+        let text = "from dataclasses import dataclass, field\nfrom .utils import logging\nplain = logging.get().copy()\n\
                     full = dict(**plain, passive=-1)\nopen = dict(**other)\n@dataclass\nclass C:\n    \
                     one: str = field(default='x', metadata={'choices': full.keys()})\n    \
                     two: str = field(default='x', metadata={'choices': ('a', 'b')})\n    \
                     three: str = field(default='x', metadata={'choices': open.keys()})\n";
-        let files = [("p/__init__.py", text), ("p/logging.py", logging)];
+        let files =
+            [("p/__init__.py", ""), ("p/args.py", text), ("p/utils/__init__.py", ""), ("p/utils/logging.py", logging)];
         let modules = Modules::parse(files.map(|(path, text)| (path.to_owned(), text.to_owned())));
         let found = definitions(&Library::new(&modules), &crate::mine::surface::Surface::default(), &|_, _| true);
-        let words = |name: &str| found["p.C"].parameters[name].words.join(" ");
+        let words = |name: &str| found["p.args.C"].parameters[name].words.join(" ");
         assert_eq!([words("one"), words("two"), words("three")], ["debug info passive", "a b", ""]);
     }
 }

@@ -239,7 +239,7 @@ args, training_args = TrlParser((Arguments, DPOConfig)).parse_args_and_config()
                 "--truncation_mode keep-end",
                 "trl 0.15.2 knows no `--truncation_mode keep-end`; did you mean `keep_end`?",
             ),
-            ("--log_level=warn", "transformers 4.49.0 knows no `--log_level warn`"),
+            ("--log_level=warn", "transformers 4.49.0 knows no `--log_level warn`; did you mean `warning`?"),
             ("--ddp-backend ncl", "transformers 4.49.0 knows no `--ddp-backend ncl`; did you mean `nccl`?"),
             ("--max_steps 1e3", "transformers 4.49.0 cannot read `--max_steps`: `1e3` is no whole number"),
             ("--bf16 maybe", "transformers 4.49.0 cannot read `--bf16`: `maybe` is no truth value"),
