@@ -91,6 +91,12 @@ pub struct Consumer {
     /// Keys below which names may have a beginning that says nothing.
     #[serde(default)]
     prefixed: BTreeMap<String, String>,
+    /// Kinds of data set, and keys of one, that it does not know any more.
+    #[serde(default)]
+    pub data_kinds: Vec<DataKind>,
+    /// Scripts of its source that start it.
+    #[serde(default)]
+    scripts: Vec<String>,
     /// Whether options of the launcher may stand among the keys.
     #[serde(default)]
     launches: bool,
@@ -124,6 +130,15 @@ pub struct Runs {
     /// Names of the trainer's settings that are others in the program.
     #[serde(default)]
     pub called: BTreeMap<String, String>,
+    /// When checkpointing is reentrant though nothing says so.
+    #[serde(default)]
+    pub reentrant_by_default: Vec<Case>,
+    /// When the processes look for unused parameters in each step.
+    #[serde(default)]
+    pub finds_unused: Vec<Case>,
+    /// When the generations of a prompt are compared, so that a batch must hold whole groups of them.
+    #[serde(default)]
+    pub groups: Option<Case>,
     /// Whether it says the precision to accelerate itself, whatever `accelerate launch` was told.
     #[serde(default)]
     pub overwrites_precision: bool,
@@ -149,6 +164,43 @@ pub struct Case {
     /// What the program says then.
     #[serde(default)]
     pub says: String,
+}
+
+/// A kind of data set, or a key of one, that some releases refuse or do not look at.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataKind {
+    #[serde(rename = "in", default)]
+    releases: String,
+    /// The key of a data set.
+    pub key: String,
+    /// How the kind of the data set begins.
+    #[serde(default)]
+    begins: Option<String>,
+    /// How it does not.
+    #[serde(default)]
+    except: Option<String>,
+    /// What the program raises; `None`: it does not look at the key.
+    #[serde(default)]
+    pub raises: Option<String>,
+    /// What it says then.
+    #[serde(default)]
+    pub says: Option<String>,
+    /// What to write instead.
+    pub instead: String,
+}
+
+impl DataKind {
+    /// Whether it is so in a release.
+    pub fn is_in(&self, package: &Package, release: usize) -> bool {
+        is_in(&self.releases, package, release)
+    }
+
+    /// Whether it is about data sets of a kind.
+    pub fn is_meant(&self, kind: &str) -> bool {
+        let begins = |with: &Option<String>| with.as_ref().map(|with| kind.starts_with(with.as_str()));
+        begins(&self.begins) != Some(false) && begins(&self.except) != Some(true)
+    }
 }
 
 /// A program that starts a single process where there is one device, and refuses `DeepSpeed` then.
@@ -299,6 +351,14 @@ impl Consumer {
     /// The one that `python -m MODULE` starts.
     pub fn started_as(module: &str) -> Option<&'static Self> {
         Self::all().iter().find(|consumer| consumer.modules.iter().any(|known| known == module))
+    }
+
+    /// The one that a script of its source starts: `src/train.py`.
+    pub fn started_from(script: &str) -> Option<&'static Self> {
+        let is_it = |known: &String| {
+            script.strip_suffix(known.as_str()).is_some_and(|before| before.is_empty() || before.ends_with('/'))
+        };
+        Self::all().iter().find(|consumer| consumer.scripts.iter().any(is_it))
     }
 
     /// The one whose file has keys like these, where no other one's may; a key below another has its name before it: `model.path`.

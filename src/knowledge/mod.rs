@@ -33,7 +33,7 @@ mod trees;
 pub use alike::{Alike, Aspect};
 pub use bundled::Knowledge;
 pub use closure::{Asked, Installed, Presence, Reason, Refusal, Verdict};
-pub use consumers::{Case, Consumer, Forced, Pick, Pointless, Reading, Runs};
+pub use consumers::{Case, Consumer, DataKind, Forced, Pick, Pointless, Reading, Runs};
 pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
     Rewrite, StartCheck, TargetWord,

@@ -41,7 +41,7 @@ pub(super) fn analyse(request: &Request<'_>) -> Analysis {
         environment: environments.of(&file.path),
     };
     Analysis {
-        configurations: configuration::collect(&written, &environments),
+        configurations: configuration::collect(&written, &environments, request.file_system),
         adapters: written.files.iter().filter(is_adapter).map(adapter).collect(),
         calls,
         parsed,

@@ -4,7 +4,10 @@
 use super::Context;
 use super::checkpointing::in_json;
 use super::framework::{Reader, Stage, readers, recent};
-use super::launched::{DEEPSPEED, accelerate_option, accelerate_stage3, launcher_config, sharded, stage3};
+use super::launched::{
+    DEEPSPEED, accelerate_option, accelerate_stage3, launcher_config, processes_of, sharded, stage3,
+};
+use crate::eval::Const;
 use crate::knowledge::{Case, Runs};
 use crate::lower::Analysis;
 use crate::lower::configuration::Key;
@@ -66,6 +69,20 @@ impl<'a> Configured<'a> {
         Some((launch, self.analysis.written.path_at(launch.span)?))
     }
 
+    /// Whether something may cut the model into pieces: `DeepSpeed` or FSDP, by a key or the launcher.
+    pub(super) fn is_sharded(&self) -> bool {
+        let is_on = |key: &Key| !matches!(key.value.scalar(), Some(Scalar::Null | Scalar::Bool(false)));
+        let keys = self.reader.configuration.keys.iter();
+        let by_key = |name: &str| name.starts_with("fsdp") || name.starts_with("deepspeed");
+        let launched = self.launch().is_some_and(|(launch, _)| {
+            let is_default = launch.launcher("accelerate launch").is_some_and(|one| {
+                !one.flags.iter().any(|flag| matches!(flag.name(), Some("multi_gpu" | "config_file")))
+            });
+            is_default || launch.launcher("deepspeed").is_some()
+        });
+        launched || self.sharded().is_some() || keys.into_iter().any(|key| by_key(&key.name) && is_on(key))
+    }
+
     /// What cuts the model into pieces, and where it is asked for.
     pub(super) fn sharded(&self) -> Option<(&'static str, Span)> {
         if let Some(key) = self.deepspeed() {
@@ -73,6 +90,28 @@ impl<'a> Configured<'a> {
         }
         let (launch, from) = self.launch()?;
         sharded(self.analysis, launch, from)
+    }
+
+    /// How many processes train, on all machines together, and where that is said.
+    pub(super) fn processes(&self) -> Option<(i64, Span)> {
+        let (launch, from) = self.launch()?;
+        let Some(variable) = self.runs.processes.as_ref().and_then(|name| launch.variable(name)) else {
+            // A program that counts the devices itself starts one process for each.
+            return if launch.launchers.is_empty() { None } else { processes_of(self.analysis, launch, from) };
+        };
+        let nodes = ["NNODES", "NODE_COUNT"].iter().any(|name| launch.variable(name).is_some());
+        let count = variable.value.as_str()?.parse().ok().filter(|_| !nodes && launch.launchers.is_empty())?;
+        Some((count, variable.span))
+    }
+
+    /// A whole number that a key has, or its default, and where; `None` of the inner: it is not set.
+    pub(super) fn number(&self, name: &str) -> Option<Option<(i64, Option<Span>)>> {
+        let reader = &self.reader;
+        match reader.value_of(name)? {
+            Const::Int(value) => Some(Some((value, reader.configuration.get(name).map(|key| key.span)))),
+            Const::None => Some(None),
+            _ => None,
+        }
     }
 
     /// An option of `accelerate launch`.

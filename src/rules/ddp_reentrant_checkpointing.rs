@@ -2,11 +2,12 @@
 
 use super::ask::Call;
 use super::checkpointing::{Checkpointing, of_adapter};
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::{Started, started};
 use super::report::plain;
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
@@ -61,12 +62,35 @@ declare_rule! {
     /// trainer = DPOTrainer(load(), args=args, train_dataset=data(), peft_config=LoraConfig())
     /// ```
     ///
+    /// ```text,requirements
+    /// llamafactory==0.9.4
+    /// ```
+    ///
+    /// ```yaml,beside
+    /// model_name_or_path: Qwen/Qwen2.5-0.5B-Instruct
+    /// stage: sft
+    /// do_train: true
+    /// finetuning_type: lora
+    /// dataset: data
+    /// template: qwen
+    /// output_dir: out
+    /// ```
+    ///
+    /// ```sh,bad
+    /// FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train configs/config.yaml ddp_find_unused_parameters=true
+    /// ```
+    ///
+    /// ```sh,good
+    /// FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train configs/config.yaml
+    /// ```
+    ///
     /// ## Fix safety
     ///
     /// Checkpointing is made non-reentrant: safe where the project starts the script only so, since no such run gets through a step.
     ///
     /// ## Versions
     ///
+    /// LLaMA-Factory, axolotl and ms-swift switch the search for unused parameters off for adapters, unless the configuration asks for it.
     /// By default reentrant in transformers before its fifth major release, unless the trainer of TRL decides otherwise; both are known by release. A
     /// full model, `use_reentrant: False` and `ddp_find_unused_parameters=False` were run and get through.
     ///
@@ -82,6 +106,12 @@ impl Rule for DdpReentrantCheckpointing {
         &Self::META
     }
 
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(&configured));
+        }
+    }
+
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
         let is_several = |_: &Variant, launch: &Launch| {
             ["torchrun", "accelerate launch"].iter().any(|launcher| launch.launcher(launcher).is_some())
@@ -90,6 +120,30 @@ impl Rule for DdpReentrantCheckpointing {
             push_new(found, check(analysis, call, &started));
         }
     }
+}
+
+/// A configuration of a framework that asks for the search itself: by default frameworks switch it off for adapters.
+fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
+    let runs = configured.runs;
+    let asked = configured.reader.configuration.get("ddp_find_unused_parameters")?;
+    let (count, place) = configured.processes().filter(|(count, _)| *count > 1)?;
+    let said = configured.is_reentrant();
+    let is_reentrant = said.map_or_else(|| configured.is_any(&runs.reentrant_by_default), |(is_so, _)| is_so);
+    let is_so =
+        configured.is_any(&runs.finds_unused) && configured.is(&runs.adapter) && configured.is_any(&runs.checkpointing);
+    if !is_so || !is_reentrant || configured.is_sharded() {
+        return None;
+    }
+    let message = format!("each of {count} processes trains an adapter with reentrant gradient checkpointing");
+    let primary = label(asked.span, "RuntimeError: Expected to mark a variable ready only once");
+    let mut finding = configured.reader.finding(&DdpReentrantCheckpointing::META, Severity::Error, message, primary);
+    finding.related.push(label(place, "this starts several processes"));
+    match said {
+        Some((_, said)) => finding.related.push(label(said, "this makes checkpointing reentrant")),
+        None => finding.notes.push("checkpointing is reentrant by default".to_owned()),
+    }
+    finding.help = Some("leave `ddp_find_unused_parameters` out, or make checkpointing not reentrant".to_owned());
+    Some(finding)
 }
 
 fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<Diagnostic> {

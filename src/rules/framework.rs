@@ -11,7 +11,7 @@ use super::versions::Versions;
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
 use crate::eval::{self, Atom, Cond, Const, Tri, Value};
-use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
+use crate::knowledge::{Consumer, DataKind, Guard, Parameter, Reading, ReleaseSet, Takes};
 use crate::lower::configuration::{Key, Kind, kind_of, kind_of_words, read};
 use crate::lower::{Analysis, Configuration, ReleaseHost, Releases, fields};
 use crate::source::{Span, did_you_mean};
@@ -141,6 +141,22 @@ impl<'a> Reader<'a> {
             Some(_) => Some(Fate::NotYet),
             None => self.outside_fate(&key.name),
         }
+    }
+
+    /// Whether another program of the package has a key in the release in effect.
+    pub(super) fn is_key_of(&self, other: &Consumer, key: &str) -> bool {
+        let at = self.at(self.release);
+        let classes = other.classes(self.versions.package, self.release);
+        other.is_apart(key) || classes.iter().any(|class| at.takes(class, key) != Takes::Nothing)
+    }
+
+    /// Kinds of data set that the release in effect does not know any more; where nothing declares that, no recent one does.
+    pub(super) fn data_kinds(&self) -> impl Iterator<Item = &'static DataKind> {
+        let package = self.versions.package;
+        let releases: Vec<usize> =
+            if self.versions.is_assumed() { recent(&package.all()).collect() } else { vec![self.release] };
+        let kinds = self.configuration.consumer.data_kinds.iter();
+        kinds.filter(move |kind| releases.iter().all(|release| kind.is_in(package, *release)))
     }
 
     /// The releases in which the program's own package declares a key.
@@ -289,6 +305,15 @@ impl<'a> Reader<'a> {
             let version = version.parse::<pep440_rs::Version>().ok()?;
             Some(Cond::Const(order.holds(actual, &version)))
         })
+    }
+
+    /// The value that a key ends up with in the release in effect, its default included.
+    pub(super) fn value_of(&self, name: &str) -> Option<Const> {
+        let host = ReleaseHost::new(self.at(self.release), &[]).for_filled_fields();
+        match self.value(name, self.release, self.reading()?, Stage::Made, &host) {
+            Value::Const(value) => Some(value),
+            _ => None,
+        }
     }
 
     fn value(&self, name: &str, release: usize, reading: Reading, stage: Stage, host: &ReleaseHost<'a>) -> Value {

@@ -1,12 +1,13 @@
 //! Batches of generations that hold parts of a group.
 
 use super::ask::Call;
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::launched::{Started, started};
 use super::report::plain;
-use super::{Rule, RuleMeta};
-use crate::diagnostic::{Diagnostic, Severity};
+use super::{Context, Rule, RuleMeta};
+use crate::diagnostic::{Diagnostic, Label, Severity};
 use crate::eval::Const;
 use crate::lower::Analysis;
 use crate::source::Span;
@@ -43,13 +44,25 @@ declare_rule! {
     /// accelerate launch --num_processes 8 train.py --num_generations 8 --per_device_train_batch_size 4 --gradient_accumulation_steps 1
     /// ```
     ///
+    /// ```text,requirements
+    /// ms-swift==3.9.0
+    /// ```
+    ///
+    /// ```sh,bad
+    /// NPROC_PER_NODE=3 swift rlhf --rlhf_type grpo --model Qwen/Qwen2.5-0.5B --dataset data.jsonl --num_generations 8 --per_device_train_batch_size 2 --gradient_accumulation_steps 1
+    /// ```
+    ///
+    /// ```sh,good
+    /// NPROC_PER_NODE=4 swift rlhf --rlhf_type grpo --model Qwen/Qwen2.5-0.5B --dataset data.jsonl --num_generations 8 --per_device_train_batch_size 2 --gradient_accumulation_steps 1
+    /// ```
+    ///
     /// ## Fix safety
     ///
     /// No automatic fix; the values of `num_generations` that go with the batch are listed.
     ///
     /// ## Versions
     ///
-    /// Releases of TRL whose configuration has `generation_batch_size`.
+    /// Releases of TRL whose configuration has `generation_batch_size`, and of ms-swift that check it.
     ///
     /// ## References
     ///
@@ -61,6 +74,12 @@ declare_rule! {
 impl Rule for GrpoGenerationDivisibility {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(&configured));
+        }
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
@@ -78,38 +97,75 @@ fn check(started: &Started<'_>) -> Option<Diagnostic> {
         (Const::None, _) => Some(None),
         _ => None,
     };
-    let (group, place) = number("num_generations")?.filter(|(group, _)| *group > 1)?;
-    let (batch, parts) = match (number("generation_batch_size")?, number("steps_per_generation")?) {
-        (Some((batch, place)), None) => (batch, vec![(format!("{batch} generations"), place)]),
+    let (parts, group) = uneven(&number, started.processes())?;
+    let finding = |message, primary| plain(&GrpoGenerationDivisibility::META, Severity::Error, message, primary);
+    Some(report(&finding, &parts, group, started.launch.span))
+}
+
+/// A configuration that the command line of TRL or ms-swift reads.
+fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
+    let groups = configured.runs.groups.as_ref()?;
+    let package = configured.reader.versions.package;
+    let is_there = configured.everywhere(&|release| groups.is_in(package, release)) && configured.is(&groups.when);
+    // Devices that hold parts of one sequence count as one.
+    let is_whole = configured.reader.configuration.get("sequence_parallel_size").is_none();
+    let (_, launched) = configured.processes().filter(|_| is_there && is_whole)?;
+    let number = |name: &str| match configured.number(name)? {
+        Some((value, _)) if value <= 0 => None,
+        number => Some(number),
+    };
+    let (parts, group) = uneven(&number, configured.processes())?;
+    let finding = |message, primary| {
+        configured.reader.finding(&GrpoGenerationDivisibility::META, Severity::Error, message, primary)
+    };
+    Some(report(&finding, &parts, group, launched))
+}
+
+/// A number, and where it is said.
+type Said = (i64, Option<Span>);
+
+/// What a batch consists of, and the size of a group, where the batch holds parts of one.
+fn uneven(
+    number: &dyn Fn(&str) -> Option<Option<Said>>,
+    processes: Option<(i64, Span)>,
+) -> Option<(Vec<(i64, String, Option<Span>)>, Said)> {
+    let group = number("num_generations")?.filter(|(group, _)| *group > 1)?;
+    let parts = match (number("generation_batch_size")?, number("steps_per_generation")?) {
+        (Some((batch, place)), None) => vec![(batch, format!("{batch} generations"), place)],
         (None, steps) => {
-            let (processes, launched) = started.processes()?;
+            let (processes, launched) = processes?;
             let (each, device) = number("per_device_train_batch_size")??;
             let (steps, stepped) = match steps {
                 Some(steps) => steps,
                 None => number("gradient_accumulation_steps")??,
             };
-            let parts = vec![
-                (format!("{processes} processes"), Some(launched)),
-                (format!("{each} on each"), device),
-                (format!("{steps} steps"), stepped),
-            ];
-            (processes * each * steps, parts)
+            vec![
+                (processes, format!("{processes} processes"), Some(launched)),
+                (each, format!("{each} on each"), device),
+                (steps, format!("{steps} steps"), stepped),
+            ]
         }
         // Both are refused for that reason alone.
         (Some(_), Some(_)) => return None,
     };
-    (batch % group != 0).then(|| report(started, (batch, &parts), (group, place)))
+    (size(&parts) % group.0 != 0).then_some((parts, group))
+}
+
+fn size(parts: &[(i64, String, Option<Span>)]) -> i64 {
+    parts.iter().map(|(count, ..)| *count).fold(1, i64::saturating_mul)
 }
 
 fn report(
-    started: &Started<'_>,
-    (batch, parts): (i64, &[(String, Option<Span>)]),
-    (group, place): (i64, Option<Span>),
+    finding: &dyn Fn(String, Label) -> Diagnostic,
+    parts: &[(i64, String, Option<Span>)],
+    (group, place): Said,
+    launched: Span,
 ) -> Diagnostic {
+    let batch = size(parts);
     let message = format!("a batch of {batch} generations does not consist of whole groups of {group}");
-    let primary = label(place.unwrap_or(started.launch.span), format!("ValueError: {batch} is no multiple of {group}"));
-    let mut finding = plain(&GrpoGenerationDivisibility::META, Severity::Error, message, primary);
-    for (what, place) in parts {
+    let primary = label(place.unwrap_or(launched), format!("ValueError: {batch} is no multiple of {group}"));
+    let mut finding = finding(message, primary);
+    for (_, what, place) in parts {
         match place {
             Some(place) => finding.related.push(label(*place, what.as_str())),
             None => finding.notes.push(format!("{what} by default")),

@@ -133,36 +133,7 @@ impl<'a> Started<'a> {
 
     /// How many processes the trainer runs in, on all machines together, and where that is said.
     pub(super) fn processes(&self) -> Option<(i64, Span)> {
-        let is_plain = |launcher: &Launcher| PLAIN.contains(&launcher.name.as_str());
-        let mut others = self.launch.launchers.iter().filter(|launcher| !is_plain(launcher));
-        let Some(launcher) = others.next() else { return Some((1, self.launch.span)) };
-        // `srun torchrun`: each node may start some.
-        if others.next().is_some() || self.launch.launchers.first().is_some_and(|first| first.name == "sbatch") {
-            return None;
-        }
-        let of = |name: &str| flag_entry(launcher, name);
-        let count = |entry: &Entry| Some((entry.value.as_str()?.parse::<i64>().ok()?, entry.span));
-        match launcher.name.as_str() {
-            "torchrun" => {
-                let nodes = of("nnodes").map_or(Some(1), |entry| Some(count(entry)?.0))?;
-                let (each, span) = of("nproc_per_node").map_or(Some((1, self.launch.span)), count)?;
-                Some((each * nodes, span))
-            }
-            "accelerate launch" => {
-                if let Some(entry) = of("num_processes") {
-                    return count(entry);
-                }
-                let entry = self.accelerate()?.root.entry("num_processes")?;
-                match entry.value.scalar() {
-                    Some(Scalar::Int(count)) => Some((*count, entry.span)),
-                    _ => None,
-                }
-            }
-            "deepspeed" if ["hostfile", "num_nodes", "include"].iter().all(|name| of(name).is_none()) => {
-                count(of("num_gpus")?)
-            }
-            _ => None,
-        }
+        processes_of(self.analysis, self.launch, self.from)
     }
 
     /// The `DeepSpeed` file that accelerate is given, and where it is named.
@@ -170,6 +141,40 @@ impl<'a> Started<'a> {
         let entry = deepspeed_file(&self.accelerate()?.root)?;
         let from = self.analysis.written.path_at(entry.span)?;
         Some((self.analysis.written.document_from(entry.value.as_str()?, from)?, entry.span))
+    }
+}
+
+/// How many processes a launch line starts, on all machines together, and where that is said.
+pub(super) fn processes_of(analysis: &Analysis, launch: &Launch, from: &Path) -> Option<(i64, Span)> {
+    let is_plain = |launcher: &Launcher| PLAIN.contains(&launcher.name.as_str());
+    let mut others = launch.launchers.iter().filter(|launcher| !is_plain(launcher));
+    let Some(launcher) = others.next() else { return Some((1, launch.span)) };
+    // `srun torchrun`: each node may start some.
+    if others.next().is_some() || launch.launchers.first().is_some_and(|first| first.name == "sbatch") {
+        return None;
+    }
+    let of = |name: &str| flag_entry(launcher, name);
+    let count = |entry: &Entry| Some((entry.value.as_str()?.parse::<i64>().ok()?, entry.span));
+    match launcher.name.as_str() {
+        "torchrun" => {
+            let nodes = of("nnodes").map_or(Some(1), |entry| Some(count(entry)?.0))?;
+            let (each, span) = of("nproc_per_node").map_or(Some((1, launch.span)), count)?;
+            Some((each * nodes, span))
+        }
+        "accelerate launch" => {
+            if let Some(entry) = of("num_processes") {
+                return count(entry);
+            }
+            let entry = launcher_config(analysis, launch, from)?.root.entry("num_processes")?;
+            match entry.value.scalar() {
+                Some(Scalar::Int(count)) => Some((*count, entry.span)),
+                _ => None,
+            }
+        }
+        "deepspeed" if ["hostfile", "num_nodes", "include"].iter().all(|name| of(name).is_none()) => {
+            count(of("num_gpus")?)
+        }
+        _ => None,
     }
 }
 

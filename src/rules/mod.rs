@@ -10,6 +10,7 @@ mod best_model_strategy_mismatch;
 mod bind;
 mod broken_line_continuation;
 mod checkpointing;
+mod config_for_wrong_subcommand;
 mod configured;
 #[cfg(test)]
 mod configured_tests;
@@ -36,6 +37,7 @@ mod fp16_and_bf16;
 mod framework;
 mod framework_caps_library;
 mod framework_data;
+mod framework_dataset_type;
 #[cfg(test)]
 mod framework_program_tests;
 #[cfg(test)]
@@ -258,12 +260,14 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &refused_configuration::RefusedConfiguration,
         &no_train_dataset::NoTrainDataset,
         &missing_preference_column::MissingPreferenceColumn,
+        &framework_dataset_type::FrameworkDatasetType,
         &prompt_fills_length::PromptFillsLength,
         &invalid_choice::InvalidChoice,
         &unfit_label_smoothing::UnfitLabelSmoothing,
         &grpo_generation_divisibility::GrpoGenerationDivisibility,
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
+        &config_for_wrong_subcommand::ConfigForWrongSubcommand,
         &duplicate_key::DuplicateKey,
         &broken_line_continuation::BrokenLineContinuation,
         &missing_file::MissingFile,

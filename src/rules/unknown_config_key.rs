@@ -1,5 +1,6 @@
 //! Keys of a configuration that the program which reads it does not know.
 
+use super::config_for_wrong_subcommand::Mistaken;
 use super::declare::declare_rule;
 use super::framework::{Reader, label, push_new, readers};
 use super::misfit::Fate;
@@ -116,7 +117,11 @@ fn check(analysis: &Analysis, reader: &Reader<'_>) -> Vec<Diagnostic> {
             None => groups.push((fate, vec![key])),
         }
     }
-    groups.iter().filter_map(|(fate, keys)| report(analysis, reader, fate, keys)).collect()
+    let mut found: Vec<_> = groups.iter().filter_map(|(fate, keys)| report(analysis, reader, fate, keys)).collect();
+    // A file that is another command's is one mistake.
+    let cause = if found.is_empty() { None } else { Mistaken::of(analysis, reader).map(|mistaken| mistaken.cause()) };
+    found.iter_mut().for_each(|finding| finding.follows = cause);
+    found
 }
 
 fn report(analysis: &Analysis, reader: &Reader<'_>, fate: &Fate, keys: &[&Key]) -> Option<Diagnostic> {

@@ -17,12 +17,12 @@ pub(super) struct Started {
     pub(super) is_open: bool,
 }
 
-/// What a launch line starts, where that is known.
-pub(super) fn started(launch: &Launch) -> Option<Started> {
+/// What a launch line starts, where that is known; `of_script` tells of a script of a program's own source.
+pub(super) fn started(launch: &Launch, of_script: impl Fn(&str) -> Option<&'static Consumer>) -> Option<Started> {
     let consumer = match &launch.program {
         Program::Command { tool, command } => Consumer::started_by(tool, command.text.as_deref()?),
         Program::Module(module) => Consumer::started_as(module.text.as_deref()?),
-        Program::Script { .. } => None,
+        Program::Script { path, .. } => of_script(path.text.as_deref()?),
     }?;
     let configs = if consumer.is_command_line() { Vec::new() } else { launch.configs.clone() };
     let is_config = |flag: &Entry| configs.iter().any(|config| flag.value.span.contains(config.span));

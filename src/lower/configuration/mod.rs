@@ -6,7 +6,7 @@
 mod command;
 mod value;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Written;
 use super::config::ArgumentFile;
@@ -14,7 +14,7 @@ use super::environment::Environments;
 use super::launch::Launch;
 use crate::knowledge::Consumer;
 use crate::model::Environment;
-use crate::source::Span;
+use crate::source::{FileSystem, Span};
 use crate::syntax::{Node, NodeKind};
 
 use command::{Started, started};
@@ -66,11 +66,12 @@ impl Configuration {
 }
 
 /// The configurations of a project, those that a command names first.
-pub(super) fn collect(written: &Written, environments: &Environments<'_>) -> Vec<Configuration> {
+pub(super) fn collect(written: &Written, environments: &Environments<'_>, disk: &dyn FileSystem) -> Vec<Configuration> {
     let mut found = Vec::new();
     let mut named: Vec<&PathBuf> = Vec::new();
     for (source, launch) in &written.launches {
-        let Some(Started { consumer, configs, flags, is_open }) = started(launch) else { continue };
+        let of_script = |script: &str| of_source(script, launch, source.path(), environments, disk);
+        let Some(Started { consumer, configs, flags, is_open }) = started(launch, of_script) else { continue };
         let mut keys = Vec::new();
         let mut is_open = is_open;
         let mut path = source.path().to_path_buf();
@@ -107,6 +108,26 @@ pub(super) fn collect(written: &Written, environments: &Environments<'_>) -> Vec
     }
     found.sort_by(|one, other| (&one.path, one.launch).cmp(&(&other.path, other.launch)));
     found
+}
+
+/// The program that a script starts which lies in its source: `src/train.py` beside the package of LLaMA-Factory.
+fn of_source(
+    script: &str,
+    launch: &Launch,
+    from: &Path,
+    environments: &Environments<'_>,
+    disk: &dyn FileSystem,
+) -> Option<&'static Consumer> {
+    let consumer = Consumer::started_from(script)?;
+    let inside = match &launch.directory {
+        Some(word) => word.text.as_deref()?,
+        None => "",
+    };
+    let around = from.parent()?.ancestors();
+    let places = around.flat_map(|folder| [folder.join(inside), folder.to_path_buf()]);
+    let mut places = places.map(|folder| folder.join(script.trim_start_matches("./")));
+    let place = places.find(|place| disk.is_file(place))?;
+    environments.has_source(&consumer.package, place.parent()?).then_some(consumer)
 }
 
 fn variables(launch: &Launch) -> Vec<String> {

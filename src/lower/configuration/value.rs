@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Key;
 use crate::eval::{Const, Dict, Traced, Value};
 use crate::knowledge::{Package, Parameter, Reading};
+use crate::syntax::yaml::{YamlLoader, resolve};
 use crate::syntax::{Entry, Node, NodeKind, Scalar};
 
 /// What a field holds, as far as its annotation says so.
@@ -141,6 +142,11 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
     if reading == Reading::Argparse {
         count(key, kinds)?;
     }
+    if let (true, Reading::Structured, NodeKind::Scalar(Scalar::Str(word))) =
+        (key.on_command_line, reading, &key.value.kind)
+    {
+        return merged_word(word, kinds);
+    }
     match &key.value.kind {
         NodeKind::List(items) => list(items.iter().map(|item| &item.value), kinds, reading),
         // A flag without a value.
@@ -179,6 +185,17 @@ pub fn read(key: &Key, kinds: &[Kind], reading: Reading) -> Result<Value, String
             None => Ok(Value::Unknown),
         },
     }
+}
+
+/// A word of a command line that `OmegaConf.from_cli` reads as YAML; of one that may be no plain value nothing is known.
+fn merged_word(word: &str, kinds: &[Kind]) -> Result<Value, String> {
+    if word.starts_with(['[', '{', '"', '\'', '-', '&', '*', '!', '|', '>']) || word.contains([':', '#', '\n']) {
+        return match word.parse::<f64>() {
+            Ok(_) => scalar_value(&resolve(word, YamlLoader::OmegaConf), kinds, Reading::Structured),
+            Err(_) => Ok(Value::Unknown),
+        };
+    }
+    scalar_value(&resolve(word, YamlLoader::OmegaConf), kinds, Reading::Structured)
 }
 
 /// Whether an option has as many values as its parser takes.

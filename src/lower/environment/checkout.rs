@@ -19,6 +19,8 @@ const ABOVE: [&str; 3] = ["VERSION", "version.txt", "pyproject.toml"];
 pub(super) struct Checkout {
     /// The framework.
     pub(super) package: String,
+    /// The folder of its code.
+    pub(super) folder: PathBuf,
     /// The release that it says it is; `None` where it says none or one that has not been released.
     pub(super) release: Option<Declaration>,
 }
@@ -33,7 +35,7 @@ pub(super) fn checkouts(request: &Request<'_>) -> Vec<Checkout> {
         for folder in folders.iter().filter(is_package) {
             let release = version(request, folder, framework.name());
             let release = release.filter(|one| one.pinned().is_some_and(|pin| framework.index_of(pin).is_some()));
-            found.push(Checkout { package: framework.name().to_owned(), release });
+            found.push(Checkout { package: framework.name().to_owned(), folder: folder.clone(), release });
         }
     }
     found

@@ -108,6 +108,11 @@ impl<'a> Environments<'a> {
         problems
     }
 
+    /// Whether a folder holds a framework's source.
+    pub fn has_source(&self, framework: &str, folder: &Path) -> bool {
+        self.checkouts.iter().any(|one| one.package == framework && one.folder.parent() == Some(folder))
+    }
+
     /// The packages that a script gets.
     pub fn of(&self, script: &Path) -> Environment {
         self.with(script, None)

@@ -156,6 +156,12 @@ pub fn group<'a>(words: impl Iterator<Item = &'a Entry>) -> Vec<Entry> {
         } else if let Some(text) = text.filter(|text| is_flag(text)) {
             grouped.extend(open.take().map(close_flag));
             let end = Span { start: word.span.end, ..word.span };
+            // `$FLAG`, which holds `--name=value`: the value does not stand here.
+            if let Some((name, _)) = text.split_once('=') {
+                let key = Key { span: word.span, name: name.trim_start_matches('-').to_owned() };
+                grouped.push(Entry { span: word.span, key: Some(key), value: entries::opaque(word.span) });
+                continue;
+            }
             let key = Key { span: word.span, name: text.trim_start_matches('-').to_owned() };
             open = Some((Entry { span: word.span, key: Some(key), value: entries::opaque(end) }, Vec::new()));
         } else if let Some((_, values)) = &mut open {
