@@ -39,11 +39,11 @@ declare_rule! {
     /// ```
     ///
     /// ```sh,bad
-    /// llamafactory-cli chat configs/config.yaml
+    /// llamafactory-cli chat config.yaml
     /// ```
     ///
     /// ```sh,good
-    /// llamafactory-cli train configs/config.yaml
+    /// llamafactory-cli train config.yaml
     /// ```
     ///
     /// ## Fix safety

@@ -270,3 +270,66 @@ fn data_sets_of_pairs_that_lack_a_column() {
     let sft = AXOLOTL.replace("type: alpaca", "type: chatml.intel");
     assert_eq!(found(&["DPL601"], &[("sft.yml", &sft), ("data.jsonl", rows)]), [""; 0]);
 }
+
+#[test]
+fn adapters_in_several_processes_that_look_for_unused_parameters() {
+    let check = |requirements: &str, more: &str, run: &str| {
+        let yaml = format!("{FACTORY}{more}");
+        found(&["DPL405"], &[("requirements.txt", requirements), ("dpo.yaml", &yaml), ("run.sh", run), STAGE2])
+    };
+    let two = "FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train dpo.yaml";
+    let key = "ddp_find_unused_parameters: true\n";
+    let hit = ["DPL405 ddp_find_unused_parameters: true"];
+    let pin = "llamafactory==0.9.4\n";
+    assert_eq!(check(pin, key, two), hit);
+    assert_eq!(check("llamafactory==0.9.1\ntransformers==4.46.1\n", key, two), hit);
+    for (more, run) in [
+        ("", two),
+        ("ddp_find_unused_parameters: false\n", two),
+        (&*format!("{key}use_reentrant_gc: false\n"), two),
+        (&*format!("{key}disable_gradient_checkpointing: true\n"), two),
+        (&*format!("{key}deepspeed: ds2.json\n"), two),
+        (&*format!("{key}fsdp: full_shard\n"), two),
+        (key, "llamafactory-cli train dpo.yaml"),
+        (key, "NPROC_PER_NODE=1 llamafactory-cli train dpo.yaml"),
+        (key, ""),
+    ] {
+        let nothing: [&str; 0] = [];
+        assert_eq!(check(pin, more, run), nothing, "{more} {run}");
+    }
+    let swift = |words: &str| {
+        let run = format!(
+            "NPROC_PER_NODE=2 swift sft --model a/b --dataset d --train_type lora --ddp_find_unused_parameters true {words}"
+        );
+        found(&["DPL405"], &[("requirements.txt", "ms-swift==3.9.0\n"), ("run.sh", &run)]).len()
+    };
+    assert_eq!(swift("--gradient_checkpointing_kwargs '{\"use_reentrant\": true}'"), 1);
+    assert_eq!(swift(""), 0, "what it does by default differs between releases");
+}
+
+#[test]
+fn groups_of_generations_over_several_processes() {
+    let check = |run: &str| {
+        let files = [("requirements.txt", "trl==1.0.0\nms-swift==3.9.0\n"), ("run.sh", run)];
+        found(&["DPL703"], &files).len()
+    };
+    let trl =
+        "trl grpo --model_name_or_path a/b --dataset_name c/d --num_generations 8 --per_device_train_batch_size 2";
+    let swift =
+        "swift rlhf --rlhf_type grpo --model a/b --dataset d --num_generations 8 --per_device_train_batch_size 2";
+    for (run, expected) in [
+        (format!("NPROC_PER_NODE=3 {swift} --gradient_accumulation_steps 1"), 1),
+        (format!("NPROC_PER_NODE=4 {swift} --gradient_accumulation_steps 1"), 0),
+        (format!("NPROC_PER_NODE=3 NNODES=2 {swift} --gradient_accumulation_steps 1"), 0),
+        (format!("NPROC_PER_NODE=3 {swift}"), 0),
+        (format!("NPROC_PER_NODE=3 {swift} --gradient_accumulation_steps 1 --sequence_parallel_size 3"), 0),
+        (format!("{swift} --gradient_accumulation_steps 1"), 0),
+        (format!("NPROC_PER_NODE=3 {swift} --gradient_accumulation_steps 4"), 0),
+        (format!("NPROC_PER_NODE=3 {swift} --generation_batch_size 12"), 1),
+        (format!("accelerate launch --num_processes 3 {trl} --gradient_accumulation_steps 1"), 1),
+        (format!("accelerate launch --num_processes 4 {trl} --gradient_accumulation_steps 1"), 0),
+        (format!("NPROC_PER_NODE=3 {} --gradient_accumulation_steps 1", swift.replace("grpo", "dpo")), 0),
+    ] {
+        assert_eq!(check(&run), expected, "{run}");
+    }
+}

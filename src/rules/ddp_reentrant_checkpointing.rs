@@ -77,11 +77,11 @@ declare_rule! {
     /// ```
     ///
     /// ```sh,bad
-    /// FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train configs/config.yaml ddp_find_unused_parameters=true
+    /// FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train config.yaml ddp_find_unused_parameters=true
     /// ```
     ///
     /// ```sh,good
-    /// FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train configs/config.yaml
+    /// FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train config.yaml
     /// ```
     ///
     /// ## Fix safety

@@ -176,6 +176,28 @@ fn keys_of_oumi_are_looked_up_where_they_stand() {
 }
 
 #[test]
+fn words_of_a_command_are_yaml_to_omegaconf() {
+    let found = |words: &str| {
+        let run = format!("oumi train -c a.yaml {words}");
+        found(&[("requirements.txt", "oumi==0.8\n"), ("a.yaml", OUMI), ("run.sh", &run)])
+    };
+    for words in [
+        "--training.dataloader_num_workers 1",
+        "--training.dataloader_num_workers auto",
+        "--training.save_steps 0 --training.learning_rate 1e-5",
+        "--peft.lora_target_modules '[q_proj, v_proj]'",
+        "--training.max_steps=-1",
+    ] {
+        assert_eq!(found(words), NOTHING, "{words}");
+    }
+    assert_eq!(
+        found("--training.save_steps many"),
+        ["invalid-config-value: oumi 0.8 cannot read `training.save_steps`: `many` is no whole number"]
+    );
+    assert_eq!(found("--training.dataloader_num_workers all").len(), 1);
+}
+
+#[test]
 fn values_of_oumi_are_merged_as_omegaconf_does() {
     let pin = ("requirements.txt", "oumi==0.9\n");
     let found = |old: &str, new: &str| found(&[pin, ("a.yaml", &OUMI.replace(old, new))]);

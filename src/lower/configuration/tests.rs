@@ -46,10 +46,33 @@ fn a_command_says_who_reads_a_file() {
         ("accelerate launch -m axolotl.cli.train a.yaml", "a.yaml axolotl: learning_rate model"),
         ("trl dpo --config a.yaml --beta 0.2", "a.yaml trl dpo: learning_rate model beta"),
         ("swift sft $MORE --model x", "run.sh swift sft: model ..."),
+        ("MORE='--beta=0.2'\ntrl dpo --config a.yaml $MORE", "a.yaml trl dpo: learning_rate model beta"),
     ] {
         assert_eq!(found(&[("a.yaml", yaml), ("run.sh", run)]), [expected], "{run}");
     }
     assert!(found(&[("a.yaml", yaml), ("run.sh", "mytool train a.yaml")]).is_empty());
+}
+
+#[test]
+fn a_script_of_the_source_of_a_program_starts_it() {
+    let source = [
+        ("lf/src/llamafactory/__init__.py", ""),
+        ("lf/src/llamafactory/hparams.py", "from transformers import HfArgumentParser\n"),
+        ("lf/src/train.py", "from llamafactory.train.tuner import run_exp\nrun_exp()\n"),
+        ("src/train.py", "import transformers\n"),
+        ("lf/a.yaml", "beta: 1\n"),
+        ("a.yaml", "beta: 1\n"),
+    ];
+    let none: [&str; 0] = [];
+    let found = |path: &str, run: &str| found(&[&source[..], &[(path, run)]].concat());
+    let of_file = ["lf/a.yaml llamafactory-cli train: beta"];
+    assert_eq!(found("lf/run.sh", "torchrun src/train.py a.yaml"), of_file);
+    assert_eq!(found("lf/examples/run.sh", "accelerate launch --num_processes 2 src/train.py a.yaml"), of_file);
+    assert_eq!(found("run.sh", "cd lf\npython src/train.py a.yaml"), ["a.yaml llamafactory-cli train: beta"]);
+    assert_eq!(found("lf/run.sh", "python src/train.py --stage sft"), ["lf/run.sh llamafactory-cli train: stage"]);
+    // Another script of the same name.
+    assert_eq!(found("run.sh", "torchrun src/train.py a.yaml"), none);
+    assert_eq!(found("lf/run.sh", "torchrun src/other.py a.yaml"), none);
 }
 
 #[test]

@@ -110,14 +110,14 @@ impl Composed {
     fn setting(&self, path: &str, flag: FlagId) -> Option<Setting> {
         let (value, origin) = self.leaves.get(path)?;
         let items = match &value.target().kind {
-            NodeKind::List(items) => items.iter().map(|item| self.constant(&item.value, 0)).collect(),
+            NodeKind::List(items) => items.iter().map(|item| self.constant("", &item.value, 0)).collect(),
             _ => None,
         };
-        Some(Setting { flag, value: self.constant(value, 0), items, origin: *origin })
+        Some(Setting { flag, value: self.constant(path, value, 0), items, origin: *origin })
     }
 
-    /// A value as `OmegaConf` has it.
-    fn constant(&self, value: &Node, steps: u32) -> Option<Const> {
+    /// The value at a path, as `OmegaConf` has it.
+    fn constant(&self, at: &str, value: &Node, steps: u32) -> Option<Const> {
         let scalar = value.scalar()?;
         Some(match scalar {
             Scalar::Null => Const::None,
@@ -128,13 +128,26 @@ impl Composed {
             Scalar::Str(text) if text.contains("${") => {
                 let path = text.strip_prefix("${")?.strip_suffix('}')?;
                 let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
-                let is_path = steps < MAX_STEPS && !path.starts_with('.') && path.bytes().all(is_part);
-                return self.constant(&self.leaves.get(path).filter(|_| is_path)?.0, steps + 1);
+                let is_path = steps < MAX_STEPS && path.bytes().all(is_part);
+                let path = absolute(at, path).filter(|_| is_path)?;
+                return self.constant(&path, &self.leaves.get(&path)?.0, steps + 1);
             }
             Scalar::Str(text) => number_of(scalar).unwrap_or_else(|| Const::Str(text.as_str().into())),
             Scalar::Date(text) => Const::Str(text.as_str().into()),
         })
     }
+}
+
+/// The key that an interpolation names: `${.key}` stands beside the one that holds it, each further dot is one mapping above.
+fn absolute(at: &str, path: &str) -> Option<String> {
+    let name = path.trim_start_matches('.');
+    let above = path.len() - name.len();
+    if above == 0 {
+        return Some(name.to_owned());
+    }
+    let parts: Vec<&str> = at.split('.').collect();
+    let kept = parts.len().checked_sub(above).filter(|_| !at.is_empty() && !name.is_empty())?;
+    Some(parts[..kept].iter().copied().chain([name]).collect::<Vec<_>>().join("."))
 }
 
 /// A path without `.` and `..` where they can be taken out.

@@ -53,7 +53,7 @@ fn differs(case: &Case, known: &mut usize) -> Option<String> {
     }
     let mut values = made.iter().filter_map(|(path, expected)| {
         let node = &composed.leaves[path].0;
-        let value = composed.constant(node, 0)?;
+        let value = composed.constant(path, node, 0)?;
         *known += 1;
         (shown(&value) != *expected).then(|| format!("{}: {path} is {value}", case.about))
     });
