@@ -178,8 +178,11 @@ impl Interpreter<'_> {
             let is_own = |argument: &Argument| {
                 class.dataclass && fields.iter().any(|(field, _)| argument.name.as_ref() == Some(&field.name))
             };
-            let seen = args.list.iter().filter(|argument| !is_own(argument)).cloned().collect();
-            self.construct_base(&instance, class, base, Args { list: seen, open: args.open }, site);
+            // Which field a position means depends on those of the base: what the base gets may be more than is seen.
+            let is_placed = |argument: &Argument| class.dataclass && argument.name.is_none();
+            let open = args.open || args.list.iter().any(is_placed);
+            let seen = args.list.iter().filter(|argument| !is_own(argument) && !is_placed(argument)).cloned().collect();
+            self.construct_base(&instance, class, base, Args { list: seen, open }, site);
         }
         if class.dataclass || external.is_none() {
             self.fill_fields(&instance, &fields, &args);

@@ -32,6 +32,7 @@ pub struct Curated {
     strict_parsers: Vec<StrictParser>,
     later_choices: Vec<LaterChoice>,
     later_checks: Vec<LaterCheck>,
+    lost_methods: Vec<LostMethods>,
     adapter_references: Vec<AdapterReference>,
     base_references: Vec<BaseReference>,
     base_changing: Vec<BaseChanging>,
@@ -48,6 +49,23 @@ pub struct Curated {
     neighbours: Neighbours,
     #[serde(skip)]
     sizes: std::sync::OnceLock<BTreeMap<String, u64>>,
+}
+
+/// Methods that neither a class nor a class below it has any more.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LostMethods {
+    class: String,
+    /// The package whose releases count.
+    pub package: String,
+    /// The releases that lack them.
+    pub releases: String,
+    /// Their names.
+    pub methods: Vec<String>,
+    /// What the class does since.
+    pub instead: String,
+    #[serde(rename = "source")]
+    _source: String,
 }
 
 /// What a call does with one of its arguments.
@@ -322,6 +340,11 @@ impl Curated {
         let is_it = move |known: &String| known.split('.').next() == top && known.rsplit('.').next() == name;
         let found: Vec<&BaseCall> = self.base_calls.iter().filter(|entry| entry.classes.iter().any(is_it)).collect();
         found.into_iter()
+    }
+
+    /// Methods that a class has lost.
+    pub fn lost_methods<'a>(&'a self, class: &'a str) -> impl Iterator<Item = &'a LostMethods> {
+        self.lost_methods.iter().filter(move |entry| entry.class == class)
     }
 
     /// How many parameters a well-known model has, as its own card says.

@@ -8,9 +8,13 @@ use serde::Deserialize;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LaterChoice {
+    /// `*` stands for any letters inside one component.
     pub(super) callables: Vec<String>,
     /// The argument or field.
     pub argument: String,
+    /// The package whose releases decide, where that is not the one that defines the callable.
+    #[serde(default)]
+    package: Option<String>,
     /// The releases that refuse other words.
     pub releases: String,
     /// The words, each with the releases that know it.
@@ -47,4 +51,11 @@ pub struct LaterCheck {
     pub in_training: bool,
     #[serde(rename = "source")]
     _source: String,
+}
+
+impl LaterChoice {
+    /// The package whose releases decide for a callable.
+    pub fn package<'a>(&'a self, callee: &'a str) -> &'a str {
+        self.package.as_deref().unwrap_or_else(|| callee.split('.').next().unwrap_or_default())
+    }
 }

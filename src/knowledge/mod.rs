@@ -35,8 +35,8 @@ pub use bundled::Knowledge;
 pub use closure::{Asked, Installed, Presence, Reason, Refusal, Verdict};
 pub use consumers::{Case, Consumer, DataKind, Forced, Pick, Pointless, Reading, Runs};
 pub use curated::{
-    AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, OwnArgument, ParserName, Passed,
-    Rewrite, StartCheck, TargetWord,
+    AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, LostMethods, OwnArgument,
+    ParserName, Passed, Rewrite, StartCheck, TargetWord,
 };
 pub use imported::{Act, Found, ImportLine, ImportedModule, ModuleLines, NameLine, When};
 pub use imports::{Checks, ImportGraph, Imports, Minimum};

@@ -314,3 +314,29 @@ fn a_framework_that_looks_when_it_is_started_is_told_of_a_second_command() {
     let script = ("train.py", "from trl import DPOTrainer\n");
     assert_eq!(about_releases(&[("Dockerfile", image), script]), none);
 }
+
+#[test]
+fn what_trainers_of_trl_check_is_known_of_its_command_line() {
+    let check = |line: &str, trl: &str, config: &str| {
+        let config = format!("model_name_or_path: a\ndataset_name: b\noutput_dir: o\n{config}");
+        let requirements = format!("trl=={trl}\n");
+        let line = format!("{line}\n");
+        let found = found(&[("requirements.txt", &requirements), ("run.sh", &line), ("c.yaml", &config)]);
+        found.iter().filter(|one| one.starts_with("refused-configuration")).count()
+    };
+    for (line, trl, config, expected) in [
+        ("trl kto --config c.yaml", "0.24.0", "per_device_train_batch_size: 1\n", 1),
+        ("trl kto --config c.yaml", "1.16.0", "per_device_train_batch_size: 1\n", 1),
+        ("trl kto --config c.yaml", "1.16.0", "per_device_train_batch_size: 1\nloss_type: apo_zero_unpaired\n", 0),
+        ("trl kto --config c.yaml", "1.16.0", "per_device_train_batch_size: 2\n", 0),
+        ("trl kto --config c.yaml", "1.16.0", "", 0),
+        ("trl dpo --config c.yaml", "1.16.0", "loss_type: robust\nlabel_smoothing: 0.6\n", 1),
+        ("trl dpo --config c.yaml", "1.16.0", "loss_type: robust\nlabel_smoothing: 0.1\n", 0),
+        ("trl dpo --config c.yaml", "0.28.0", "loss_type: robust\nlabel_smoothing: 0.6\n", 0),
+        ("trl dpo --config c.yaml", "1.16.0", "loss_type: exo_pair\n", 1),
+        ("trl dpo --config c.yaml", "1.16.0", "loss_type: exo_pair\nlabel_smoothing: 0.001\n", 0),
+        ("trl dpo --config c.yaml", "1.16.0", "label_smoothing: 0.6\n", 0),
+    ] {
+        assert_eq!(check(line, trl, config), expected, "{line} {trl} {config}");
+    }
+}

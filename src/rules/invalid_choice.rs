@@ -18,8 +18,8 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports a setting with a value that is none of those which a release that the project allows knows: kinds of loss,
-    /// strategies, schedulers, ways to initialise an adapter. On a launch line, also a word that the parser of the script makes no
-    /// field of: none of the choices that a field lists, or no number where one is needed.
+    /// strategies, schedulers, ways to initialise an adapter, targets of `report_to`. On a launch line, also a word that the parser of
+    /// the script makes no field of: none of the choices that a field lists, or no number where one is needed.
     ///
     /// ## Why it matters
     ///
@@ -109,13 +109,11 @@ impl Rule for InvalidChoice {
             finding.notes.push(format!("known are {}", enumerate(&known)));
             found.push(finding);
         }
-        if call.is_about_callee() {
-            let renamed = renamed_values(analysis, call);
-            // That it has another name says more than that it is not known.
-            let is_told = |one: &Diagnostic| renamed.iter().any(|other| other.primary.span == one.primary.span);
-            found.extend(later::check(analysis, call, &Self::META).into_iter().filter(|one| !is_told(one)));
-            found.extend(renamed);
-        }
+        let renamed = if call.is_about_callee() { renamed_values(analysis, call) } else { Vec::new() };
+        // That it has another name says more than that it is not known.
+        let is_told = |one: &Diagnostic| renamed.iter().any(|other| other.primary.span == one.primary.span);
+        found.extend(later::check(analysis, call, &Self::META).into_iter().filter(|one| !is_told(one)));
+        found.extend(renamed);
     }
 }
 

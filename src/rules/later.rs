@@ -15,7 +15,12 @@ use crate::source::did_you_mean;
 /// What fails later in a call.
 pub(super) fn check(analysis: &Analysis, call: &Call<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
     let curated = call.knowledge.curated();
-    let words = curated.later_choices(call.callee()).filter_map(|choice| unknown_word(analysis, call, meta, choice));
+    let is_asked = |choice: &&LaterChoice| choice.package(call.callee()) == call.package.name();
+    let words = curated.later_choices(call.callee()).filter(is_asked);
+    let words = words.filter_map(|choice| unknown_word(analysis, call, meta, choice));
+    if !call.is_about_callee() {
+        return words.collect();
+    }
     let checks = curated.later_checks(call.callee()).filter_map(|check| failed_check(analysis, call, meta, check));
     words.chain(checks).collect()
 }

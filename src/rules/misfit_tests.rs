@@ -242,3 +242,15 @@ fn no_fix_gives_a_name_that_the_release_in_effect_refuses() {
         assert_eq!(found, [(expected, 1)], "{requirement}");
     }
 }
+
+#[test]
+fn positions_of_a_dataclass_are_its_own_fields() {
+    let script = |decorator: &str| {
+        format!(
+            "from dataclasses import dataclass\nfrom transformers.data.data_collator import DataCollatorMixin\n{decorator}class Mine(DataCollatorMixin):\n  \
+             pad: int\n  many: int = 1\nMine(0, 2)\n"
+        )
+    };
+    let check = |decorator| found(&[("requirements.txt", "transformers==5.20.0\n"), ("train.py", &script(decorator))]);
+    assert_eq!(check("@dataclass\n"), []);
+}

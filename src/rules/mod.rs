@@ -108,8 +108,10 @@ mod refused_when_sharded;
 mod refused_words;
 mod remedy;
 mod removed_argument;
+mod removed_method;
 mod renamed_argument;
 mod report;
+mod reward_model_labels;
 mod rewritten;
 mod runs;
 mod said;
@@ -124,6 +126,7 @@ mod sync_ref_model_with_peft;
 mod target_modules_typo;
 #[cfg(test)]
 mod testing;
+mod touched;
 mod training_arguments;
 mod tree;
 #[cfg(test)]
@@ -233,6 +236,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &from_pretrained_argument::FromPretrainedArgument,
         &deprecated_argument::DeprecatedArgument,
         &override_signature::OverrideSignature,
+        &removed_method::RemovedMethod,
         &incompatible_pins::IncompatiblePins,
         &unpinned_critical_dependency::UnpinnedCriticalDependency,
         &pins_disagree::PinsDisagree,
@@ -265,6 +269,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &invalid_choice::InvalidChoice,
         &unfit_label_smoothing::UnfitLabelSmoothing,
         &grpo_generation_divisibility::GrpoGenerationDivisibility,
+        &reward_model_labels::RewardModelLabels,
         &yaml_float_is_string::YamlFloatIsString,
         &argparse_type_bool::ArgparseTypeBool,
         &config_for_wrong_subcommand::ConfigForWrongSubcommand,

@@ -5,11 +5,11 @@ use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::report::plain;
 use super::settled::{Settled, settled};
+use super::touched::is_touched;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::eval::{Cond, Const};
 use crate::lower::{Analysis, Told};
-use crate::source::Span;
 
 /// What loads a model in fewer bits.
 const BITS: [&str; 2] = ["load_in_4bit", "load_in_8bit"];
@@ -89,7 +89,7 @@ fn check(call: &Call<'_>, settled: &Settled<'_>) -> Option<Diagnostic> {
         matches!(held, Some(Told::Const(Const::Bool(true))))
     };
     let word = BITS.iter().find(said)?;
-    if is_touched(call, loaded.span(), model.origin?)
+    if is_touched(call, loaded.span(), model.origin?, |after| after.starts_with(".config"))
         || settled.facts(call, ("transformers", "Trainer"), "quantized_base").is_empty()
     {
         return None;
@@ -101,26 +101,4 @@ fn check(call: &Call<'_>, settled: &Settled<'_>) -> Option<Diagnostic> {
     finding.related.push(label(bits.argument(word)?.origin?, "in fewer bits"));
     finding.help = Some("pass `peft_config`, or load the model in full precision".to_owned());
     Some(finding)
-}
-
-/// Whether something else may get the model, or be called on it, which may put an adapter on it: the trainer must get a variable that
-/// the loader's result goes to, and that stands nowhere else but before `.config`.
-fn is_touched(call: &Call<'_>, made: Span, given: Span) -> bool {
-    let source = call.sources.get(made.file);
-    let (text, argument) = (source.text(), source.slice(given));
-    let name = argument.rsplit_once('=').map_or(argument, |(_, value)| value).trim();
-    let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
-    let is_name = !name.is_empty() && name.chars().all(|letter| is_part(letter) && letter != '.');
-    let is_assigned = text[..made.start as usize].trim_end().strip_suffix('=').map(str::trim_end);
-    if given.file != made.file || !is_name || !is_assigned.is_some_and(|before| before.ends_with(name)) {
-        return true;
-    }
-    let given = given.start as usize..given.end as usize;
-    text.match_indices(name).any(|(at, _)| {
-        let (before, after) = (&text[..at], &text[at + name.len()..]);
-        let is_word = !before.ends_with(is_part) && !after.starts_with(|letter| is_part(letter) && letter != '.');
-        // `model =` and `model=` give it a value, or name an argument.
-        let is_target = after.trim_start().starts_with('=') && !after.trim_start().starts_with("==");
-        is_word && !is_target && !given.contains(&at) && !after.starts_with(".config")
-    })
 }

@@ -101,3 +101,83 @@ fn quantised_models_without_an_adapter() {
         assert_eq!(found("DPL011", "trl==1.16.0\ntransformers==5.20.0\n", &script, &[]), expected, "{body}");
     }
 }
+
+#[test]
+fn reward_models_with_several_outputs() {
+    let check = |trl: &str, model: &str, more: &str| {
+        let script = format!(
+            "from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification as Classifier\n\
+             from trl import RewardConfig, RewardTrainer\nmodel = {model}\n{more}\n\
+             RewardTrainer(model, args=RewardConfig(output_dir='o'), train_dataset=data())\n"
+        );
+        found("DPL707", &format!("trl=={trl}\n"), &script, &[])
+    };
+    let plain = "Classifier.from_pretrained('gpt2')";
+    for (trl, model, more, expected) in [
+        ("1.16.0", plain, "", 1),
+        ("0.29.0", plain, "", 1),
+        // Nothing is checked there.
+        ("0.28.0", plain, "", 0),
+        ("1.16.0", "Classifier.from_pretrained('gpt2', num_labels=1)", "", 0),
+        ("1.16.0", "Classifier.from_pretrained('mine/reward', num_labels=3)", "", 1),
+        ("1.16.0", "Classifier.from_pretrained('mine/reward', num_labels=n)", "", 0),
+        // It may be a reward model.
+        ("1.16.0", "Classifier.from_pretrained('mine/reward')", "", 0),
+        ("1.16.0", "Classifier.from_pretrained('gpt2', config=AutoConfig.from_pretrained('mine'))", "", 0),
+        ("1.16.0", "Classifier.from_pretrained('gpt2', **more)", "", 0),
+        ("1.16.0", "AutoModelForCausalLM.from_pretrained('gpt2')", "", 1),
+        ("1.16.0", plain, "model.config.pad_token_id = 0", 1),
+        ("1.16.0", plain, "model.config.num_labels = 1", 0),
+        ("1.16.0", plain, "prepare(model)", 0),
+    ] {
+        assert_eq!(check(trl, model, more), expected, "{trl} {model} {more}");
+    }
+}
+
+#[test]
+fn methods_that_ppo_lost() {
+    let check = |trl: &str, more: &str| {
+        let script =
+            format!("from trl import PPOConfig, PPOTrainer\ntrainer = PPOTrainer(PPOConfig(), a, b, c, d)\n{more}\n");
+        found("DPL117", &format!("trl=={trl}\n"), &script, &[])
+    };
+    let steps = "for batch in trainer.dataloader:\n  trainer.generate(batch)\n  trainer.step(batch)";
+    for (trl, more, expected) in [
+        ("0.12.0", steps, 1),
+        ("0.24.0", "if do_train:\n  trainer.step(q, r, s)", 1),
+        ("0.11.4", steps, 0),
+        ("0.24.0", "trainer.train()", 0),
+        ("0.24.0", "try:\n  trainer.step(q, r, s)\nexcept AttributeError:\n  trainer.train()", 0),
+        ("0.24.0", "if hasattr(trainer, 'step'):\n  trainer.step(q, r, s)", 0),
+        // The name itself is gone.
+        ("1.16.0", steps, 0),
+    ] {
+        assert_eq!(check(trl, more), expected, "{trl} {more}");
+    }
+    let own = "from trl import PPOTrainer\nclass Mine(PPOTrainer):\n  def step(self, q):\n    pass\nMine(a, b, c, d).step(q)\n";
+    assert_eq!(found("DPL117", "trl==0.24.0\n", own, &[]), 0);
+}
+
+#[test]
+fn targets_of_reports_that_no_release_knows() {
+    let check = |transformers: &str, callee: &str, target: &str| {
+        let script = format!("from {callee} as Config\nConfig(output_dir='o', report_to={target})\n");
+        found("DPL701", &format!("transformers=={transformers}\ntrl==0.24.0\n"), &script, &[])
+    };
+    let (plain, dpo) = ("transformers import TrainingArguments", "trl import DPOConfig");
+    for (transformers, callee, target, expected) in [
+        ("4.57.1", plain, "'wanbd'", 1),
+        ("4.57.1", plain, "['wandb', 'tensorbord']", 1),
+        ("4.57.1", dpo, "'wanbd'", 1),
+        ("4.57.1", plain, "'wandb'", 0),
+        ("4.57.1", plain, "['tensorboard', 'mlflow']", 0),
+        ("4.57.1", plain, "'none'", 0),
+        ("4.57.1", plain, "None", 0),
+        ("4.57.1", dpo, "'trackio'", 0),
+        ("4.53.3", dpo, "'trackio'", 1),
+        ("4.49.0", plain, "'swanlab'", 1),
+        ("4.50.0", plain, "'swanlab'", 0),
+    ] {
+        assert_eq!(check(transformers, callee, target), expected, "{transformers} {callee} {target}");
+    }
+}

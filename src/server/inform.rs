@@ -152,13 +152,12 @@ pub(super) fn choices(
             _ => {}
         }
     }
-    let package = callee.split('.').next().and_then(|top| knowledge.package(top));
-    if let Some((package, release)) = package.and_then(|package| Some((package, environment.in_effect(package)?))) {
-        let later = knowledge.curated().later_choices(callee).filter(|choice| choice.argument == argument);
-        for choice in later.filter(|choice| package.releases_in(&choice.releases).contains(release)) {
-            let known = choice.values.iter().filter(|(_, releases)| package.releases_in(releases).contains(release));
-            found.extend(known.map(|(word, _)| Choice::Word(word.clone())));
-        }
+    for choice in knowledge.curated().later_choices(callee).filter(|choice| choice.argument == argument) {
+        let Some(package) = knowledge.package(choice.package(callee)) else { continue };
+        let Some(release) = environment.in_effect(package) else { continue };
+        let is_in = |releases: &str| package.releases_in(releases).contains(release);
+        let known = choice.values.iter().filter(|(_, releases)| is_in(&choice.releases) && is_in(releases));
+        found.extend(known.map(|(word, _)| Choice::Word(word.clone())));
     }
     if !found.is_empty()
         && parameter.annotation.as_deref().is_some_and(|text| text.contains("None") || text.contains("Optional"))

@@ -101,7 +101,7 @@ impl Curated {
 
     /// Arguments of a callable whose value is compared with known words only later, when it is used.
     pub fn later_choices<'a>(&'a self, callee: &'a str) -> impl Iterator<Item = &'a LaterChoice> {
-        self.later_choices.iter().filter(move |entry| entry.callables.iter().any(|one| one == callee))
+        self.later_choices.iter().filter(move |entry| entry.callables.iter().any(|pattern| matches(pattern, callee)))
     }
 
     /// Arguments of a callable whose value is checked only later, when it is used.
