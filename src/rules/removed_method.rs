@@ -79,8 +79,8 @@ fn check(analysis: &Analysis, call: &Call<'_>, lost: &LostMethods) -> Option<Dia
         let is_meant = objects(receiver).iter().any(|object| object.id == own) && lost.methods.contains(&name);
         (is_meant && !is_guarded(event)).then_some((name, event.object.span))
     };
-    let mut called_ones = call.run.trace.calls.iter().filter_map(method);
-    let (name, place) = called_ones.next()?;
+    let mut uses = call.run.trace.calls.iter().filter_map(method);
+    let (name, place) = uses.next()?;
     let affected: ReleaseSet =
         call.package.releases_in(&lost.releases).iter().filter(|release| call.definition(*release).is_some()).collect();
     let outcome = call.holds(&Cond::TRUE, &affected);
@@ -92,7 +92,7 @@ fn check(analysis: &Analysis, call: &Call<'_>, lost: &LostMethods) -> Option<Dia
     let message = format!("`{}` of {releases} has no method `{name}` any more", call.short_name());
     let primary = label(called(analysis, place)?, "AttributeError");
     let mut finding = call.finding(&RemovedMethod::META, reach, &affected, message, primary);
-    let others = called_ones.filter(|(_, other)| *other != place);
+    let others = uses.filter(|(_, other)| *other != place);
     let mut others: Vec<_> = others.filter_map(|(name, place)| Some((called(analysis, place)?, name))).collect();
     others.dedup();
     finding.related.extend(others.into_iter().map(|(place, name)| label(place, format!("`{name}` is missing, too"))));

@@ -55,7 +55,7 @@ declare_rule! {
     /// ## References
     ///
     /// - TRL `dpo_trainer.py`, the terms of each loss
-    UnfitLabelSmoothing = "unfit-label-smoothing", "DPL702", Error, "the loss does not use this label smoothing, or cannot take it"
+    UnfitLabelSmoothing = "unfit-label-smoothing", "DPL702", Warning, "the loss does not use this label smoothing, or cannot take it"
 }
 
 impl Rule for UnfitLabelSmoothing {
@@ -89,14 +89,9 @@ fn check(call: &Call<'_>, settled: &Settled<'_>) -> Option<Diagnostic> {
         finding.help = Some(format!("leave it out, or take a loss that uses it: {}", using.join(", ")));
         finding
     } else if losses.iter().any(|loss| loss == "robust") && !(0.0..0.5).contains(&smoothing) {
-        let is_checked = !settled.facts(call, trainer, "smoothing_checked").is_empty();
-        let (severity, outcome) = if is_checked {
-            (Severity::Error, "ValueError: it should lie in [0.0, 0.5)")
-        } else {
-            (Severity::Warning, "it should lie in [0.0, 0.5)")
-        };
         let message = format!("the loss `robust` cannot take a `label_smoothing` of {smoothing}");
-        plain(&UnfitLabelSmoothing::META, severity, message, label(place, outcome))
+        let outcome = "it should lie in [0.0, 0.5)";
+        plain(&UnfitLabelSmoothing::META, Severity::Warning, message, label(place, outcome))
     } else {
         return None;
     };
