@@ -97,8 +97,8 @@ fn check(analysis: &Analysis, call: &Call<'_>, lost: &LostMethods) -> Option<Dia
     others.dedup();
     finding.related.extend(others.into_iter().map(|(place, name)| label(place, format!("`{name}` is missing, too"))));
     finding.notes.push(lost.instead.clone());
-    let last = affected.iter().next().and_then(|first| first.checked_sub(1));
-    finding.help = last.map(|last| format!("{} is the last release that has it", call.release(last)));
+    let older = affected.iter().next().and_then(|first| first.checked_sub(1));
+    finding.help = older.map(|older| format!("{} is the last release that has it", call.release(older)));
     call.explain(&mut finding, &outcome);
     Some(finding)
 }
