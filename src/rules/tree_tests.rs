@@ -90,7 +90,7 @@ fn a_dictionary_is_a_call_of_what_it_names() {
     let old = ("requirements.txt", "xtuner==0.1.20\npeft==0.12.0\ntransformers==4.42.4\n");
     assert_eq!(
         found(&[old, ("dpo.py", DPO)])[0],
-        "import-missing: `xtuner.dataset.preference_dataset` of xtuner 0.1.20 has no `build_preference_dataset`"
+        "import-missing: `xtuner.dataset.collate_fns.preference_collate_fn` of xtuner 0.1.20 has no `preference_collate_fn`"
     );
 }
 
