@@ -105,6 +105,7 @@ impl<'a> Configured<'a> {
     }
 
     /// A whole number that a key has, or its default, and where; `None` of the inner: it is not set.
+    #[expect(clippy::option_option, reason = "what is not known is something else than what is not set")]
     pub(super) fn number(&self, name: &str) -> Option<Option<(i64, Option<Span>)>> {
         let reader = &self.reader;
         match reader.value_of(name)? {

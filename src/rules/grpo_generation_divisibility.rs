@@ -124,11 +124,11 @@ fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
 /// A number, and where it is said.
 type Said = (i64, Option<Span>);
 
+/// A factor of a batch, in words, and where it is said.
+type Part = (i64, String, Option<Span>);
+
 /// What a batch consists of, and the size of a group, where the batch holds parts of one.
-fn uneven(
-    number: &dyn Fn(&str) -> Option<Option<Said>>,
-    processes: Option<(i64, Span)>,
-) -> Option<(Vec<(i64, String, Option<Span>)>, Said)> {
+fn uneven(number: &dyn Fn(&str) -> Option<Option<Said>>, processes: Option<(i64, Span)>) -> Option<(Vec<Part>, Said)> {
     let group = number("num_generations")?.filter(|(group, _)| *group > 1)?;
     let parts = match (number("generation_batch_size")?, number("steps_per_generation")?) {
         (Some((batch, place)), None) => vec![(batch, format!("{batch} generations"), place)],
@@ -151,13 +151,13 @@ fn uneven(
     (size(&parts) % group.0 != 0).then_some((parts, group))
 }
 
-fn size(parts: &[(i64, String, Option<Span>)]) -> i64 {
+fn size(parts: &[Part]) -> i64 {
     parts.iter().map(|(count, ..)| *count).fold(1, i64::saturating_mul)
 }
 
 fn report(
     finding: &dyn Fn(String, Label) -> Diagnostic,
-    parts: &[(i64, String, Option<Span>)],
+    parts: &[Part],
     (group, place): Said,
     launched: Span,
 ) -> Diagnostic {

@@ -120,7 +120,9 @@ fn check(analysis: &Analysis, reader: &Reader<'_>) -> Vec<Diagnostic> {
     let mut found: Vec<_> = groups.iter().filter_map(|(fate, keys)| report(analysis, reader, fate, keys)).collect();
     // A file that is another command's is one mistake.
     let cause = if found.is_empty() { None } else { Mistaken::of(analysis, reader).map(|mistaken| mistaken.cause()) };
-    found.iter_mut().for_each(|finding| finding.follows = cause);
+    for finding in &mut found {
+        finding.follows = cause;
+    }
     found
 }
 
