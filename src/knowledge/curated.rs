@@ -29,7 +29,8 @@ pub struct Curated {
     computed_names: Vec<ComputedName>,
     patches: Vec<Patch>,
     parsers: Vec<ParserEntry>,
-    strict_parsers: Vec<StrictParser>,
+    strict_parsers: Vec<ParserReleases>,
+    none_words: Vec<ParserReleases>,
     later_choices: Vec<LaterChoice>,
     later_checks: Vec<LaterCheck>,
     lost_methods: Vec<LostMethods>,
@@ -192,10 +193,10 @@ struct ParserEntry {
     _source: String,
 }
 
-/// Releases of a parser that refuse an argument file with a key of which they know nothing.
+/// Releases of a parser of which something is known.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct StrictParser {
+struct ParserReleases {
     kind: ParserName,
     package: String,
     releases: String,
@@ -331,6 +332,13 @@ impl Curated {
     /// nothing; `None` where that does not depend on the release.
     pub fn refusing_unknown_keys(&self, kind: ParserName) -> Option<(&str, &str)> {
         let entry = self.strict_parsers.iter().find(|entry| entry.kind == kind)?;
+        Some((&entry.package, &entry.releases))
+    }
+
+    /// The releases of a package, as intervals, whose parser of this kind reads the words `none` and `null` as `None` where a field
+    /// may be that; `None` where none does.
+    pub fn reading_none(&self, kind: ParserName) -> Option<(&str, &str)> {
+        let entry = self.none_words.iter().find(|entry| entry.kind == kind)?;
         Some((&entry.package, &entry.releases))
     }
 

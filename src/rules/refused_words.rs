@@ -13,7 +13,7 @@ use super::versions::enumerate;
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::eval::{Flag, FlagOwner, Parser, ParserKind};
-use crate::knowledge::{Parameter, Reading};
+use crate::knowledge::{Parameter, ParserName, Reading};
 use crate::lower::configuration::{Key, Kind, kind_of, kind_of_words, read};
 use crate::lower::{Analysis, Releases, Script};
 use crate::model::{Setting, Variant};
@@ -78,6 +78,14 @@ impl<'a> Word<'a> {
         if is_meant && is_judged { read(&as_word, &kinds, Reading::Words).err() } else { None }
     }
 
+    /// Whether it says that a number is `None`, in a word that some parsers know.
+    fn is_none(&self, field: &Parameter) -> bool {
+        let word = self.key.value.as_str().unwrap_or_default();
+        let may_be = field.annotation.as_deref().is_some_and(|text| text.contains("None") || text.contains("Optional"));
+        let is_number = self.kinds(field).iter().all(|kind| matches!(kind, Kind::Int | Kind::Float));
+        may_be && is_number && ["none", "null"].iter().any(|known| word.eq_ignore_ascii_case(known))
+    }
+
     fn kinds(&self, field: &Parameter) -> Vec<Kind> {
         if self.key.on_command_line { kind_of_words(field) } else { kind_of(field) }
     }
@@ -103,6 +111,9 @@ impl<'a> Word<'a> {
                 let release = if releases.contains(in_effect) { in_effect } else { releases.iter().next_back()? };
                 let at = Releases::new(context.knowledge, &script.environment, versions.package, release);
                 let field = at.parameter(class, &self.flag.name)?.clone();
+                if self.is_none(&field) && reads_none(self.parser, script, context) {
+                    return None;
+                }
                 let message = self.message(&versions.meant(reach, in_effect, &releases), &field)?;
                 let mut finding = versions.finding(meta, reach, &releases, message, primary);
                 versions.explain(&mut finding);
@@ -110,6 +121,9 @@ impl<'a> Word<'a> {
             }
             FlagOwner::Class(_) => {
                 let field = declared(analysis, self.flag)?;
+                if self.is_none(&field) && reads_none(self.parser, script, context) {
+                    return None;
+                }
                 let file = script.path.file_name().unwrap_or_default().to_string_lossy();
                 let message = self.message(&format!("`{file}`"), &field)?;
                 (plain(meta, Severity::Error, message, primary), field)
@@ -152,6 +166,17 @@ impl<'a> Word<'a> {
         finding.help = Some(format!("did you mean `{meant}`?"));
         finding.fixes.extend(respelt_setting(analysis, self.key.span, meant));
     }
+}
+
+/// Whether the parser of the release in effect reads `none` as `None`.
+fn reads_none(parser: &Parser, script: &Script, context: &Context<'_>) -> bool {
+    let knowledge = context.knowledge;
+    let reads = || {
+        let (package, releases) = knowledge.curated().reading_none(ParserName::Trl)?;
+        let package = knowledge.package(package)?;
+        Some(package.releases_in(releases).contains(script.environment.in_effect(package)?))
+    };
+    parser.kind == ParserKind::TrlParser && reads() == Some(true)
 }
 
 /// A field of a dataclass of the project, as its declaration is written.
@@ -221,7 +246,10 @@ args, training_args = TrlParser((Arguments, DPOConfig)).parse_args_and_config()
 ";
 
     fn told(script: &str, line: &str, file: &str) -> Vec<String> {
-        let pins = "trl==0.15.2\ntransformers==4.49.0\n";
+        told_with("trl==0.15.2\ntransformers==4.49.0\n", script, line, file)
+    }
+
+    fn told_with(pins: &str, script: &str, line: &str, file: &str) -> Vec<String> {
         let found = lint(&[("dpo.py", script), ("requirements.txt", pins), ("run.sh", line), ("c.yaml", file)]).1;
         let found = found.into_iter().filter(|finding| finding.rule == "invalid-choice");
         found
@@ -262,6 +290,23 @@ args, training_args = TrlParser((Arguments, DPOConfig)).parse_args_and_config()
         }
         let line = "python dpo.py --config c.yaml --save_total_limit 3\n";
         assert_eq!(told(SCRIPT, line, "save_total_limit: None\n"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn none_is_a_word_of_newer_releases() {
+        let pins = "trl==1.16.0\ntransformers==5.24.0\n";
+        let nothing = Vec::<String>::new();
+        let file = "save_total_limit: None\ncount: \"null\"\n";
+        assert_eq!(told_with(pins, SCRIPT, "python dpo.py --config c.yaml\n", file), nothing);
+        assert_eq!(told_with(pins, SCRIPT, "python dpo.py --save_total_limit None\n", ""), nothing);
+        let wanted = ["error `dpo.py` cannot read `--share`: `none` is no number"];
+        assert_eq!(told_with(pins, SCRIPT, "python dpo.py --share none\n", ""), wanted);
+        let script = SCRIPT
+            .replace(", TrlParser", "")
+            .replace("TrlParser", "HfArgumentParser")
+            .replace("and_config", "into_dataclasses");
+        let wanted = ["error transformers 5.24.0 cannot read `--save_total_limit`: `None` is no whole number"];
+        assert_eq!(told_with(pins, &script, "python dpo.py --save_total_limit None\n", ""), wanted);
     }
 
     #[test]
