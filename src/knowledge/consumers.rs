@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::parts::{message, unpack};
+use super::parts::unpack;
 use super::{Guard, Package, Tree};
 
 #[derive(Debug, Default, Deserialize)]
@@ -23,7 +23,7 @@ struct File {
 
 static FILE: LazyLock<File> = LazyLock::new(|| {
     let packed = include_bytes!(concat!(env!("OUT_DIR"), "/consumers.lz4"));
-    message(&unpack(packed)).unwrap_or_default()
+    serde_json::from_slice(&unpack(packed)).unwrap_or_default()
 });
 
 /// A program that reads configurations: `llamafactory-cli train`.

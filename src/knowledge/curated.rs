@@ -16,7 +16,7 @@ pub use frameworks::StartCheck;
 
 use super::later::{LaterCheck, LaterChoice};
 use super::neighbours::Neighbours;
-use super::parts::{message, unpack};
+use super::parts::unpack;
 
 /// `schemas/knowledge/curated.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -254,7 +254,7 @@ impl Curated {
 
     /// Reads what is built in.
     pub(super) fn load() -> Option<Self> {
-        message(&unpack(include_bytes!(concat!(env!("OUT_DIR"), "/curated.lz4"))))
+        serde_json::from_slice(&unpack(include_bytes!(concat!(env!("OUT_DIR"), "/curated.lz4")))).ok()
     }
 
     /// What a call of `callee` (a full name) does with its arguments, as far as it is known.
