@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::parts::unpack;
+use super::parts::by_hand;
 use super::{Guard, Package, Tree};
 
 #[derive(Debug, Default, Deserialize)]
@@ -21,10 +21,8 @@ struct File {
     trees: Vec<Tree>,
 }
 
-static FILE: LazyLock<File> = LazyLock::new(|| {
-    let packed = include_bytes!(concat!(env!("OUT_DIR"), "/consumers.lz4"));
-    serde_json::from_slice(&unpack(packed)).unwrap_or_default()
-});
+static FILE: LazyLock<File> =
+    LazyLock::new(|| by_hand(include_bytes!(concat!(env!("OUT_DIR"), "/consumers.lz4"))).unwrap_or_default());
 
 /// A program that reads configurations: `llamafactory-cli train`.
 #[derive(Debug, Deserialize)]

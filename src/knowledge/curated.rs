@@ -16,7 +16,7 @@ pub use frameworks::StartCheck;
 
 use super::later::{LaterCheck, LaterChoice};
 use super::neighbours::Neighbours;
-use super::parts::unpack;
+use super::parts::by_hand;
 
 /// `schemas/knowledge/curated.json`.
 #[derive(Debug, Default, Deserialize)]
@@ -254,7 +254,7 @@ impl Curated {
 
     /// Reads what is built in.
     pub(super) fn load() -> Option<Self> {
-        serde_json::from_slice(&unpack(include_bytes!(concat!(env!("OUT_DIR"), "/curated.lz4")))).ok()
+        by_hand(include_bytes!(concat!(env!("OUT_DIR"), "/curated.lz4")))
     }
 
     /// What a call of `callee` (a full name) does with its arguments, as far as it is known.
