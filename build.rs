@@ -299,10 +299,10 @@ fn table(
 ) -> Result<String, Box<dyn Error>> {
     let pack::Packing { names, parts, chunks, data } = pack::packed(parts, compressor).ok_or("too long")?;
     let (names_file, data_file) = (format!("{name}.names"), format!("{name}.lz4"));
-    fs::write(out.join(&names_file), names)?;
+    fs::write(out.join(&names_file), compressed(names.as_bytes()))?;
     fs::write(out.join(&data_file), data)?;
     Ok(format!(
-        "Table {{ names: include_str!({names_file:?}), parts: &{parts:?}, chunks: &{chunks:?}, \
+        "Table {{ names: include_bytes!({names_file:?}), parts: &{parts:?}, chunks: &{chunks:?}, \
          data: include_bytes!({data_file:?}) }}"
     ))
 }

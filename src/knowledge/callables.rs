@@ -25,7 +25,7 @@ impl Callables {
     }
 
     /// Callables that are built into the tool.
-    pub(super) fn packed(table: Table<'static>) -> Self {
+    pub(super) fn packed(table: Table) -> Self {
         Self::Stored(Parts::packed(table))
     }
 

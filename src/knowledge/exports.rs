@@ -29,7 +29,7 @@ impl Exports {
     }
 
     /// Modules that are built into the tool.
-    pub(super) fn packed(table: Table<'static>) -> Self {
+    pub(super) fn packed(table: Table) -> Self {
         Self::Stored(Parts::packed(table))
     }
 

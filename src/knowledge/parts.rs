@@ -31,9 +31,9 @@ pub(super) struct Stored {
     /// The same of requirements that an extra brings.
     pub(super) extra_needs: &'static [u8],
     /// Modules by name.
-    pub(super) exports: Table<'static>,
+    pub(super) exports: Table,
     /// Callables by full name.
-    pub(super) callables: Table<'static>,
+    pub(super) callables: Table,
 }
 
 /// The imports of a library as `build.rs` packs them.
@@ -44,23 +44,34 @@ pub(super) struct StoredImports {
     /// What is checked at run time.
     pub(super) checks: &'static [u8],
     /// Modules by name.
-    pub(super) modules: Table<'static>,
+    pub(super) modules: Table,
 }
 
-/// Packed parts; see [`Packing`]. All numbers are offsets, so that the program has nothing to relocate when it starts.
+/// Packed parts as they are built in; see [`Packing`]. All numbers are offsets, so that the program has nothing to relocate when it
+/// starts.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Table<'t> {
-    pub(super) names: &'t str,
-    pub(super) parts: &'t [(u32, u32)],
-    pub(super) chunks: &'t [(u32, u32)],
-    pub(super) data: &'t [u8],
+pub(super) struct Table {
+    /// Compressed.
+    pub(super) names: &'static [u8],
+    pub(super) parts: &'static [(u32, u32)],
+    pub(super) chunks: &'static [(u32, u32)],
+    pub(super) data: &'static [u8],
+}
+
+/// Packed parts, to be searched.
+#[derive(Debug, Clone, Copy)]
+struct Opened<'t> {
+    names: &'t str,
+    parts: &'t [(u32, u32)],
+    chunks: &'t [(u32, u32)],
+    data: &'t [u8],
 }
 
 /// Where packed parts are.
 #[derive(Debug)]
 enum Source {
-    /// Built into the tool.
-    Built(Table<'static>),
+    /// Built into the tool; the names are there once they are asked for.
+    Built(Table, OnceLock<String>),
     /// In a file of the user.
     Read(Packing),
 }
@@ -92,8 +103,8 @@ struct Chunk<T> {
 
 impl<T: DeserializeOwned> Parts<T> {
     /// Parts that are built into the tool.
-    pub(super) fn packed(table: Table<'static>) -> Self {
-        Self::of(Source::Built(table))
+    pub(super) fn packed(table: Table) -> Self {
+        Self::of(Source::Built(table, OnceLock::new()))
     }
 
     /// Parts of a file of the user.
@@ -102,7 +113,7 @@ impl<T: DeserializeOwned> Parts<T> {
     }
 
     fn of(source: Source) -> Self {
-        let count = source.table().chunks.len().saturating_sub(1);
+        let count = source.chunks().len().saturating_sub(1);
         let chunks = std::iter::repeat_with(OnceLock::new).take(count).collect();
         Self::Packed(Packed { source, chunks, found: Mutex::default() })
     }
@@ -169,21 +180,31 @@ impl<T: DeserializeOwned> Packed<T> {
 }
 
 impl Source {
-    fn table(&self) -> Table<'_> {
+    fn table(&self) -> Opened<'_> {
         match self {
-            Self::Built(table) => *table,
-            Self::Read(Packing { names, parts, chunks, data }) => Table { names, parts, chunks, data },
+            Self::Built(Table { names, parts, chunks, data }, opened) => {
+                let names = opened.get_or_init(|| text(names).unwrap_or_default());
+                Opened { names, parts, chunks, data }
+            }
+            Self::Read(Packing { names, parts, chunks, data }) => Opened { names, parts, chunks, data },
+        }
+    }
+
+    fn chunks(&self) -> &[(u32, u32)] {
+        match self {
+            Self::Built(table, _) => table.chunks,
+            Self::Read(packing) => &packing.chunks,
         }
     }
 }
 
-impl<'t> Table<'t> {
+impl<'t> Opened<'t> {
     fn len(self) -> usize {
         self.parts.len().saturating_sub(1)
     }
 
     fn name(self, index: usize) -> &'t str {
-        &self.names[self.parts[index].0 as usize..self.parts[index + 1].0 as usize]
+        self.names.get(self.parts[index].0 as usize..self.parts[index + 1].0 as usize).unwrap_or_default()
     }
 
     /// The last part whose name does not come after this one.
@@ -209,7 +230,12 @@ pub(super) fn message<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
 /// A file that was written by hand, which is compressed JSON; `None` if it is damaged, which a test would tell.
 pub(super) fn by_hand<T: DeserializeOwned>(data: &[u8]) -> Option<T> {
     // From bytes it would be read by a second copy of the code that reads texts, a fifth of a megabyte.
-    serde_json::from_str(&String::from_utf8(unpack(data)).ok()?).ok()
+    serde_json::from_str(&text(data)?).ok()
+}
+
+/// A compressed text; `None` if it is damaged.
+fn text(data: &[u8]) -> Option<String> {
+    String::from_utf8(unpack(data)).ok()
 }
 
 /// Compressed data; empty if it is damaged.
