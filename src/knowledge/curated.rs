@@ -204,6 +204,13 @@ struct ParserReleases {
     _source: String,
 }
 
+impl ParserReleases {
+    fn of(all: &[Self], kind: ParserName) -> Option<(&str, &str)> {
+        let found = all.iter().find(|entry| entry.kind == kind)?;
+        Some((&found.package, &found.releases))
+    }
+}
+
 /// How a trainer works inside, by release.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -331,15 +338,13 @@ impl Curated {
     /// The releases of a package, as intervals, whose parser of this kind refuses an argument file with a key of which it knows
     /// nothing; `None` where that does not depend on the release.
     pub fn refusing_unknown_keys(&self, kind: ParserName) -> Option<(&str, &str)> {
-        let entry = self.strict_parsers.iter().find(|entry| entry.kind == kind)?;
-        Some((&entry.package, &entry.releases))
+        ParserReleases::of(&self.strict_parsers, kind)
     }
 
     /// The releases of a package, as intervals, whose parser of this kind reads the words `none` and `null` as `None` where a field
     /// may be that; `None` where none does.
     pub fn reading_none(&self, kind: ParserName) -> Option<(&str, &str)> {
-        let entry = self.none_words.iter().find(|entry| entry.kind == kind)?;
-        Some((&entry.package, &entry.releases))
+        ParserReleases::of(&self.none_words, kind)
     }
 
     /// How a class, by the name it is imported by, calls methods that may be overridden.

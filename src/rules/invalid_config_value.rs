@@ -2,6 +2,7 @@
 
 use super::declare::declare_rule;
 use super::framework::{Reader, label, push_new, readers};
+use super::invalid_choice::respelt_setting;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
@@ -157,7 +158,8 @@ fn unchecked(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diag
     Some(finding)
 }
 
-fn suggest(analysis: &Analysis, key: &Key, kinds: &[Kind], finding: &mut Diagnostic) {
+/// Says which words a key may have, and writes the one that looks like what it has.
+pub(super) fn suggest(analysis: &Analysis, key: &Key, kinds: &[Kind], finding: &mut Diagnostic) {
     let words = kinds.iter().find_map(|kind| match kind {
         Kind::Choice(words) => Some(words),
         Kind::List(inner) => match &**inner {
@@ -173,10 +175,5 @@ fn suggest(analysis: &Analysis, key: &Key, kinds: &[Kind], finding: &mut Diagnos
         return;
     };
     finding.help = Some(format!("did you mean `{meant}`?"));
-    let edit = analysis.written.set_at(key.span, meant);
-    finding.fixes.extend(edit.map(|edit| Fix {
-        title: format!("write `{meant}`"),
-        applicability: Applicability::Unsafe,
-        edits: vec![edit],
-    }));
+    finding.fixes.extend(respelt_setting(analysis, key.span, meant));
 }

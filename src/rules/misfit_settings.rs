@@ -119,15 +119,20 @@ pub(super) fn is_strict(
         _ if parser.is_lenient => false,
         ParserKind::HfArgumentParser => true,
         ParserKind::TrlParser => {
-            let refuses = || {
-                let (package, releases) = knowledge.curated().refusing_unknown_keys(ParserName::Trl)?;
-                let package = knowledge.package(package)?;
-                Some(package.releases_in(releases).contains(script.environment.in_effect(package)?))
-            };
-            is_on_launch_line(variant, place) || refuses() == Some(true)
+            let refusing = || knowledge.curated().refusing_unknown_keys(ParserName::Trl);
+            is_on_launch_line(variant, place) || has_one_of(script, refusing(), knowledge)
         }
         ParserKind::Argparse | ParserKind::Function | ParserKind::Hydra => false,
     }
+}
+
+/// Whether the release of a package that a script gets is one of these.
+pub(super) fn has_one_of(script: &Script, releases: Option<(&str, &str)>, knowledge: &Knowledge) -> bool {
+    releases.is_some_and(|(package, releases)| {
+        let package = knowledge.package(package);
+        let in_effect = package.and_then(|package| Some((package, script.environment.in_effect(package)?)));
+        in_effect.is_some_and(|(package, release)| package.releases_in(releases).contains(release))
+    })
 }
 
 /// Reports those settings that `select` picks, by what became of them: one finding for all of the same class that one file or launch

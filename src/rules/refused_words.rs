@@ -5,11 +5,11 @@
 //! defaults are converted, and none is compared with the choices.
 
 use super::ask::Outcome;
-use super::invalid_choice::respelt_setting;
+use super::invalid_config_value::suggest;
 use super::misfit::Receiver;
+use super::misfit_settings::has_one_of;
 use super::report::plain;
 use super::stray_options::is_the_librarys;
-use super::versions::enumerate;
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Label, Severity};
 use crate::eval::{Flag, FlagOwner, Parser, ParserKind};
@@ -17,7 +17,7 @@ use crate::knowledge::{Parameter, ParserName, Reading};
 use crate::lower::configuration::{Key, Kind, kind_of, kind_of_words, read};
 use crate::lower::{Analysis, Releases, Script};
 use crate::model::{Setting, Variant};
-use crate::source::{Span, did_you_mean};
+use crate::source::Span;
 use crate::syntax::{NodeKind, Scalar};
 
 /// One finding for each setting that ends the parser.
@@ -136,7 +136,7 @@ impl<'a> Word<'a> {
             finding.notes.push("no launch line says that the script reads this file".to_owned());
         }
         finding.related.push(label(self.parser.span, "this parser reads it"));
-        self.suggest(analysis, &self.kinds(&field), &mut finding);
+        suggest(analysis, &self.key, &self.kinds(&field), &mut finding);
         Some(finding)
     }
 
@@ -148,35 +148,12 @@ impl<'a> Word<'a> {
             _ => format!("{reader} cannot read `{name}`: {reason}"),
         })
     }
-
-    fn suggest(&self, analysis: &Analysis, kinds: &[Kind], finding: &mut Diagnostic) {
-        let words = kinds.iter().find_map(|kind| match kind {
-            Kind::Choice(words) => Some(words),
-            Kind::List(inner) => match &**inner {
-                Kind::Choice(words) => Some(words),
-                _ => None,
-            },
-            _ => None,
-        });
-        let Some(words) = words else { return };
-        let known: Vec<String> = words.iter().map(|one| format!("`{one}`")).collect();
-        finding.notes.push(format!("known are {}", enumerate(&known)));
-        let word = self.key.value.as_str();
-        let Some(meant) = word.and_then(|word| did_you_mean(word, words.iter().map(String::as_str))) else { return };
-        finding.help = Some(format!("did you mean `{meant}`?"));
-        finding.fixes.extend(respelt_setting(analysis, self.key.span, meant));
-    }
 }
 
 /// Whether the parser of the release in effect reads `none` as `None`.
 fn reads_none(parser: &Parser, script: &Script, context: &Context<'_>) -> bool {
-    let knowledge = context.knowledge;
-    let reads = || {
-        let (package, releases) = knowledge.curated().reading_none(ParserName::Trl)?;
-        let package = knowledge.package(package)?;
-        Some(package.releases_in(releases).contains(script.environment.in_effect(package)?))
-    };
-    parser.kind == ParserKind::TrlParser && reads() == Some(true)
+    let found = context.knowledge.curated().reading_none(ParserName::Trl);
+    parser.kind == ParserKind::TrlParser && has_one_of(script, found, context.knowledge)
 }
 
 /// A field of a dataclass of the project, as its declaration is written.
