@@ -51,7 +51,7 @@ impl Interpreter<'_> {
                         _ => value,
                     })
                 }
-                "lower" | "upper" | "strip" | "casefold"
+                "lower" | "upper" | "strip" | "casefold" | "split"
                     if args.list.is_empty() && symbol.path.len() < super::expressions::MAX_PATH =>
                 {
                     Some(Self::member(symbol, &format!("{name}()")))
@@ -79,9 +79,12 @@ impl Interpreter<'_> {
             ("strip", None) => Value::str(text.trim()),
             ("startswith", Some(prefix)) => Value::bool(text.starts_with(&*prefix)),
             ("endswith", Some(suffix)) => Value::bool(text.ends_with(&*suffix)),
-            ("split", Some(by)) if !by.is_empty() => {
+            ("split", by) if args.list.is_empty() || by.as_ref().is_some_and(|by| !by.is_empty()) => {
                 let part = |part: &str| Traced { value: Value::str(part), span: site.span };
-                Value::List(text.split(&*by).map(part).collect())
+                Value::List(match by {
+                    Some(by) => text.split(&*by).map(part).collect(),
+                    None => text.split_whitespace().map(part).collect(),
+                })
             }
             ("replace", Some(old)) if !old.is_empty() => match args.text(1, "") {
                 Some(new) => Value::str(&text.replace(&*old, &new)),
@@ -314,9 +317,18 @@ impl Interpreter<'_> {
             ("map", Some(_)) if args.positional(1).is_some_and(release) => {
                 args.positional(1).cloned().unwrap_or(Value::Unknown)
             }
+            ("map", Some(_)) if args.list.len() == 2 => {
+                let items = args.positional(1).cloned().unwrap_or(Value::Unknown);
+                self.list_of(&items, &|_| Value::Unknown, site)
+            }
+            ("list" | "tuple", Some(value)) => self.list_of(&value, &Value::clone, site),
             ("int", Some(Value::Const(Const::Str(text)))) => match text.trim().parse() {
                 Ok(number) => Value::Const(Const::Int(number)),
                 Err(_) => self.fresh_named(&site.label),
+            },
+            ("int", Some(Value::Const(Const::Float(bits)))) => match whole_part(f64::from_bits(bits)) {
+                Some(number) => Value::Const(Const::Int(number)),
+                None => self.fresh_named(&site.label),
             },
             ("int", Some(value @ Value::Const(Const::Int(_)))) | ("str", Some(value @ Value::Const(Const::Str(_)))) => {
                 value
@@ -405,7 +417,7 @@ impl Interpreter<'_> {
                 if stored || self.class_attribute(&instance.class, name).is_some() {
                     return Cond::TRUE;
                 }
-                if Self::external_base(&instance.class).is_some() { Cond::opaque() } else { Cond::FALSE }
+                if self.external_base(&instance.class).is_some() { Cond::opaque() } else { Cond::FALSE }
             }
             Value::Object(object) => match object.parsed {
                 _ if self.store.get(&slot(Owner::Id(object.id))).is_some() => Cond::TRUE,
@@ -438,6 +450,12 @@ impl Interpreter<'_> {
         };
         truth(&known)
     }
+}
+
+/// What `int` makes of a float; `None` for what is no number that fits.
+fn whole_part(number: f64) -> Option<i64> {
+    #[expect(clippy::cast_possible_truncation, reason = "the numbers left are whole and small enough to be exact")]
+    (number.abs() < 2f64.powi(53)).then(|| number.trunc() as i64)
 }
 
 fn integer(count: usize) -> Const {

@@ -258,7 +258,7 @@ impl Interpreter<'_> {
             Value::Instance(instance) => self.call_instance_method(instance, name, args, site),
             Value::Class(class) => {
                 if self.class_attribute(class, name).is_none()
-                    && let Some(base) = Self::external_base(class)
+                    && let Some(base) = self.external_base(class)
                 {
                     return self.call_outside(&format!("{base}.{name}"), args, Some(receiver.clone()), site);
                 }
@@ -283,7 +283,7 @@ impl Interpreter<'_> {
             let callee = self.attribute(&receiver, name);
             return self.call_value(&callee, args, site);
         }
-        match Self::external_base(&instance.class) {
+        match self.external_base(&instance.class) {
             Some(base) => self.call_outside(&format!("{base}.{name}"), args, Some(receiver), site),
             None => self.fresh_named(&site.label),
         }

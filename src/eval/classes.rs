@@ -222,7 +222,7 @@ impl Interpreter<'_> {
                 Some((Value::Function(function), _)) => self.bind_to_class(&function, owner),
                 Some((value, _)) => value,
                 None if name == "__name__" => Value::str(class.name.rsplit('.').next().unwrap_or_default()),
-                None => match Self::external_base(class) {
+                None => match self.external_base(class) {
                     Some(base) => self.external_attribute(&base, name),
                     None => self.fresh_named(name),
                 },
@@ -307,7 +307,7 @@ impl Interpreter<'_> {
                 _ => Value::Function(Arc::new(bound(Some(owner)))),
             };
         }
-        let base = Self::external_base(&instance.class);
+        let base = self.external_base(&instance.class);
         if let (Some(parser), Some(base)) = (instance.parsed, &base)
             && let Some(value) = self.parsed_attribute(parser, base, name)
         {
@@ -331,7 +331,7 @@ impl Interpreter<'_> {
         let mut known: Vec<(Arc<str>, Value)> = Vec::new();
         match value {
             Value::Instance(instance) => {
-                dict.open = Self::external_base(&instance.class).is_some();
+                dict.open = self.external_base(&instance.class).is_some();
                 known = self.store.attributes(&Owner::Id(instance.id));
             }
             Value::Object(object) => {
@@ -383,13 +383,33 @@ impl Interpreter<'_> {
 
     /// The first base outside the project that means something; `None` also where what stands before it is not known, since that may
     /// have the attribute.
-    pub(super) fn external_base(class: &Arc<Class>) -> Option<Arc<str>> {
-        let mut known =
-            Self::resolution(class).into_iter().take_while(|base| matches!(base, Value::Class(_) | Value::External(_)));
+    pub(super) fn external_base(&self, class: &Arc<Class>) -> Option<Arc<str>> {
+        let mut known = self
+            .lookup_order(class)
+            .into_iter()
+            .take_while(|base| matches!(base, Value::Class(_) | Value::External(_)));
         known.find_map(|base| match base {
             Value::External(path) if is_real_base(&path) => Some(path),
             _ => None,
         })
+    }
+
+    /// [`Self::resolution`], with classes from outside behind those that derive from them: of `class Own(Mixin, GRPOTrainer)`, where
+    /// `Mixin` derives from `Trainer`, that is the last.
+    pub(super) fn lookup_order(&self, class: &Arc<Class>) -> Vec<Value> {
+        let mut order = Self::resolution(class);
+        for _ in 0..order.len() {
+            let derived = |at: usize| {
+                let Value::External(base) = &order[at] else { return None };
+                let derives =
+                    |one: &usize| matches!(&order[*one], Value::External(path) if self.host.derives(path, base));
+                Some((at, (at + 1..order.len()).rev().find(derives)?))
+            };
+            let Some((base, last)) = (0..order.len()).find_map(derived) else { break };
+            let base = order.remove(base);
+            order.insert(last, base);
+        }
+        order
     }
 
     /// All fields of a dataclass and its project bases, a base's first; a field that is declared again keeps its place.

@@ -21,6 +21,10 @@ impl Interpreter<'_> {
                 return source;
             }
         }
+        let plain = more.is_empty() && first.ifs.is_empty();
+        if plain {
+            self.pick_each(element, &first.target, &source);
+        }
         self.inner_scope(|state| {
             let items = match &source {
                 Value::List(items) if more.is_empty() && items.len() <= MAX_ITEMS => items.to_vec(),
@@ -28,7 +32,7 @@ impl Interpreter<'_> {
                     let (item, _) = state.item_of(&source, &first.iter, &first.target);
                     state.bind(&first.target, &item);
                     state.comprehension_rest(&first.ifs, more, |state| _ = state.expr(element));
-                    return state.fresh(whole);
+                    return state.listed(&source).filter(|_| plain).unwrap_or_else(|| state.fresh(whole));
                 }
             };
             let mut result = Vec::new();

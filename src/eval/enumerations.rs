@@ -5,18 +5,53 @@
 
 use std::sync::Arc;
 
+use ruff_python_ast::Expr;
+
 use super::calls::{Args, Site};
 use super::interpreter::Interpreter;
+use super::numbers::strangers;
 use super::trace::RaiseEvent;
-use super::truth::{equal, narrow};
+use super::truth::{equal, narrow, truth};
 use super::{Atom, Class, Cond, Const, Symbol, Value};
+use crate::source::Span;
 
 impl Interpreter<'_> {
     /// What a call of an enumeration returns, with the `ValueError` of a value that is no member written down; `None` for
     /// another class.
     pub(super) fn pick_member(&mut self, class: &Arc<Class>, args: &Args, site: &Site) -> Option<Value> {
         let [argument] = &*args.list else { return None };
-        if !self.lenient || argument.name.is_some() || !Self::is_enumeration(class) {
+        if argument.name.is_some() {
+            return None;
+        }
+        let members = self.members_of(class)?;
+        let value = narrow(&argument.value.value, &self.path);
+        for (when, value) in value.alternatives() {
+            let Value::Symbol(symbol) = value else { continue };
+            let others = Cond::all(members.iter().map(|member| is(&symbol, member).negate()));
+            self.refuse_member(class, when.and(others), site.span);
+            self.members.insert(symbol, members.clone());
+        }
+        Some(value)
+    }
+
+    /// `[DebugOption(word) for word in value.split()]`, with the `ValueError` of a word that is no member.
+    pub(super) fn pick_each(&mut self, element: &Expr, target: &Expr, source: &Value) {
+        let (Expr::Call(call), Expr::Name(word)) = (element, target) else { return };
+        let is_word = |argument: &Expr| matches!(argument, Expr::Name(name) if name.id == word.id);
+        let Some(symbol) = self.listed(source) else { return };
+        if !call.arguments.keywords.is_empty() || !matches!(&*call.arguments.args, [argument] if is_word(argument)) {
+            return;
+        }
+        let Value::Class(class) = self.expr(&call.func) else { return };
+        let (Some(members), Value::Symbol(symbol)) = (self.members_of(&class), symbol) else { return };
+        let words: Vec<String> = members.iter().map(Const::to_string).collect();
+        let others = truth(&Self::member(&symbol, &strangers(&words)));
+        self.refuse_member(&class, others, self.span(element));
+    }
+
+    /// The members of an enumeration of texts, where a function is asked when it raises.
+    fn members_of(&self, class: &Arc<Class>) -> Option<Vec<Const>> {
+        if !self.lenient || !Self::is_enumeration(class) {
             return None;
         }
         let variables = self.store.variables(self.classes.get(&class.id)?.scope);
@@ -27,25 +62,18 @@ impl Interpreter<'_> {
                 _ => None,
             })
             .collect();
-        if members.is_empty() {
-            return None;
-        }
-        let value = narrow(&argument.value.value, &self.path);
+        (!members.is_empty()).then_some(members)
+    }
+
+    fn refuse_member(&mut self, class: &Class, when: Cond, span: Span) {
         let short = class.name.rsplit('.').next().unwrap_or(&class.name);
-        let message: Arc<str> = format!("{{...}} is not a valid {short}").into();
-        for (when, value) in value.alternatives() {
-            let Value::Symbol(symbol) = value else { continue };
-            let others = Cond::all(members.iter().map(|member| is(&symbol, member).negate()));
-            self.trace.raises.push(RaiseEvent {
-                span: site.span,
-                exception: "ValueError".into(),
-                message: Some(Arc::clone(&message)),
-                when: self.path.clone().and(when).and(others),
-                caught: self.caught.clone(),
-            });
-            self.members.insert(symbol, members.clone());
-        }
-        Some(value)
+        self.trace.raises.push(RaiseEvent {
+            span,
+            exception: "ValueError".into(),
+            message: Some(format!("{{...}} is not a valid {short}").into()),
+            when: self.path.clone().and(when),
+            caught: self.caught.clone(),
+        });
     }
 
     fn is_enumeration(class: &Arc<Class>) -> bool {

@@ -7,7 +7,7 @@ use ruff_text_size::Ranged;
 
 use super::interpreter::{Code, Interpreter};
 use super::store::{Owner, Slot};
-use super::truth::{boolean, choice, compare, equal, merge_dicts, same, truth};
+use super::truth::{boolean, choice, equal, merge_dicts, same, truth};
 use super::{AttributeRead, Cond, Const, Dict, Order, Root, Symbol, Traced, Value};
 use crate::source::Span;
 
@@ -154,10 +154,10 @@ impl Interpreter<'_> {
                 ast::CmpOp::IsNot => same(&left, &right).negate(),
                 ast::CmpOp::Eq => self.equal(&left, &right),
                 ast::CmpOp::NotEq => self.equal(&left, &right).negate(),
-                ast::CmpOp::Lt => compare(&left, Order::Less, &right),
-                ast::CmpOp::LtE => compare(&left, Order::LessOrEqual, &right),
-                ast::CmpOp::Gt => compare(&left, Order::Greater, &right),
-                ast::CmpOp::GtE => compare(&left, Order::GreaterOrEqual, &right),
+                ast::CmpOp::Lt => self.ordered(&left, Order::Less, &right),
+                ast::CmpOp::LtE => self.ordered(&left, Order::LessOrEqual, &right),
+                ast::CmpOp::Gt => self.ordered(&left, Order::Greater, &right),
+                ast::CmpOp::GtE => self.ordered(&left, Order::GreaterOrEqual, &right),
                 ast::CmpOp::In => self.contains(&right, &left),
                 ast::CmpOp::NotIn => self.contains(&right, &left).negate(),
             };
@@ -423,6 +423,11 @@ impl Interpreter<'_> {
         }
         if symbol.path.len() >= MAX_PATH {
             return self.fresh_named(name);
+        }
+        // In a stored condition a name without a value is that of a package.
+        if let ("__version__", true, Root::Unknown { label, .. }) = (name, self.detached, &symbol.root) {
+            let root = Root::Release(Arc::clone(label));
+            return Value::Symbol(Arc::new(Symbol { root, path: Vec::new() }));
         }
         if symbol.is_release() && matches!(name, "base_version" | "public" | "release" | "major" | "version") {
             return Value::Symbol(Arc::clone(symbol));

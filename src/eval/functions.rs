@@ -167,7 +167,7 @@ impl Interpreter<'_> {
         }
         let instance = self.new_instance(class, None);
         let value = Value::Instance(Arc::clone(&instance));
-        let external = Self::external_base(class);
+        let external = self.external_base(class);
         if self.class_attribute(class, "__init__").is_some() {
             self.call_method(&value, "__init__", args, site);
             return value;
@@ -234,7 +234,7 @@ impl Interpreter<'_> {
             Value::Class(class) => Arc::clone(class),
             _ => return self.fresh_named(&site.label),
         };
-        let order = Self::resolution(&class);
+        let order = self.lookup_order(&class);
         let own = self.frame.class.as_ref().map(|class| class.id);
         let at = order.iter().position(|base| matches!(base, Value::Class(base) if Some(base.id) == own));
         for base in order.into_iter().skip(at.map_or(1, |at| at + 1)) {

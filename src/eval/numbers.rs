@@ -10,11 +10,13 @@ use ruff_python_ast::Operator;
 use super::calls::Site;
 use super::expressions::MAX_PATH;
 use super::interpreter::Interpreter;
-use super::truth::equal;
-use super::{Cond, Const, Root, Symbol, Value};
+use super::truth::{compare, distribute, equal};
+use super::{Cond, Const, Order, Root, Symbol, Traced, Value};
 
 const LENGTH: &str = "len()";
 const WHOLE: &str = "int()";
+/// A list with something for each item of what comes before.
+const EACH: &str = "[...]";
 
 impl Interpreter<'_> {
     /// `left % right` and `left - right`; `None` where nothing is known of it.
@@ -30,6 +32,36 @@ impl Interpreter<'_> {
         };
         let right = if right.contains(' ') { format!("({right})") } else { right };
         Some(Self::member(self.parameter(left)?, &format!("{sign} {right}")))
+    }
+
+    /// `left < right` and its kin; of two parameters their difference is compared.
+    pub(super) fn ordered(&self, left: &Value, order: Order, right: &Value) -> Cond {
+        match (left, right) {
+            (Value::Choice(_), _) => distribute(left, |left| self.ordered(left, order, right)),
+            (_, Value::Choice(_)) => distribute(right, |right| self.ordered(left, order, right)),
+            _ => match self.parameter(right).and_then(|_| self.calculated(left, Operator::Sub, right)) {
+                Some(difference) => compare(&difference, order, &Value::Const(Const::Int(0))),
+                None => compare(left, order, right),
+            },
+        }
+    }
+
+    /// A list that has one item for each of a parameter's: `[item.strip() for item in names.split(",")]`.
+    pub(super) fn listed(&self, source: &Value) -> Option<Value> {
+        let symbol = self.parameter(source)?;
+        Some(if symbol.is_list() { source.clone() } else { Self::member(symbol, EACH) })
+    }
+
+    /// `list(items)`, `map(float, items)`: a list as long as the items.
+    pub(super) fn list_of(&mut self, items: &Value, item: &dyn Fn(&Value) -> Value, site: &Site) -> Value {
+        match items {
+            Value::Choice(_) => self.each(items, &mut |state, items| state.list_of(items, item, site)),
+            Value::List(items) => {
+                let one = |known: &Traced| Traced { value: item(&known.value), span: known.span };
+                Value::List(items.iter().map(one).collect())
+            }
+            other => self.listed(other).unwrap_or_else(|| self.fresh_named(&site.label)),
+        }
     }
 
     /// `left + right` of flags, a number where both are: `args.max_source_length + args.max_target_length`.
@@ -52,6 +84,12 @@ impl Interpreter<'_> {
             Value::List(items) => count(items.len()),
             Value::Const(Const::Str(text)) => count(text.chars().count()),
             other => match self.parameter(other) {
+                // As long as what it was made of.
+                Some(symbol) if symbol.is_list() => {
+                    let mut source = Symbol::clone(symbol);
+                    source.path.pop();
+                    Self::member(&Arc::new(source), LENGTH)
+                }
                 Some(symbol) => Self::member(symbol, LENGTH),
                 None => self.fresh_named(&site.label),
             },
@@ -75,7 +113,7 @@ impl Interpreter<'_> {
         if other.path.split_last().is_some_and(|(last, path)| &**last == WHOLE && *path == one.path) {
             // `if steps != int(steps): raise`: after that it is whole.
             self.wholes.insert(Arc::clone(one));
-            return None;
+            return self.equal_by_difference(one, other);
         }
         let is_number = |symbol: &Symbol| {
             let last = symbol.path.last();
@@ -84,8 +122,12 @@ impl Interpreter<'_> {
         if !is_number(one) || !is_number(other) {
             return None;
         }
-        let difference =
-            self.calculated(&Value::Symbol(Arc::clone(one)), Operator::Sub, &Value::Symbol(Arc::clone(other)))?;
+        self.equal_by_difference(one, other)
+    }
+
+    fn equal_by_difference(&self, one: &Arc<Symbol>, other: &Arc<Symbol>) -> Option<Cond> {
+        let [one, other] = [one, other].map(|symbol| Value::Symbol(Arc::clone(symbol)));
+        let difference = self.calculated(&one, Operator::Sub, &other)?;
         Some(equal(&difference, &Value::Const(Const::Int(0))))
     }
 
@@ -97,10 +139,20 @@ impl Interpreter<'_> {
     }
 }
 
+/// The step of a path that asks whether any item is none of some constants.
+pub(super) fn strangers(constants: &[String]) -> String {
+    format!("any not in ({})", constants.join(", "))
+}
+
 /// A step of a symbol's path that is a number made of what comes before, as Python writes it.
 pub(super) fn written(owner: &str, step: &str) -> Option<String> {
     Some(match step {
         LENGTH | WHOLE => step.replace("()", &format!("({owner})")),
+        EACH => format!("[... for _ in {owner}]"),
+        step if step.starts_with("any ") => {
+            let items = owner.strip_prefix("[... for _ in ").and_then(|rest| rest.strip_suffix(']')).unwrap_or(owner);
+            format!("any(_ {} for _ in {items})", &step["any ".len()..])
+        }
         step if is_operation(step) && owner.contains(' ') => format!("({owner}) {step}"),
         step if is_operation(step) => format!("{owner} {step}"),
         _ => return None,
@@ -112,6 +164,11 @@ fn is_operation(step: &str) -> bool {
 }
 
 impl Symbol {
+    /// Whether it is a list that was made item by item, so never `None`.
+    pub(super) fn is_list(&self) -> bool {
+        self.path.last().is_some_and(|step| &**step == EACH)
+    }
+
     /// The same with the fields of an object in place of what they are read from: `self.a % self.b` is `a % b`. `None` for the
     /// object itself.
     pub fn of_fields(&self, object: &str) -> Option<Self> {
@@ -137,6 +194,7 @@ mod tests {
         for (steps, shown, fields) in [
             (&["a", "% self.b"][..], "self.a % self.b", Some("a % b")),
             (&["a", "len()", "- len(self.b)"], "len(self.a) - len(self.b)", Some("len(a) - len(b)")),
+            (&["a", "split(',')", "[...]"], "[... for _ in self.a.split(',')]", Some("[... for _ in a.split(',')]")),
             (&["a", "- 1", "% self.b"], "(self.a - 1) % self.b", Some("(a - 1) % b")),
             (&[], "self", None),
         ] {

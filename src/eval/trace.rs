@@ -245,4 +245,9 @@ pub trait Host: Sync {
     /// Whether an object made by calling `callee` is an instance of the class with the short name `class`
     /// (`PeftModel`, `str`); `None`: not known.
     fn is_instance(&self, callee: &str, class: &str) -> Option<bool>;
+
+    /// Whether a class outside the project, by its full name, is known to derive from one of another package.
+    fn derives(&self, _class: &str, _base: &str) -> bool {
+        false
+    }
 }

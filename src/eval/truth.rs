@@ -41,6 +41,7 @@ pub fn truth(value: &Value) -> Cond {
 pub fn is_none(value: &Value) -> Cond {
     match value {
         Value::Const(constant) => (*constant == Const::None).into(),
+        Value::Symbol(symbol) if symbol.is_list() => Cond::FALSE,
         Value::Symbol(symbol) => Cond::Atom(Atom::IsNone(Arc::clone(symbol))),
         Value::Choice(_) => distribute(value, is_none),
         Value::Unknown => Cond::opaque(),

@@ -86,6 +86,9 @@ pub struct Consumer {
     /// Keys whose values nobody looks at, by release.
     #[serde(default)]
     unread: Vec<Unread>,
+    /// What keys are set to by the program itself before it checks the whole.
+    #[serde(default)]
+    pub implied: Vec<Implied>,
     /// Keys below which names may have a beginning that says nothing.
     #[serde(default)]
     prefixed: BTreeMap<String, String>,
@@ -99,6 +102,18 @@ pub struct Consumer {
     #[serde(default)]
     launches: bool,
     marks: Vec<Marks>,
+}
+
+/// A key that a program sets itself.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Implied {
+    /// The key.
+    pub key: String,
+    /// Its value, as a Python expression.
+    pub value: String,
+    /// When, as an expression over the keys.
+    pub when: String,
 }
 
 /// How the runs that some programs start go with `DeepSpeed`, several processes and checkpointing.

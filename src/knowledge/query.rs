@@ -431,10 +431,17 @@ impl<'a> Follow<'a, '_> {
 /// What the definition itself declares.
 fn own<'a>(package: &'a Package, callable: &'a Callable, release: usize) -> Signature<'a> {
     let parameters = callable.parameters.iter();
+    let parameters: BTreeMap<&str, &Parameter> =
+        parameters.filter_map(|(name, facts)| Some((name.as_str(), package.at(facts, release)?))).collect();
+    let positional: Vec<&str> = package.at(&callable.positional, release).into_iter().flat_map(Names::iter).collect();
+    // The order of fields is not written down where some are those of another package.
+    let is_dataclass = package.at(&callable.kind, release).is_some_and(|kind| kind.kind == CallableKind::Dataclass);
+    let is_unordered =
+        is_dataclass && positional.is_empty() && parameters.values().any(|parameter| !parameter.keyword_only);
     Signature {
-        positional: package.at(&callable.positional, release).into_iter().flat_map(Names::iter).collect(),
-        parameters: parameters.filter_map(|(name, facts)| Some((name.as_str(), package.at(facts, release)?))).collect(),
-        any_positional: package.is_in(&callable.any_positional, release),
+        positional,
+        parameters,
+        any_positional: is_unordered || package.is_in(&callable.any_positional, release),
         any_keyword: package.is_in(&callable.any_keyword, release),
         complete: true,
         external: Vec::new(),

@@ -46,6 +46,16 @@ fn a_dataclass_takes_the_fields_of_its_bases_and_not_their_constructors() {
 }
 
 #[test]
+fn how_many_fields_a_dataclass_with_a_foreign_base_takes_in_order_is_not_known() {
+    let knowledge = Knowledge::bundled();
+    let package = knowledge.package("trl").expect("it is known");
+    let release = package.releases().iter().position(|release| release.version == "1.9.0").expect("it is known");
+    let collator = "trl.trainer.dpo_trainer.DataCollatorForVisionPreference";
+    let signature = package.signature(collator, release).expect("it exists");
+    assert!(signature.any_positional, "the processor may be passed by its place");
+}
+
+#[test]
 fn a_configuration_leaves_its_package_for_the_class_it_derives_from() {
     let knowledge = Knowledge::bundled();
     let package = knowledge.package("trl").expect("it is known");

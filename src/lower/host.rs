@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Releases, Request};
 use crate::eval::{self, Const, Flag, FlagId, Host, Object, ParserKind, Root, Summary, Symbol, Value};
-use crate::knowledge::{Effect, Knowledge, ParserName, Resolution, Returns};
+use crate::knowledge::{Effect, Knowledge, Package, ParserName, Resolution, Returns};
 use crate::source::FileId;
 use crate::syntax::python::PythonModule;
 
@@ -111,6 +111,10 @@ impl Host for ProjectHost<'_> {
     fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
         is_instance(self.request.knowledge, callee, class)
     }
+
+    fn derives(&self, class: &str, base: &str) -> bool {
+        derives(self.request.knowledge, class, base)
+    }
 }
 
 /// Answers for a file of which only its own imports are of interest: modules of the project are found, and not entered.
@@ -136,6 +140,10 @@ impl Host for Alone<'_> {
     fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
         self.0.is_instance(callee, class)
     }
+
+    fn derives(&self, class: &str, base: &str) -> bool {
+        self.0.derives(class, base)
+    }
 }
 
 /// Answers for a configuration: of the modules of the project those are entered that it names by their place beside it.
@@ -160,6 +168,10 @@ impl Host for Beside<'_> {
 
     fn is_instance(&self, callee: &str, class: &str) -> Option<bool> {
         self.0.is_instance(callee, class)
+    }
+
+    fn derives(&self, class: &str, base: &str) -> bool {
+        self.0.derives(class, base)
     }
 }
 
@@ -203,16 +215,38 @@ fn summary(knowledge: &Knowledge, callee: &str) -> Option<Summary> {
 
 /// What a library function returns, in the newest release that has it.
 fn returned(knowledge: &Knowledge, callee: &str) -> Option<Vec<(String, Option<Arc<str>>)>> {
-    let package = knowledge.package(callee.split('.').next()?)?;
-    let (release, definition) =
-        package.all().iter().rev().find_map(|release| match package.resolve(callee, release) {
-            Resolution::Definition(definition) => Some((release, definition)),
-            _ => None,
-        })?;
+    let (package, release, definition) = newest(knowledge, callee)?;
     let cases = package.returns(definition, release);
     let known = !cases.is_empty() && cases.iter().all(|case| case.value != "...");
     let case = |case: &Returns| (case.when.clone(), (case.value != "None").then(|| case.value.as_str().into()));
     known.then(|| cases.into_iter().map(case).collect())
+}
+
+/// The definition of a name in the newest release that has it.
+fn newest<'k>(knowledge: &'k Knowledge, name: &str) -> Option<(&'k Package, usize, &'k str)> {
+    let package = knowledge.package(name.split('.').next()?)?;
+    package.all().iter().rev().find_map(|release| match package.resolve(name, release) {
+        Resolution::Definition(definition) => Some((package, release, definition)),
+        _ => None,
+    })
+}
+
+/// Whether a class of one package derives from one of another.
+fn derives(knowledge: &Knowledge, class: &str, base: &str) -> bool {
+    let package_of = |name: &str| name.split('.').next().map(str::to_owned);
+    if package_of(class) == package_of(base) {
+        return false;
+    }
+    let Some((package, release, definition)) = newest(knowledge, class) else { return false };
+    let in_effect = |name: &str| match knowledge.package(name)? {
+        owner if owner.name() == package.name() => Some(release),
+        other => other.all().iter().next_back(),
+    };
+    let bases = knowledge.outside_bases(package, definition, &in_effect);
+    let short = |name: &str| name.rsplit('.').next().map(str::to_owned);
+    bases
+        .iter()
+        .any(|(owner, outside)| package_of(base).as_deref() == Some(owner.name()) && short(outside) == short(base))
 }
 
 fn is_instance(knowledge: &Knowledge, callee: &str, class: &str) -> Option<bool> {

@@ -77,6 +77,16 @@ pub(super) fn describe(library: &Library<'_>, surface: &Surface, definitions: &m
             }
         }
     });
+    // What it takes apart was checked when it was made.
+    let checked: Vec<Guard> = definitions
+        .values()
+        .filter(|definition| definition.kind == CallableKind::Dataclass)
+        .flat_map(|definition| definition.guards.clone())
+        .collect();
+    for (_, definition) in definitions.iter_mut().filter(|(name, _)| surface.unpacks(name)) {
+        definition.guards.retain(|guard| !checked.contains(guard));
+        definition.warnings.retain(|warning| !checked.contains(warning));
+    }
 }
 
 /// Names of fields of the package's own dataclasses: only a read of these tells one configuration class from another.

@@ -42,7 +42,8 @@ impl LibraryHost {
     pub fn new(library: &Library<'_>, surface: &Surface) -> Self {
         let files = library.scopes().filter_map(|(name, scope)| {
             let python = &library.modules.get(name)?.python;
-            let more = assumptions(python, scope, surface, &|function| surface.unpacks(&format!("{name}.{function}")));
+            let unpacks = |function: &str| surface.unpacks(&format!("{name}.{function}"));
+            let more = assumptions(library, python, scope, surface, &unpacks);
             let mut text = format!("{}\n{more}", without_lazy_names(python));
             if surface.is_configured() {
                 super::program::write_checks(python, &mut text);
@@ -128,14 +129,28 @@ fn without_lazy_names(python: &PythonModule) -> String {
 }
 
 /// Python that is read after a module's own text.
-fn assumptions(python: &PythonModule, scope: &Scope<'_>, surface: &Surface, unpacks: &dyn Fn(&str) -> bool) -> String {
+fn assumptions(
+    library: &Library<'_>,
+    python: &PythonModule,
+    scope: &Scope<'_>,
+    surface: &Surface,
+    unpacks: &dyn Fn(&str) -> bool,
+) -> String {
     let mut text = String::new();
     for (name, binding) in &scope.bindings {
         match binding {
             Binding::Function(_) if asks_for_library(name) => {
                 _ = write!(text, "def {name}(*args, **kwargs):\n    return True\n");
             }
-            Binding::Function(function) if unpacks(name) => write_unpacked(python, function, &mut text),
+            Binding::Function(function) if unpacks(name) => {
+                write_unpacked(python, function, &made(library, scope), &mut text);
+            }
+            Binding::Function(function) => {
+                if let Some(answer) = asked_release(python, function) {
+                    let parameters = &python.text()[function.parameters.range().to_std_range()];
+                    _ = write!(text, "def {name}{parameters}:\n    return {answer}\n");
+                }
+            }
             Binding::Class(class) => {
                 write_validators(python, class, &mut text);
                 for method in validating(class, surface) {
@@ -154,6 +169,28 @@ fn assumptions(python: &PythonModule, scope: &Scope<'_>, surface: &Surface, unpa
     text
 }
 
+/// The classes that a module imports whose objects change themselves when they are made: module and name.
+fn made<'s>(library: &Library<'_>, scope: &'s Scope<'_>) -> Vec<(&'s str, &'s str)> {
+    let imported = scope.bindings.values().filter_map(|binding| match binding {
+        Binding::Imported { module, name: Some(name) } => Some((module.as_str(), name.as_str())),
+        _ => None,
+    });
+    let changes_itself = |(module, name): &(&str, &str)| match library.definition(&format!("{module}.{name}")) {
+        Some((owner, Binding::Class(class))) => owner == *module && post_init(class).is_some(),
+        _ => false,
+    };
+    imported.filter(changes_itself).collect()
+}
+
+/// What a function returns that asks for the release of a package and has something else to say where there is none: packages are
+/// taken to be installed.
+fn asked_release<'p>(python: &'p PythonModule, function: &ast::StmtFunctionDef) -> Option<&'p str> {
+    let [Stmt::Try(attempt)] = &*function.body else { return None };
+    let [Stmt::Return(answer)] = &*attempt.body else { return None };
+    let answer = &python.text()[answer.value.as_ref()?.range().to_std_range()];
+    answer.contains("metadata.version(").then_some(answer)
+}
+
 /// The methods that a method calls as plain statements, `self._validate_args()`: a parameter has no methods, so that these
 /// are called after it. They see what it has made of the fields by its end.
 fn own_checks(method: &ast::StmtFunctionDef) -> impl Iterator<Item = &str> {
@@ -167,7 +204,7 @@ fn own_checks(method: &ast::StmtFunctionDef) -> impl Iterator<Item = &str> {
 }
 
 /// A method is evaluated through a function, so that its `self` is a parameter with attributes that are not known.
-fn stand_in(class: &str) -> String {
+pub(super) fn stand_in(class: &str) -> String {
     format!("stand_in_for_{class}")
 }
 

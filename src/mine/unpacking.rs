@@ -15,8 +15,14 @@ pub(super) fn stand_in(function: &str) -> String {
     format!("stand_in_for_{function}")
 }
 
-/// Adds its text; nothing where the function takes nothing apart.
-pub(super) fn write_unpacked(python: &PythonModule, function: &ast::StmtFunctionDef, text: &mut String) {
+/// Adds its text; nothing where the function takes nothing apart. `made` are the classes (module and name) whose objects change
+/// themselves when they are made: what is taken apart is changed by those first that its variables are named after.
+pub(super) fn write_unpacked(
+    python: &PythonModule,
+    function: &ast::StmtFunctionDef,
+    made: &[(&str, &str)],
+    text: &mut String,
+) {
     let mut unpacked = Unpacked::default();
     visitor::walk_body(&mut unpacked, &function.body);
     let (Some(first), Some(last)) = (function.body.first(), function.body.last()) else { return };
@@ -32,7 +38,15 @@ pub(super) fn write_unpacked(python: &PythonModule, function: &ast::StmtFunction
     edits.sort_by_key(|(range, _)| range.start());
     let source = python.text();
     let line = source[..first.start().to_usize()].rfind('\n').map_or(0, |end| end + 1);
-    _ = write!(text, "def {}(self):\n{}", stand_in(&function.name), &source[line..first.start().to_usize()]);
+    let indent = &source[line..first.start().to_usize()];
+    _ = writeln!(text, "def {}(self):", stand_in(&function.name));
+    for (module, class) in
+        made.iter().filter(|(_, class)| unpacked.names.iter().any(|name| is_named_after(name, class)))
+    {
+        let changes = super::host::stand_in(class);
+        _ = write!(text, "{indent}from {module} import {changes}\n{indent}{changes}(self)\n");
+    }
+    text.push_str(indent);
     let mut at = first.start();
     for (range, new) in edits {
         text.push_str(&source[at.to_usize()..range.start().to_usize()]);
@@ -41,6 +55,12 @@ pub(super) fn write_unpacked(python: &PythonModule, function: &ast::StmtFunction
     }
     text.push_str(&source[at.to_usize()..last.end().to_usize()]);
     text.push('\n');
+}
+
+/// `model_args` is named after `ModelArguments`.
+fn is_named_after(variable: &str, class: &str) -> bool {
+    let words = variable.strip_suffix("_args").map(|start| format!("{}arguments", start.replace('_', "")));
+    words.is_some_and(|words| words == class.to_lowercase())
 }
 
 /// What is taken apart, and by which statements.
@@ -92,14 +112,15 @@ mod tests {
 
     #[test]
     fn what_is_taken_apart_is_one_object() {
-        let text = "def get(args=None):\n    if env():\n        a, b = _parse_other(args)\n    else:\n        a, b = _parse(args)\n    \
-                    if a.x and b.y:\n        raise ValueError('no')\n    check(a, b)\n    return a\n";
+        let text = "def get(args=None):\n    if env():\n        a, data_args = _parse_other(args)\n    else:\n        a, data_args = _parse(args)\n    \
+                    if a.x and data_args.y:\n        raise ValueError('no')\n    check(a, data_args)\n    return a\n";
         let source = Sources::default().add("p.py".into(), text);
         let python = PythonModule::parse(&source);
         let Some(Stmt::FunctionDef(function)) = python.body().first() else { panic!("a function") };
         let mut written = String::new();
-        write_unpacked(&python, function, &mut written);
-        let expected = "def stand_in_for_get(self):\n    if env():\n        pass\n    else:\n        pass\n    if self.x and self.y:\n        \
+        write_unpacked(&python, function, &[("p.q", "DataArguments"), ("p.q", "Other")], &mut written);
+        let expected = "def stand_in_for_get(self):\n    from p.q import stand_in_for_DataArguments\n    \
+                        stand_in_for_DataArguments(self)\n    if env():\n        pass\n    else:\n        pass\n    if self.x and self.y:\n        \
                         raise ValueError('no')\n    check(self, self)\n    return self\n";
         assert_eq!(written, expected);
     }

@@ -322,6 +322,12 @@ impl<'a> Reader<'a> {
             return Value::Const(Const::None);
         }
         let Takes::Parameter(parameter) = self.field(name, release) else { return Value::Unknown };
+        if stage == Stage::Checked {
+            let mut implied = self.configuration.consumer.implied.iter().filter(|one| one.key == name);
+            if let Some(one) = implied.find(|one| self.holds(&one.when, release, Stage::Made)) {
+                return eval::expression(&one.value, host);
+            }
+        }
         match given {
             // A validator that runs before the types are looked at sees what the file has.
             Some(key) if stage == Stage::Given => read(key, &[], Reading::SafeYaml).unwrap_or(Value::Unknown),

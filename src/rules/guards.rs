@@ -97,8 +97,12 @@ pub(super) fn with_path(expression: &str, path: &str, name: &str) -> String {
 }
 
 fn is_variable(word: &str) -> bool {
-    const KEYWORDS: [&str; 9] = ["and", "or", "not", "is", "in", "None", "True", "False", "isinstance"];
-    word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_') && !KEYWORDS.contains(&word)
+    const KEYWORDS: [&str; 10] = ["and", "or", "not", "is", "in", "for", "None", "True", "False", "isinstance"];
+    // Functions and variables of conditions, which name nothing of the program's.
+    const OWN: [&str; 4] = ["any", "len", "int", "_"];
+    !OWN.contains(&word)
+        && word.starts_with(|letter: char| letter.is_alphabetic() || letter == '_')
+        && !KEYWORDS.contains(&word)
 }
 
 /// Names and where they start.

@@ -6,6 +6,7 @@ use super::invalid_choice::respelt_setting;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
+use crate::eval::Const;
 use crate::knowledge::Reading;
 use crate::lower::Analysis;
 use crate::lower::configuration::{Key, Kind, kind_of};
@@ -151,11 +152,22 @@ fn unchecked(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diag
         return None;
     }
     let message = format!("{} knows no `{}: {word}`", reader.title(), key.name);
-    let mut finding =
-        reader.finding(&InvalidConfigValue::META, Severity::Error, message, label(key.span, "unknown value"));
-    finding.notes.push("its parser does not look at it, so that it fails when it is used".to_owned());
+    let switch = off(reader, &key.name);
+    let severity = if switch.is_some() { Severity::Warning } else { Severity::Error };
+    let mut finding = reader.finding(&InvalidConfigValue::META, severity, message, label(key.span, "unknown value"));
+    finding.notes.push(match switch {
+        Some(switch) => format!("its parser does not look at it, and nothing does while `{switch}` is off"),
+        None => "its parser does not look at it, so that it fails when it is used".to_owned(),
+    });
     suggest(analysis, key, &kinds, &mut finding);
     Some(finding)
+}
+
+/// The switch without which a key is not used, where it is off: `use_badam` of `badam_mode`.
+fn off(reader: &Reader<'_>, key: &str) -> Option<String> {
+    let switches = key.match_indices('_').map(|(at, _)| format!("use_{}", &key[..at]));
+    let mut known = switches.filter(|name| reader.parameter(name).is_some());
+    known.find(|name| reader.value_of(name) == Some(Const::Bool(false)))
 }
 
 /// Says which words a key may have, and writes the one that looks like what it has.

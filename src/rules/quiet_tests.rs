@@ -293,3 +293,52 @@ fn a_value_that_goes_to_another_class_is_not_judged_by_this_one() {
         .replace("    if kind == 'simpo':\n        cls = CPOConfig\n        kwargs", "    if True:\n        kwargs");
     assert_eq!(codes(&[(REQUIREMENTS, "trl==0.19.1\n"), (SCRIPT, &always)]), ["DPL701"]);
 }
+
+/// A trainer of one's own whose mixins derive from a base of the trainer of TRL.
+#[test]
+fn what_a_constructor_hands_on_reaches_the_trainer_that_derives_from_the_others() {
+    let script = "from transformers import Trainer\nfrom trl import GRPOTrainer\nclass Mixin(Trainer):\n    pass\n\
+                  class Own(Mixin, GRPOTrainer):\n    pass\n\
+                  class Mine(Own):\n    def __init__(self, model, reward_funcs, data):\n        \
+                  super().__init__(model=model, reward_funcs=reward_funcs, train_dataset=data, ref_model=model)\n\
+                  Mine('gpt2', score, data)\n";
+    let (_, found) = lint(&[(REQUIREMENTS, "trl==1.8.0\ntransformers==5.14.1\n"), (SCRIPT, script)]);
+    let said: Vec<_> = found.iter().map(|finding| finding.message.as_str()).collect();
+    assert_eq!(said, ["`GRPOTrainer` of trl 1.8.0 has no parameter `ref_model`"]);
+}
+
+#[test]
+fn a_test_that_expects_a_failure_is_no_failure() {
+    let call = "KTOTrainer(model=model, ref_model=model, args=KTOConfig('out'), train_dataset=data)";
+    let head = "import pytest\nfrom transformers import AutoModelForCausalLM\nfrom trl import KTOConfig, KTOTrainer\n\
+                model = AutoModelForCausalLM.from_pretrained('gpt2')\n";
+    for (script, expected) in [
+        (format!("{head}{call}\n"), vec!["DPL002"]),
+        (format!("{head}with pytest.raises(ValueError, match='same'):\n    {call}\n"), vec![]),
+        (
+            format!("{head}def check(self):\n    with self.assertRaises(ValueError):\n        {call}\ncheck(it)\n"),
+            vec![],
+        ),
+        (format!("{head}with pytest.warns(UserWarning):\n    {call}\n"), vec!["DPL002"]),
+    ] {
+        assert_eq!(codes(&[(REQUIREMENTS, "trl==1.9.0"), (SCRIPT, &script)]), expected, "{script}");
+    }
+}
+
+/// One function builds the arguments of every trainer, another picks the trainer.
+#[test]
+fn arguments_that_may_be_the_trainers_own_are_not_plain() {
+    let script = |class: &str| {
+        format!(
+            "from transformers import TrainingArguments\nfrom trl import GRPOConfig, GRPOTrainer\n{class}\n\
+             GRPOTrainer(model='gpt2', reward_funcs=score, args=Arguments('out'), train_dataset=data)\n"
+        )
+    };
+    for (class, expected) in [
+        ("Arguments = TrainingArguments", vec!["DPL104"]),
+        ("Arguments = TrainingArguments if plain() else GRPOConfig", vec![]),
+        ("Arguments = TrainingArguments if plain() else load()", vec![]),
+    ] {
+        assert_eq!(codes(&[(REQUIREMENTS, "trl==1.8.0"), (SCRIPT, &script(class))]), expected, "{class}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
 
 use std::sync::Arc;
 
-use crate::eval::Object;
+use crate::eval::{Const, Object, Value};
 use crate::knowledge::{Knowledge, ReleaseSet, Signature};
 use crate::lower::Analysis;
 use crate::syntax::python_edit;
@@ -120,10 +120,14 @@ pub(super) fn rebuilt(analysis: &Analysis, call: &Call<'_>, given: &Object) -> O
     Some(Fix { title: format!("build a `{config}`"), applicability: Applicability::Unsafe, edits })
 }
 
-/// The `TrainingArguments` that a call gets, if it gets these and no configuration of the trainer's own.
+/// The `TrainingArguments` that a call gets, if it gets these and no configuration of the trainer's own, whatever decides.
 pub(super) fn plain_arguments(call: &Call<'_>) -> Option<Arc<Object>> {
-    let given = objects(&call.argument("args")?.value.value);
-    given.into_iter().find(|object| &*object.callee == "transformers.TrainingArguments")
+    let given = &call.argument("args")?.value.value;
+    let is_plain = |object: &Arc<Object>| &*object.callee == "transformers.TrainingArguments";
+    let mut alternatives =
+        given.alternatives().into_iter().filter(|(_, one)| !matches!(one, Value::Const(Const::None)));
+    let is_always = alternatives.all(|(_, one)| objects(&one).iter().any(is_plain));
+    objects(given).into_iter().find(is_plain).filter(|_| is_always)
 }
 
 /// An attribute that the constructor of a release reads from `TrainingArguments`, which do not have it.

@@ -45,3 +45,36 @@ fn questions_are_shown_as_python() {
         assert_eq!(raises(&format!("def f(a, b, c):\n  {body}\n")), expected, "{body}");
     }
 }
+
+#[test]
+fn numbers_and_lists_made_of_parameters_are_asked_about() {
+    let module = "import enum\n\nclass Kind(str, enum.Enum):\n  A = 'a'\n  B = 'b'\n\ndef f(a, b):\n";
+    let table = [
+        ("if a.x < b.y:\n    raise E()", "E if a.x - b.y < 0"),
+        ("if 3 > a.x:\n    raise E()", "E if a.x < 3"),
+        ("c = [one.strip() for one in a.split(',')]\n  if c is None:\n    raise E()", ""),
+        (
+            "c, d = [one for one in a.split(',')], list(map(float, b))\n  if len(c) != len(d):\n    raise E()",
+            "E if len(a.split(',')) - len(b) != 0",
+        ),
+        ("if a != int(a):\n    raise E()", "E if a - int(a) != 0"),
+        // Fewer may be left.
+        ("c = [one for one in a if one]\n  if len(c) == 0:\n    raise E()", "E if len(...) == 0"),
+        (
+            "[Kind(one) for one in a.split()]",
+            "ValueError if any(_ not in ('a', 'b') for _ in a.split()); ValueError if one != 'a' and one != 'b'",
+        ),
+        (
+            "def split(x):\n    if isinstance(x, str):\n      return [one.strip() for one in x.split(',')]\n    return x\n  \
+             a.x = split(a.x)\n  if a.x is not None and len(a.x) != len(b):\n    raise E()",
+            "E if not (a.x is None and not isinstance(a.x, str)) and not ((len(a.x) - len(b) == 0 and not isinstance(a.x, str)) or \
+             (len(a.x.split(',')) - len(b) == 0 and isinstance(a.x, str)))",
+        ),
+    ];
+    for (body, expected) in table {
+        let project = Project::new(&[("main", &format!("{module}  {body}\n"))]);
+        let trace = run_function(&project.modules["main"], "f", &project).expect("the module defines f");
+        let shown = trace.raises.iter().map(|event| format!("{} if {}", event.exception, event.when));
+        assert_eq!(shown.collect::<Vec<_>>().join("; "), expected, "{body}");
+    }
+}
