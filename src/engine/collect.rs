@@ -360,8 +360,10 @@ impl Visitor<'_> {
         // The length is known: without it, each file costs three more calls of the system.
         self.buffer.reserve(metadata.len() as usize + 1);
         file.take(metadata.len()).read_to_end(&mut self.buffer)?;
-        // Both may name nothing themselves and read a file that does.
-        if format == Format::Requirements || path.file_name().is_some_and(|name| name == "setup.py") {
+        // The first two may name nothing themselves and read a file that does; the list of the data sets is short, and names of
+        // the project are all that it holds.
+        let is_named = |name: &str| path.file_name().is_some_and(|own| own == name);
+        if format == Format::Requirements || is_named("setup.py") || is_named("dataset_info.json") {
             return Ok(Some(true));
         }
         let is_script = matches!(format, Format::Python | Format::Notebook);
