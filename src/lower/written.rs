@@ -103,7 +103,10 @@ impl Written {
                 let entry = edit::entry_at(&file.document, place)?;
                 edit::rename_key(&file.source, &file.document, entry, name).ok().filter(|edit| file.holds(edit.span))
             }
-            None => self.only_flag_at(place).and_then(|(source, _, flag)| shell::rename_flag(source, flag, name)),
+            None => match self.assignment_at(place) {
+                Some((key, _)) => Some(Edit { span: key, text: name.to_owned() }),
+                None => self.only_flag_at(place).and_then(|(source, _, flag)| shell::rename_flag(source, flag, name)),
+            },
         }
     }
 
@@ -126,8 +129,25 @@ impl Written {
                 let raw = if is_bare { value.to_owned() } else { format!("\"{value}\"") };
                 edit::set_value(&file.source, &file.document, entry, &raw).ok().filter(|edit| file.holds(edit.span))
             }
-            None => self.only_flag_at(place).map(|(_, _, flag)| shell::set_flag(flag, value)),
+            None => match self.assignment_at(place) {
+                Some((_, old)) => Some(Edit { span: old, text: shell::quote(value) }),
+                None => self.only_flag_at(place).map(|(_, _, flag)| shell::set_flag(flag, value)),
+            },
         }
+    }
+
+    /// The key and the value of a word of a command, `model.lora_rank=8`, which only one command has.
+    fn assignment_at(&self, place: Span) -> Option<(Span, Span)> {
+        let mut commands = self.launches.iter().filter(|(_, launch)| {
+            let mut flags = launch.flags.iter().filter(|flag| flag.span.contains(place));
+            flags.any(|flag| flag.key.is_none() || flag.span != place)
+        });
+        let (source, _) = commands.next().filter(|_| commands.next().is_none())?;
+        let (name, _) = source.slice(place).split_once('=')?;
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.');
+        let end = place.start + name.len() as u32;
+        let is_name = !name.is_empty() && name.bytes().all(is_part);
+        is_name.then_some((Span { end, ..place }, Span { start: end + 1, ..place }))
     }
 
     /// The document of a path.

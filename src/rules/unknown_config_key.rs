@@ -152,8 +152,12 @@ fn report(analysis: &Analysis, reader: &Reader<'_>, fate: &Fate, keys: &[&Key]) 
             let is_renamed = matches!(fate, Fate::Renamed(_));
             finding.help = Some(if is_renamed { format!("write `{new}`") } else { format!("did you mean `{new}`?") });
             let beside = if consumer.nested { key_beside(&first.name, new) } else { new.clone() };
-            let is_there = reader.configuration.get(&beside).is_some();
-            if let Some(edit) = written.rename_at(first.span, new).filter(|_| !is_there) {
+            // What a file says may be said once more behind it.
+            let is_beside = |key: &Key| key.name == beside && key.on_command_line == first.on_command_line;
+            let is_there = reader.configuration.keys.iter().any(is_beside);
+            // A command line has the whole path, a file only its end.
+            let name = if first.on_command_line { &beside } else { new };
+            if let Some(edit) = written.rename_at(first.span, name).filter(|_| !is_there) {
                 let is_safe = is_renamed && consumer.unknown.is_some() && !reader.versions.is_assumed();
                 let applicability = if is_safe { Applicability::Safe } else { Applicability::Unsafe };
                 finding.fixes.push(Fix { title: format!("rename it to `{new}`"), applicability, edits: vec![edit] });
