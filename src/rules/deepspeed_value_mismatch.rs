@@ -5,7 +5,7 @@ use std::path::Path;
 use super::configured::deepspeed;
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
-use super::launched::HALVES;
+use super::launched::{HALVES, deepspeed_of_accelerate};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
 use crate::eval::Const;
@@ -28,7 +28,7 @@ declare_rule! {
     /// ## What it does
     ///
     /// Reports values in a `DeepSpeed` configuration (batch size, accumulation, clipping, learning rate, precision) that differ from
-    /// those which the run sets that names the file, or has it in its own configuration (axolotl).
+    /// those which the run sets that names the file, gets it from accelerate, or has it in its own configuration (axolotl).
     ///
     /// ## Why it matters
     ///
@@ -103,11 +103,22 @@ impl Rule for DeepspeedValueMismatch {
                 let setting = variant.settings.iter().rev().find(|setting| is_it(setting))?;
                 Some((setting.value.clone()?, setting.origin))
             };
-            let Some((Const::Str(file), named)) = setting("deepspeed") else { continue };
-            let from = variant.origin.map(|origin| context_path(analysis, origin));
-            let from = from.flatten().unwrap_or(&script.path);
-            let Some(document) = analysis.written.document_from(&file, from) else { continue };
-            push_new(found, compare(analysis, &document.root, named, &setting));
+            let from = variant.origin.and_then(|origin| context_path(analysis, origin)).unwrap_or(&script.path);
+            let (document, named, same) = match setting("deepspeed") {
+                Some((Const::Str(file), named)) => {
+                    let Some(document) = analysis.written.document_from(&file, from) else { continue };
+                    (document, named, &SAME[..])
+                }
+                Some(_) => continue,
+                None => {
+                    let launch = variant.origin.and_then(|origin| analysis.written.launch_at(origin));
+                    let found = launch.and_then(|launch| deepspeed_of_accelerate(analysis, launch, from));
+                    let Some((document, named)) = found else { continue };
+                    // Precisions are another rule's there: the launcher has one of its own.
+                    (document, named, &SAME[..SAME.len() - HALVES.len()])
+                }
+            };
+            push_new(found, compare(analysis, &document.root, (named, same), &setting));
         }
     }
 }
@@ -125,18 +136,18 @@ fn of_configuration(analysis: &Analysis, configuration: &Configuration) -> Vec<D
         let key = configuration.get(called.and_then(|called| called.get(name)).map_or(name, String::as_str))?;
         Some((number(key.value.scalar()?)?, key.span))
     };
-    compare(analysis, theirs, key.span, &setting)
+    compare(analysis, theirs, (key.span, &SAME), &setting)
 }
 
 /// What differs, one finding for each value.
 fn compare(
     analysis: &Analysis,
     theirs: &Node,
-    named: Span,
+    (named, same): (Span, &'static [(&str, &str)]),
     setting: &dyn Fn(&str) -> Option<(Const, Span)>,
 ) -> Vec<Diagnostic> {
     let mut found = Vec::new();
-    for (path, key) in SAME {
+    for &(path, key) in same {
         let Some(entry) = entry_of(theirs, path) else { continue };
         let Some(theirs) = entry.value.scalar().and_then(number).filter(|value| !matches!(value, Const::Str(_))) else {
             continue;
@@ -205,6 +216,6 @@ fn plain(value: &Const) -> Option<Const> {
     match word.to_ascii_lowercase().as_str() {
         "true" => Some(Const::Bool(true)),
         "false" => Some(Const::Bool(false)),
-        word => word.parse().map(Const::float).ok(),
+        word => word.parse().map(Const::Int).or_else(|_| word.parse().map(Const::float)).ok(),
     }
 }

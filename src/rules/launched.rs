@@ -138,10 +138,19 @@ impl<'a> Started<'a> {
 
     /// The `DeepSpeed` file that accelerate is given, and where it is named.
     pub(super) fn accelerate_deepspeed(&self) -> Option<(&'a Document, Span)> {
-        let entry = deepspeed_file(&self.accelerate()?.root)?;
-        let from = self.analysis.written.path_at(entry.span)?;
-        Some((self.analysis.written.document_from(entry.value.as_str()?, from)?, entry.span))
+        deepspeed_of_accelerate(self.analysis, self.launch, self.from)
     }
+}
+
+/// The `DeepSpeed` file that the configuration of `accelerate launch` names, and where.
+pub(super) fn deepspeed_of_accelerate<'a>(
+    analysis: &'a Analysis,
+    launch: &Launch,
+    from: &Path,
+) -> Option<(&'a Document, Span)> {
+    let entry = deepspeed_file(&launcher_config(analysis, launch, from)?.root)?;
+    let from = analysis.written.path_at(entry.span)?;
+    Some((analysis.written.document_from(entry.value.as_str()?, from)?, entry.span))
 }
 
 /// How many processes a launch line starts, on all machines together, and where that is said.
