@@ -2,16 +2,17 @@
 
 use super::declare::declare_rule;
 use super::framework::{label, push_new, readers};
+use super::report::plain;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::Reading;
-use crate::lower::Analysis;
-use crate::syntax::Entry;
+use crate::lower::{Analysis, Script};
+use crate::syntax::{Entry, Node};
 
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports keys that a configuration of a training framework has twice.
+    /// Reports keys that a configuration of a training framework, or the argument file of a script, has twice.
     ///
     /// ## Why it matters
     ///
@@ -67,22 +68,49 @@ impl Rule for DuplicateKey {
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for reader in readers(analysis, context) {
             let Some((_, document)) = analysis.written.document_named(&reader.configuration.path) else { continue };
-            let entries = document.root.entries();
             let is_strict = matches!(reader.reading(), Some(Reading::Omegaconf | Reading::Structured))
                 && !reader.versions.is_assumed();
-            for (at, entry) in entries.iter().enumerate().filter(|(_, entry)| !entry.is_merge()) {
-                let is_first = |other: &&Entry| other.name() == entry.name();
-                let Some(first) = entries[..at].iter().find(is_first).filter(|_| entry.name().is_some()) else {
-                    continue;
-                };
-                let name = entry.name().unwrap_or_default();
-                let message = format!("`{name}` stands here twice");
-                let outcome = if is_strict { "ConstructorError: found duplicate key" } else { "only this one counts" };
+            for (first, again) in twice(&document.root) {
+                let outcome = if is_strict { "ConstructorError: found duplicate key" } else { LAST };
                 let severity = if is_strict { Severity::Error } else { Severity::Warning };
-                let mut finding = reader.finding(&Self::META, severity, message, label(entry.span, outcome));
+                let mut finding = reader.finding(&Self::META, severity, message(again), label(again.span, outcome));
                 finding.related.insert(0, label(first.span, "the first one"));
                 push_new(found, [finding]);
             }
         }
     }
+
+    fn check_script(&self, analysis: &Analysis, script: &Script, _: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        // The argument files of a script, which PyYAML or the reader of JSON reads.
+        for origin in script.variants.iter().filter_map(|variant| variant.origin) {
+            let Some((launch, from)) = analysis.written.launch_at(origin).zip(analysis.written.path_at(origin)) else {
+                continue;
+            };
+            let named = launch.configs.iter().filter_map(|word| word.text.as_deref());
+            let documents = named.filter_map(|name| analysis.written.document_from(name, from));
+            for (first, again) in documents.flat_map(|document| twice(&document.root)) {
+                let mut finding = plain(&Self::META, Severity::Warning, message(again), label(again.span, LAST));
+                finding.related = vec![label(first.span, "the first one"), label(launch.span, "this reads the file")];
+                push_new(found, [finding]);
+            }
+        }
+    }
+}
+
+/// What becomes of a key that stands twice where nothing is refused.
+const LAST: &str = "only this one counts";
+
+/// The keys that stand in a map once more: the first place and the other one.
+fn twice(root: &Node) -> impl Iterator<Item = (&Entry, &Entry)> {
+    let entries = root.entries();
+    entries.iter().enumerate().filter(|(_, entry)| !entry.is_merge() && entry.name().is_some()).filter_map(
+        |(at, entry)| {
+            let first = entries[..at].iter().find(|other| other.name() == entry.name())?;
+            Some((first, entry))
+        },
+    )
+}
+
+fn message(entry: &Entry) -> String {
+    format!("`{}` stands here twice", entry.name().unwrap_or_default())
 }
