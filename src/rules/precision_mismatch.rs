@@ -89,6 +89,10 @@ fn overwritten(started: &Started<'_>) -> Option<Diagnostic> {
     let (own, other) = HALVES.into_iter().find(|(half, _)| *half == theirs)?;
     let said = |name: &str| Some((started.truth(name)?, started.field(name)?.1?));
     if let Some((true, ours)) = said(other) {
+        // Who asks for both is refused, whatever the launcher says.
+        if started.truth(own) == Some(true) {
+            return None;
+        }
         return Some(unheard((theirs, place), (other, ours)));
     }
     let (false, ours) = said(own)? else { return None };
