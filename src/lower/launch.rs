@@ -32,6 +32,8 @@ pub struct Launch {
     pub directory: Option<Word>,
     /// Whether more flags may come from what is not known (`"$@"`, `$EXTRA_ARGS`): an absent flag is not known to be absent.
     pub is_open: bool,
+    /// Whether a blank behind a backslash cuts off what was meant to follow.
+    pub is_cut: bool,
     /// The command itself, for edits.
     pub call: Node,
 }
@@ -181,7 +183,8 @@ impl Context<'_> {
         let words = Words::of(call, self.source);
         let mut peeled = Peeled { launchers: Vec::new(), environment: Vec::new(), is_open: false };
         let (program, rest) = peeled.program(&words)?;
-        let flags = shell::group(words.entries[rest..].iter());
+        let is_cut = rest < words.len() && words.ends_with_escaped_blank();
+        let flags = shell::group(words.entries[rest..words.len() - usize::from(is_cut)].iter());
         let is_open = peeled.is_open || flags.iter().any(|flag| self.may_hold_more(flag));
         let exported = self.exported.iter().map(|entry| Entry::clone(entry));
         let environment = exported.chain(shell::environment(call).iter().cloned()).chain(peeled.environment).collect();
@@ -194,6 +197,7 @@ impl Context<'_> {
             environment,
             directory: self.directory.clone(),
             is_open,
+            is_cut,
             call: call.clone(),
         })
     }
@@ -260,6 +264,13 @@ impl<'a> Words<'a> {
         }
         entries.extend(shell::words(call).cloned());
         Self { entries, source }
+    }
+
+    /// Whether the last word is the blank of a `\ ` at the end of the line: nobody means that, and what follows was meant to be part of
+    /// the command.
+    fn ends_with_escaped_blank(&self) -> bool {
+        let is_blank = |entry: &Entry| entry.key.is_none() && matches!(self.source.slice(entry.span), "\\ " | "\\\t");
+        self.entries.last().is_some_and(is_blank)
     }
 
     fn len(&self) -> usize {

@@ -53,7 +53,7 @@ pub(super) fn started(launch: &Launch, of_script: impl Fn(&str) -> Option<&'stat
             _ => {}
         }
     }
-    Some(Started { consumer, configs, flags, is_open: launch.is_open })
+    Some(Started { consumer, configs, flags, is_open: launch.is_open || launch.is_cut })
 }
 
 /// `learning_rate=1e-5`.

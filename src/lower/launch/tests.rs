@@ -49,7 +49,7 @@ fn show_as(format: Format, text: &str) -> String {
         if let Some(directory) = &launch.directory {
             out += &format!("; in {}", word(directory));
         }
-        out + if launch.is_open { " open" } else { "" }
+        out + if launch.is_open { " open" } else { "" } + if launch.is_cut { " cut" } else { "" }
     };
     launches(&document, &source).iter().map(show).collect::<Vec<_>>().join("\n")
 }
@@ -57,6 +57,7 @@ fn show_as(format: Format, text: &str) -> String {
 #[test]
 fn launch_lines() {
     for (text, expected) in [
+        ("python train.py --beta 0.1 \\ \n  --bf16", "python() > train.py: beta=0.1 cut"),
         ("python train.py --beta 0.1 --bf16", "python() > train.py: beta=0.1 bf16="),
         ("python3.10 -u -W ignore a/t.py x", "python(u= W=ignore) > a/t.py: x"),
         ("./train.py --a 1", "./train.py: a=1"),
