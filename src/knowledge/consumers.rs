@@ -101,6 +101,9 @@ pub struct Consumer {
     /// Whether options of the launcher may stand among the keys.
     #[serde(default)]
     launches: bool,
+    /// The option of its command that says how many processes it starts; those of one machine, unless `num_machines` is given.
+    #[serde(default)]
+    pub processes_option: Option<String>,
     marks: Vec<Marks>,
 }
 

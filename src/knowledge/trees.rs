@@ -14,6 +14,8 @@ pub struct Tree {
     commands: Vec<String>,
     /// The end of the path of a script that does the same.
     script: String,
+    /// The environment variable that says how many processes it starts on each machine.
+    pub processes: String,
     /// The key that names what a dictionary is handed to.
     pub kind: String,
     /// The names of the file that the program reads.

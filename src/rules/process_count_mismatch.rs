@@ -5,16 +5,17 @@ use super::framework::{label, push_new};
 use super::report::plain;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::lower::Analysis;
+use crate::knowledge::Consumer;
 use crate::lower::launch::{Launch, Launcher};
+use crate::lower::{Analysis, trees};
 use crate::source::Span;
-use crate::syntax::Entry;
+use crate::syntax::{Entry, NodeKind};
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports launch lines that start more processes on a machine than `CUDA_VISIBLE_DEVICES` lists devices: by an option of the
-    /// launcher, or by `NPROC_PER_NODE` for LLaMA-Factory and ms-swift.
+    /// launcher, by `NPROC_PER_NODE` for LLaMA-Factory, ms-swift and xtuner, or by an option of `trl` or `tune run`.
     ///
     /// ## Why it matters
     ///
@@ -61,16 +62,36 @@ impl Rule for ProcessCountMismatch {
     fn check_project(&self, analysis: &Analysis, _: &Context<'_>, found: &mut Vec<Diagnostic>) {
         for (_, launch) in analysis.written.launches() {
             push_new(found, check(launch, launch.launchers.iter().find_map(each_machine)));
+            let variable = trees::start(launch).and_then(|start| launch.variable(&start.tree.processes));
+            push_new(found, check(launch, variable.and_then(number)));
         }
         for configuration in &analysis.configurations {
-            let variable = configuration.consumer.runs().and_then(|runs| runs.processes.as_deref());
-            let launch = configuration.launch.and_then(|launch| analysis.written.launch_at(launch));
-            let Some((launch, variable)) = launch.zip(variable) else { continue };
-            let asked =
-                launch.variable(variable).and_then(|entry| Some((entry.value.as_str()?.parse().ok()?, entry.span)));
+            let Some(launch) = configuration.launch.and_then(|launch| analysis.written.launch_at(launch)) else {
+                continue;
+            };
+            let asked = by_program(launch, configuration.consumer);
             push_new(found, check(launch, asked));
         }
     }
+}
+
+/// How many processes a program starts on each machine by itself: by an environment variable, or an option of its command.
+fn by_program(launch: &Launch, consumer: &Consumer) -> Option<(usize, Span)> {
+    let flag = |name: &str| launch.flags.iter().rev().find(|flag| flag.name() == Some(name));
+    let variable = consumer.runs().and_then(|runs| launch.variable(runs.processes.as_deref()?));
+    let option = || flag(consumer.processes_option.as_deref()?).filter(|_| flag("num_machines").is_none());
+    let entry = variable.or_else(option)?;
+    number(entry)
+}
+
+/// The number that an entry has, and its place.
+fn number(entry: &Entry) -> Option<(usize, Span)> {
+    // `--nproc_per_node 2 recipe`: what follows the number is no part of it.
+    let word = match &entry.value.kind {
+        NodeKind::List(items) => items.first()?.value.as_str()?,
+        _ => entry.value.as_str()?,
+    };
+    Some((word.parse().ok()?, entry.span))
 }
 
 /// A command that starts so many processes on each machine.
@@ -98,19 +119,19 @@ fn each_machine(launcher: &Launcher) -> Option<(usize, Span)> {
         let is_it = |entry: &&Entry| entry.name().is_some_and(|known| known.replace('-', "_") == name);
         launcher.flags.iter().rev().find(is_it)
     };
-    let number = |entry: &Entry| entry.value.as_str()?.parse::<usize>().ok();
+    let count = |entry: &Entry| number(entry).map(|(count, _)| count);
     // On a processor there is nothing to run out of.
     if ["cpu", "use_cpu"].iter().any(|name| flag(name).is_some()) {
         return None;
     }
     match launcher.name.as_str() {
-        "torchrun" => flag("nproc_per_node").and_then(|entry| Some((number(entry)?, entry.span))),
+        "torchrun" => number(flag("nproc_per_node")?),
         "accelerate launch" => {
-            let machines = flag("num_machines").map_or(Some(1), number)?;
+            let machines = flag("num_machines").map_or(Some(1), count)?;
             let entry = flag("num_processes")?;
             // Of the configuration file it is not known here how many machines it speaks of.
             let is_whole = flag("num_machines").is_some() || flag("config_file").is_none();
-            is_whole.then_some((number(entry)? / machines.max(1), entry.span))
+            is_whole.then_some((count(entry)? / machines.max(1), entry.span))
         }
         _ => None,
     }

@@ -266,10 +266,12 @@ fn scalar_value(scalar: &Scalar, kinds: &[Kind], reading: Reading) -> Result<Val
     match reading {
         Reading::SafeYaml => Ok(plain),
         Reading::Omegaconf => Ok(number_of(scalar).map_or(plain, Value::Const)),
-        Reading::Trl => Ok(match kinds {
-            [Kind::Float] => number_of(scalar).map_or(plain, Value::Const),
-            _ => plain,
-        }),
+        Reading::Trl => match (kinds, scalar) {
+            // What the file says becomes a default, and a default that is a string is read like a word of the command line. Its
+            // choices are not looked at.
+            ([kind @ (Kind::Int | Kind::Float | Kind::Bool)], Scalar::Str(word)) => from_word(word, kind),
+            _ => Ok(plain),
+        },
         Reading::Words | Reading::Argparse => match word_of(scalar) {
             Some(word) => best(kinds, |kind| from_word(&word, kind)),
             None => Ok(Value::Unknown),
