@@ -162,15 +162,17 @@ fn each_framework_is_judged_as_its_texts_say() {
         {
             let expected: Files = case.of(kind).map(|one| (one.path.clone(), one.text.clone())).collect();
             if expected != actual {
-                let mut shown = String::new();
-                actual.iter().for_each(|(path, text)| shown += &format!("--- {kind} {path}\n{text}"));
+                let shown: String =
+                    actual.iter().flat_map(|(path, text)| ["--- ", kind, " ", path, "\n", text]).collect();
                 wrong.push(format!("{}: `{kind}` should be\n{shown}", case.name));
                 case.set(kind, &actual);
             }
         }
     }
     if std::env::var_os("UPDATE").is_some() {
-        cases.iter().for_each(|case| std::fs::write(file(case), case.print()).expect("writable"));
+        for case in &cases {
+            std::fs::write(file(case), case.print()).expect("writable");
+        }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
