@@ -3,9 +3,12 @@
 use super::launched::Started;
 use crate::eval::Const;
 use crate::knowledge::Knowledge;
-use crate::lower::{Analysis, Told};
+use crate::lower::{Analysis, Held, Told, TrainingRun};
 use crate::source::Span;
 use crate::syntax::{Scalar, edit};
+
+/// What says which kind of checkpointing it is.
+pub(super) const KWARGS: &str = "gradient_checkpointing_kwargs";
 
 /// Gradient checkpointing of a run that trains an adapter.
 pub(super) struct Checkpointing {
@@ -25,7 +28,8 @@ pub(super) fn of_adapter(started: &Started<'_>, analysis: &Analysis, knowledge: 
         return None;
     }
     let adapter = adapter(started, knowledge)?;
-    let (is_reentrant, said) = kind(started, analysis, knowledge)?;
+    let kwargs = started.option(KWARGS);
+    let (is_reentrant, said) = kind(&started.run, kwargs, analysis, knowledge)?;
     Some(Checkpointing { is_reentrant, said, switched_on, adapter })
 }
 
@@ -41,20 +45,24 @@ fn adapter(started: &Started<'_>, knowledge: &Knowledge) -> Option<Span> {
     model.origin.filter(|_| knowledge.curated().makes_adapter_model(made.callee()))
 }
 
-/// Whether checkpointing is reentrant, and where that is said.
-fn kind(started: &Started<'_>, analysis: &Analysis, knowledge: &Knowledge) -> Option<(bool, Option<Span>)> {
-    let held = started.option("gradient_checkpointing_kwargs");
-    let Some(held) = held else { return Some((by_default(started, knowledge)?, None)) };
+/// Whether checkpointing is reentrant, and where that is said, with what is set for [`KWARGS`].
+pub(super) fn kind(
+    run: &TrainingRun<'_>,
+    held: Option<Held>,
+    analysis: &Analysis,
+    knowledge: &Knowledge,
+) -> Option<(bool, Option<Span>)> {
+    let Some(held) = held else { return Some((by_default(run, knowledge)?, None)) };
     let said = |value: bool| Some((value, held.origin));
     match &held.value {
         Told::Dict(entries) => {
             match entries.iter().find(|(key, _)| *key == Const::Str("use_reentrant".into())).map(|(_, value)| value) {
                 Some(Told::Const(Const::Bool(value))) => said(*value),
                 Some(_) => None,
-                None => Some((by_default(started, knowledge)?, None)),
+                None => Some((by_default(run, knowledge)?, None)),
             }
         }
-        Told::Const(Const::None) => Some((by_default(started, knowledge)?, None)),
+        Told::Const(Const::None) => Some((by_default(run, knowledge)?, None)),
         Told::Const(Const::Str(json)) => said(in_json(json)?),
         // A mapping in an argument file.
         _ => {
@@ -77,33 +85,33 @@ pub(super) fn in_json(word: &str) -> Option<bool> {
 }
 
 /// What the releases in effect do where nothing is said: TRL's own trainers decide, else transformers.
-fn by_default(started: &Started<'_>, knowledge: &Knowledge) -> Option<bool> {
-    if started.run.variant.is_open {
+fn by_default(run: &TrainingRun<'_>, knowledge: &Knowledge) -> Option<bool> {
+    if run.variant.is_open {
         return None;
     }
-    let arguments = started.run.arguments();
+    let arguments = run.arguments();
     let (package, trainer) =
         arguments.callee().split_once('.').map(|(package, rest)| (package, rest.rsplit('.').next()))?;
     let trainer = trainer?;
     if package == "trl" {
         // What other trainers do is not known.
         knowledge.curated().trainer_facts("trl", trainer, "reentrant").next()?;
-        if fact(started, knowledge, ("trl", trainer), "reentrant") == Some("no") {
+        if fact(run, knowledge, ("trl", trainer), "reentrant") == Some("no") {
             return Some(false);
         }
     }
-    Some(fact(started, knowledge, ("transformers", "Trainer"), "reentrant") == Some("yes"))
+    Some(fact(run, knowledge, ("transformers", "Trainer"), "reentrant") == Some("yes"))
 }
 
 /// How a trainer works inside in the releases in effect.
 pub(super) fn fact<'k>(
-    started: &Started<'_>,
+    run: &TrainingRun<'_>,
     knowledge: &'k Knowledge,
     (package, trainer): (&str, &str),
     fact: &str,
 ) -> Option<&'k str> {
     let package = knowledge.package(package)?;
-    let release = started.run.releases.of(package.name())?;
+    let release = run.releases.of(package.name())?;
     let mut facts = knowledge.curated().trainer_facts(package.name(), trainer, fact);
     facts.find(|one| package.releases_in(&one.releases).contains(release)).map(|one| one.value.as_str())
 }

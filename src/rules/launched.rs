@@ -17,6 +17,9 @@ pub(super) const HALVES: [(&str, &str); 2] = [("bf16", "fp16"), ("fp16", "bf16")
 pub(super) const DEEPSPEED: &str = "DeepSpeed";
 const FSDP: &str = "FSDP";
 
+/// Options of `accelerate launch` that ask for it.
+const CUTTING: [&str; 3] = ["use_deepspeed", "use_fsdp", "use_megatron_lm"];
+
 /// What starts one process of what follows.
 const PLAIN: [&str; 12] =
     ["python", "sudo", "env", "time", "exec", "nohup", "nice", "command", "uv", "poetry", "pdm", "conda"];
@@ -92,8 +95,7 @@ impl<'a> Started<'a> {
             (None, None) => asks("multi_gpu"),
             (None, Some(_)) => false,
         };
-        let is_other = ["use_deepspeed", "use_fsdp", "use_megatron_lm"].into_iter().any(asks);
-        kind && !is_other && is_off("deepspeed") && is_off("fsdp")
+        kind && !CUTTING.into_iter().any(asks) && is_off("deepspeed") && is_off("fsdp")
     }
 
     /// What cuts the model into pieces, and where it is asked for: `DeepSpeed` (stage 1 and 2 count, too) or FSDP.
@@ -151,6 +153,17 @@ pub(super) fn deepspeed_of_accelerate<'a>(
     let entry = deepspeed_file(&launcher_config(analysis, launch, from)?.root)?;
     let from = analysis.written.path_at(entry.span)?;
     Some((analysis.written.document_from(entry.value.as_str()?, from)?, entry.span))
+}
+
+/// Whether what starts a script may cut the model into pieces: accelerate, unless it is known to do otherwise. A script that no line of
+/// the project starts is taken for started as it is.
+pub(super) fn may_shard(analysis: &Analysis, variant: &Variant) -> bool {
+    let Some(launch) = launch(analysis, variant) else { return false };
+    let Some(launcher) = launch.launcher("accelerate launch") else { return false };
+    let asks = |name: &str| flag_entry(launcher, name).is_some();
+    let kind = launched_with(analysis, variant).and_then(|config| config.root.get("distributed_type")?.as_str());
+    let is_whole = matches!(kind, Some("MULTI_GPU" | "NO")) || (asks("multi_gpu") && !asks("config_file"));
+    !is_whole || CUTTING.into_iter().any(asks)
 }
 
 /// How many processes a launch line starts, on all machines together, and where that is said.

@@ -34,6 +34,7 @@ mod failures;
 mod failures_tests;
 mod force_use_ref_model;
 mod fp16_and_bf16;
+mod fp16_with_fp16_weights;
 mod framework;
 mod framework_caps_library;
 mod framework_data;
@@ -45,6 +46,9 @@ mod framework_tests;
 mod fresh_install_breaks;
 mod from_pretrained_argument;
 mod fsdp_quantized_storage;
+mod given_model;
+#[cfg(test)]
+mod given_model_tests;
 mod grpo_generation_divisibility;
 mod guards;
 #[cfg(test)]
@@ -135,6 +139,7 @@ mod unfit_label_smoothing;
 mod unknown_argument;
 mod unknown_config_key;
 mod unpinned_critical_dependency;
+mod untrained_adapter;
 mod unused_reference_model;
 mod versions;
 mod yaml_float_is_string;
@@ -247,6 +252,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &no_working_release::NoWorkingRelease,
         &fresh_install_breaks::FreshInstallBreaks,
         &fp16_and_bf16::Fp16AndBf16,
+        &fp16_with_fp16_weights::Fp16WithFp16Weights,
         &precision_mismatch::PrecisionMismatch,
         &fsdp_quantized_storage::FsdpQuantizedStorage,
         &zero3_with_device_map::Zero3WithDeviceMap,
@@ -254,6 +260,7 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
         &zero3_checkpointing::Zero3Checkpointing,
         &ddp_reentrant_checkpointing::DdpReentrantCheckpointing,
+        &untrained_adapter::UntrainedAdapter,
         &several_devices_without_launcher::SeveralDevicesWithoutLauncher,
         &process_count_mismatch::ProcessCountMismatch,
         &key_beside_deepspeed_file::KeyBesideDeepspeedFile,

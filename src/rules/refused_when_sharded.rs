@@ -105,7 +105,7 @@ fn best_of_models(started: &Started<'_>, knowledge: &Knowledge) -> Option<Diagno
     };
     let (only, best) = (said(BEST.1)?, said("load_best_model_at_end")?);
     let (by, place) = started.sharded()?;
-    fact(started, knowledge, ("transformers", "Trainer"), BEST.0)?;
+    fact(&started.run, knowledge, ("transformers", "Trainer"), BEST.0)?;
     let (message, primary) = refused_best(by, only);
     let mut finding = plain(&RefusedWhenSharded::META, Severity::Error, message, primary);
     finding.related = vec![label(best, "with this"), label(place, format!("this is {by}"))];
@@ -115,7 +115,7 @@ fn best_of_models(started: &Started<'_>, knowledge: &Knowledge) -> Option<Diagno
 fn batch_size(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<Diagnostic> {
     let (_, place) = started.field(FOUND.1).filter(|(value, _)| *value == Const::Bool(true))?;
     let stage = zero3(analysis, call.run, started.run.variant)?;
-    fact(started, call.knowledge, ("transformers", "Trainer"), FOUND.0)?;
+    fact(&started.run, call.knowledge, ("transformers", "Trainer"), FOUND.0)?;
     let (message, primary) = refused_search(place?);
     let mut finding = plain(&RefusedWhenSharded::META, Severity::Error, message, primary);
     finding.related = vec![label(stage, "this is stage 3")];

@@ -33,6 +33,31 @@ impl Settled<'_> {
         self.config.as_ref().and_then(|config| config.get(name)).or_else(of_trainer)
     }
 
+    /// Whether a setting is a truth value, and where it is set.
+    pub(super) fn truth(&self, name: &str) -> Option<(bool, Option<Span>)> {
+        let held = self.setting(name)?;
+        match held.value {
+            Told::Const(Const::Bool(value)) => Some((value, held.origin)),
+            _ => None,
+        }
+    }
+
+    /// Whether the trainer's configuration certainly says nothing that cuts the model into pieces.
+    pub(super) fn is_whole(&self) -> bool {
+        ["deepspeed", "fsdp"].into_iter().all(|name| match self.setting(name).map(|held| held.value) {
+            None | Some(Told::Const(Const::None | Const::Bool(false))) => true,
+            Some(Told::Const(Const::Str(text))) => text.is_empty(),
+            Some(Told::List(items)) => items.is_empty(),
+            _ => false,
+        })
+    }
+
+    /// The call in the script that makes the trainer's configuration, where no parser fills it.
+    pub(super) fn made_config(&self) -> Option<Span> {
+        let config = self.config.as_ref()?;
+        (!config.is_parsed()).then(|| config.span())
+    }
+
     /// A setting that is a number, and where it is set.
     pub(super) fn number(&self, name: &str) -> Option<(f64, Option<Span>)> {
         let held = self.setting(name)?;

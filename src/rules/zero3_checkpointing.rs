@@ -125,7 +125,7 @@ fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<
     let package = call.callee().split('.').next().unwrap_or_default();
     // By default the trainer of transformers calls what the user's own code may have called before.
     let is_said = checkpointing.said.is_some() || package == "trl";
-    if !is_said || fact(started, call.knowledge, (package, call.short_name()), "zero3_reentrant").is_some() {
+    if !is_said || fact(&started.run, call.knowledge, (package, call.short_name()), "zero3_reentrant").is_some() {
         return None;
     }
     let at = checkpointing.said.or(checkpointing.switched_on).unwrap_or(call.run.call().object.span);
