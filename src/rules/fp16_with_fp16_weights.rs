@@ -91,7 +91,7 @@ declare_rule! {
 }
 
 /// Names of the option, the newest first.
-const DTYPE: [&str; 2] = ["dtype", "torch_dtype"];
+pub(super) const DTYPE: [&str; 2] = ["dtype", "torch_dtype"];
 
 /// Code that may bring weights into another precision.
 const CASTING: [&str; 8] =

@@ -150,3 +150,74 @@ fn adapters_that_get_no_gradient() {
         assert_eq!(found("DPL406", pins, &body, &[]), expected, "{pins}{body}");
     }
 }
+
+#[test]
+fn flash_attention_that_gets_float32() {
+    let load = "model = AutoModelForCausalLM.from_pretrained('q/w', attn_implementation='flash_attention_2')\n";
+    let plain = format!("{load}Trainer(model=model, args=TrainingArguments('o'), train_dataset=data())\n");
+    let trl = plain.replace("Trainer(model", "SFTTrainer(model").replace("TrainingArguments('o'", "SFTConfig('o'");
+    for (pins, body, expected) in [
+        (PINS, plain.clone(), 1),
+        // The type of the checkpoint.
+        (NEW_PINS, plain.clone(), 0),
+        (NEW_PINS, plain.replace("'q/w'", "'q/w', dtype=torch.float32"), 1),
+        (PINS, plain.replace("'q/w'", "'q/w', torch_dtype='float32'"), 1),
+        (PINS, plain.replace("'q/w'", "'q/w', torch_dtype=torch.bfloat16"), 0),
+        (PINS, plain.replace("'q/w'", "'q/w', torch_dtype='auto'"), 0),
+        (PINS, plain.replace("'q/w'", "'q/w', torch_dtype=dtype"), 0),
+        (PINS, plain.replace("'q/w'", "'q/w', config=config"), 0),
+        (PINS, plain.replace("'flash_attention_2'", "'sdpa'"), 0),
+        (PINS, plain.replace("'flash_attention_2'", "kind"), 0),
+        (PINS, plain.replace("('o'", "('o', bf16=True"), 0),
+        (PINS, plain.replace("('o'", "('o', fp16=True"), 0),
+        (PINS, plain.replace("('o'", "('o', bf16=is_new"), 0),
+        (PINS, plain.replace("('o'", "('o', deepspeed='ds.json'"), 0),
+        (PINS, plain.replace("Trainer(", "model = model.half()\nTrainer("), 0),
+        (PINS, trl.clone(), 1),
+        // It trains in `bf16` by default.
+        ("transformers==4.57.1\ntrl==0.24.0\n", trl.clone(), 0),
+        ("transformers==4.57.1\ntrl==0.24.0\n", trl.replace("('o'", "('o', bf16=False"), 1),
+    ] {
+        assert_eq!(found("DPL305", pins, &body, &[]), expected, "{pins}{body}");
+    }
+    let launched = |line: &str| found("DPL305", PINS, &plain, &[("run.sh", line)]);
+    assert_eq!(launched("torchrun --nproc_per_node 2 train.py\n"), 1);
+    assert_eq!(launched("accelerate launch --multi_gpu train.py\n"), 1);
+    assert_eq!(launched("accelerate launch --multi_gpu --mixed_precision bf16 train.py\n"), 0);
+    assert_eq!(launched("ACCELERATE_MIXED_PRECISION=bf16 python train.py\n"), 0);
+    assert_eq!(launched("accelerate launch train.py\n"), 0);
+}
+
+#[test]
+fn quantised_models_on_one_device() {
+    let load = "bits = BitsAndBytesConfig(load_in_4bit=True)\nmodel = AutoModelForCausalLM.from_pretrained('q/w', quantization_config=bits, device_map={'': 0})\n";
+    let plain =
+        format!("{load}SFTTrainer(model=model, args=SFTConfig('o'), train_dataset=data(), peft_config=LoraConfig())\n");
+    let two = "torchrun --nproc_per_node 2 train.py\n";
+    let check = |body: &str, line: &str| found("DPL307", PINS, body, &[("run.sh", line)]);
+    for (body, line, expected) in [
+        (plain.clone(), two, 1),
+        (plain.replace("{'': 0}", "{'': 'cuda:0'}"), two, 1),
+        (plain.replace("quantization_config=bits", "load_in_8bit=True"), two, 1),
+        (
+            plain
+                .replace("SFTTrainer(", "model = get_peft_model(model, LoraConfig())\nSFTTrainer(")
+                .replace(", peft_config=LoraConfig()", ""),
+            two,
+            1,
+        ),
+        (plain.clone(), "accelerate launch --multi_gpu --num_processes 4 train.py\n", 1),
+        (plain.clone(), "python train.py\n", 0),
+        (plain.clone(), "torchrun --nproc_per_node 1 train.py\n", 0),
+        (plain.clone(), "accelerate launch --num_processes 4 train.py\n", 0),
+        (plain.replace("{'': 0}", "{'': rank}"), two, 0),
+        (plain.replace("{'': 0}", "{'': 'cuda'}"), two, 0),
+        (plain.replace("{'': 0}", "'auto'"), two, 0),
+        // A whole model is brought where it belongs.
+        (plain.replace("quantization_config=bits, ", ""), two, 0),
+        (plain.replace("load_in_4bit=True", "load_in_4bit=four"), two, 0),
+        (plain.replace("SFTConfig('o'", "SFTConfig('o', deepspeed='ds.json'"), two, 0),
+    ] {
+        assert_eq!(check(&body, line), expected, "{line}{body}");
+    }
+}

@@ -166,6 +166,18 @@ pub(super) fn may_shard(analysis: &Analysis, variant: &Variant) -> bool {
     !is_whole || CUTTING.into_iter().any(asks)
 }
 
+/// Whether what starts a script may ask for mixed precision, or cut the model into pieces.
+pub(super) fn may_be_mixed(analysis: &Analysis, variant: &Variant) -> bool {
+    let precision = || {
+        let launch = launch(analysis, variant)?;
+        let from = analysis.written.path_at(launch.span)?;
+        accelerate_option(analysis, launch, from, "mixed_precision").filter(|(word, _)| *word != "no")
+    };
+    let is_set =
+        || launch(analysis, variant).is_some_and(|launch| launch.variable("ACCELERATE_MIXED_PRECISION").is_some());
+    may_shard(analysis, variant) || precision().is_some() || is_set()
+}
+
 /// How many processes a launch line starts, on all machines together, and where that is said.
 pub(super) fn processes_of(analysis: &Analysis, launch: &Launch, from: &Path) -> Option<(i64, Span)> {
     let is_plain = |launcher: &Launcher| PLAIN.contains(&launcher.name.as_str());

@@ -32,6 +32,7 @@ mod examples;
 mod failures;
 #[cfg(test)]
 mod failures_tests;
+mod flash_attention_in_float32;
 mod force_use_ref_model;
 mod fp16_and_bf16;
 mod fp16_with_fp16_weights;
@@ -96,6 +97,7 @@ mod precision_mismatch;
 mod process_count_mismatch;
 mod prompt_fills_length;
 mod python_too_old;
+mod quantized_on_one_device;
 mod quantized_without_adapter;
 #[cfg(test)]
 mod quiet_tests;
@@ -254,7 +256,9 @@ pub fn all() -> &'static [&'static dyn Rule] {
         &fp16_and_bf16::Fp16AndBf16,
         &fp16_with_fp16_weights::Fp16WithFp16Weights,
         &precision_mismatch::PrecisionMismatch,
+        &flash_attention_in_float32::FlashAttentionInFloat32,
         &fsdp_quantized_storage::FsdpQuantizedStorage,
+        &quantized_on_one_device::QuantizedOnOneDevice,
         &zero3_with_device_map::Zero3WithDeviceMap,
         &device_map_auto_distributed::DeviceMapAutoDistributed,
         &deepspeed_value_mismatch::DeepspeedValueMismatch,
