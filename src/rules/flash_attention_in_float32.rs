@@ -114,9 +114,8 @@ fn check<'a>(analysis: &Analysis, call: &Call<'a>, settled: &Settled<'a>) -> Opt
     }
     let said = match given.option(&DTYPE) {
         Some(held) if is_single(&held.value) => held.origin,
-        Some(_) => return None,
         None if settled.facts(call, ("transformers", "from_pretrained"), "default_dtype") == ["float32"] => None,
-        None => return None,
+        _ => return None,
     };
     let message = format!("`{}` trains in float32 a model with flash attention", call.short_name());
     let primary = label(flash.origin?, "RuntimeError: FlashAttention only support fp16 and bf16 data type");

@@ -95,8 +95,8 @@ fn check(analysis: &Analysis, call: &Call<'_>, started: &Started<'_>) -> Option<
     };
     let bits = bits(started, &loaded)?;
     let calls = analysis.calls.iter().filter(|other| other.script == call.run.script);
-    let loader = calls.into_iter().find(|other| other.call().object.span == loaded.span())?;
-    let map = placed(loader).filter(|map| is_first(started, map))?;
+    let event = calls.into_iter().find(|other| other.call().object.span == loaded.span())?;
+    let map = placed(event).filter(|map| is_first(started, map))?;
     let message = format!("each of {count} processes loads a quantised model onto the first device");
     let primary = label(map.span, "ValueError: it is trained on a different device");
     let mut finding = plain(&QuantizedOnOneDevice::META, Severity::Error, message, primary);
