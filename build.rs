@@ -78,12 +78,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut packages: BTreeMap<String, Places> = BTreeMap::new();
-    for (kind, compressor) in [("knowledge", FAST), ("frameworks", DENSE), ("companions", DENSE)] {
+    let kinds = [("knowledge", [BY_DEPTH, FAST]), ("frameworks", [DENSE, DENSE]), ("companions", [DENSE, DENSE])];
+    for (kind, compressors) in kinds {
         pack_all(kind, &out, |text, list| {
             let mined: Mined = serde_json::from_str(text)?;
             let places = Places::of(&mined.releases);
             let package = mined.package.clone();
-            pack(mined, &places, compressor, &out, list)?;
+            pack(mined, &places, compressors, &out, list)?;
             packages.insert(package, places);
             Ok(())
         })?;
@@ -102,10 +103,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// For what nearly every run asks for.
-const FAST: Compressor = Compressor { compress: compressed, is_dense: false };
+const FAST: Compressor = Compressor { fast: compressed, dense: deflated, is_rare: |_| false };
 
 /// For what only projects of one framework ask for.
-const DENSE: Compressor = Compressor { compress: deflated, is_dense: true };
+const DENSE: Compressor = Compressor { is_rare: |_| true, ..FAST };
+
+/// For exports: few scripts import from a module as deep as `transformers.models.llama`.
+const BY_DEPTH: Compressor =
+    Compressor { is_rare: |part| part.split(':').next().is_some_and(|module| module.matches('.').count() > 1), ..FAST };
 
 /// Releases by version, with their place in the list.
 struct Places(BTreeMap<String, usize>);
@@ -153,11 +158,12 @@ fn is_mined(path: &Path) -> bool {
         && path.file_stem().is_some_and(|stem| stem != CURATED)
 }
 
-/// Writes the packed form of one file and adds the expression that includes it to `list`.
+/// Writes the packed form of one file and adds the expression that includes it to `list`. Exports and callables have a compressor
+/// each.
 fn pack(
     mined: Mined,
     places: &Places,
-    compressor: Compressor,
+    [for_exports, for_callables]: [Compressor; 2],
     out: &Path,
     list: &mut String,
 ) -> Result<(), Box<dyn Error>> {
@@ -182,7 +188,7 @@ fn pack(
     }
     let callables = mined.callables.into_iter().map(|(name, callable)| Ok((name, message(&places.paired(callable))?)));
     let callables = callables.collect::<Result<_, Box<dyn Error>>>()?;
-    for (kind, parts) in [("exports", &exports), ("callables", &callables)] {
+    for (kind, parts, compressor) in [("exports", &exports, for_exports), ("callables", &callables, for_callables)] {
         writeln!(list, "{kind}: {},", table(&format!("{package}.{kind}"), parts, compressor, out)?)?;
     }
     list.push_str("},\n");

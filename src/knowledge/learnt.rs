@@ -55,6 +55,13 @@ pub enum LearntError {
     Foreign,
 }
 
+/// What is learnt is packed for speed only.
+const FAST: Compressor = Compressor {
+    fast: lz4_flex::block::compress_prepend_size,
+    dense: lz4_flex::block::compress_prepend_size,
+    is_rare: |_| false,
+};
+
 impl Learnt {
     /// The newest release of a package that was mined. `source` says what from, so that another build of the same version
     /// can be told.
@@ -71,8 +78,7 @@ impl Learnt {
                 members.into_iter().map(|(name, part)| Ok((name, pack::written(&pack::paired(part, &|_| ()))?)));
             let parts = parts.collect::<Result<_, rmp_serde::encode::Error>>();
             let parts = parts.map_err(|error| failed(error.to_string()))?;
-            pack::packed(&parts, Compressor { compress: lz4_flex::block::compress_prepend_size, is_dense: false })
-                .ok_or_else(|| failed("it is too large".to_owned()))
+            pack::packed(&parts, FAST).ok_or_else(|| failed("it is too large".to_owned()))
         };
         let [exports, callables]: [Result<Packing, LoadError>; 2] = ["exports", "callables"].map(parts);
         let (exports, callables) = (exports?, callables?);

@@ -14,14 +14,15 @@ const LARGE_CHUNK: usize = 32 << 10;
 /// Set in the length that stands before a block, four bytes, the lowest first: it is deflated. Else it is LZ4.
 pub(crate) const DEFLATED: u32 = 1 << 31;
 
-/// Makes a block of bytes, the length of them before it.
+/// Makes blocks of bytes, the length of them before each.
 #[derive(Clone, Copy)]
 pub(crate) struct Compressor {
-    /// Does it.
-    pub(crate) compress: fn(&[u8]) -> Vec<u8>,
-    /// Whether it is for space rather than for speed.
-    #[allow(dead_code, reason = "the tool itself packs for speed only")]
-    pub(crate) is_dense: bool,
+    /// For speed.
+    pub(crate) fast: fn(&[u8]) -> Vec<u8>,
+    /// For space.
+    pub(crate) dense: fn(&[u8]) -> Vec<u8>,
+    /// Whether a part of this name is so seldom asked for that space counts.
+    pub(crate) is_rare: fn(&str) -> bool,
 }
 
 /// Packed parts, sorted by name.
@@ -40,23 +41,25 @@ pub(crate) struct Packing {
 
 /// Packs parts; `None` where they are longer than the offsets reach.
 pub(crate) fn packed(parts: &BTreeMap<String, Vec<u8>>, compressor: Compressor) -> Option<Packing> {
-    let compress = compressor.compress;
-    let longest = if compressor.is_dense { LARGE_CHUNK } else { CHUNK };
+    let ways = |is_rare: bool| if is_rare { (LARGE_CHUNK, compressor.dense) } else { (CHUNK, compressor.fast) };
     let mut packing = Packing { chunks: vec![(0, 0)], ..Packing::default() };
-    let (mut chunk, mut length) = (Vec::new(), 0);
+    let (mut chunk, mut length, mut is_rare) = (Vec::new(), 0, false);
     let pair = |one: usize, other: usize| Some((u32::try_from(one).ok()?, u32::try_from(other).ok()?));
     for (part, bytes) in parts {
-        if !chunk.is_empty() && chunk.len() + bytes.len() > longest {
+        let (longest, compress) = ways(is_rare);
+        let changes = (compressor.is_rare)(part) != is_rare;
+        if !chunk.is_empty() && (changes || chunk.len() + bytes.len() > longest) {
             packing.data.extend(compress(&chunk));
             packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
             chunk.clear();
         }
+        is_rare ^= changes;
         packing.parts.push(pair(packing.names.len(), length)?);
         packing.names.push_str(part);
         chunk.extend(bytes);
         length += bytes.len();
     }
-    packing.data.extend(compress(&chunk));
+    packing.data.extend(ways(is_rare).1(&chunk));
     packing.chunks.push(pair(packing.parts.len(), packing.data.len())?);
     packing.parts.push(pair(packing.names.len(), length)?);
     Some(packing)

@@ -9,6 +9,7 @@ use crate::source::{SourceFile, Span};
 use crate::syntax::embedded::Embedded;
 use crate::syntax::{Document, Entry, Format, Key, Node, NodeKind, Scalar, shell};
 
+pub(super) mod hosted;
 mod programs;
 
 use programs::Start;
@@ -98,7 +99,7 @@ impl Launch {
 
 /// The launch lines of a shell script, a Dockerfile, a Makefile or a notebook's commands, in order.
 pub fn launches(document: &Document, source: &SourceFile) -> Vec<Launch> {
-    let mut context = Context { source, exported: Vec::new(), directory: None, found: Vec::new() };
+    let mut context = Context::new(source);
     context.entries(document.root.entries(), document.format, 0);
     context.found
 }
@@ -113,7 +114,11 @@ struct Context<'a> {
     found: Vec<Launch>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    fn new(source: &'a SourceFile) -> Self {
+        Self { source, exported: Vec::new(), directory: None, found: Vec::new() }
+    }
+
     fn entries(&mut self, entries: &[Entry], format: Format, depth: usize) {
         for entry in entries {
             match (&entry.key, &entry.value.kind) {

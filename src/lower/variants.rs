@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::config::{ArgumentFile, Fit, converted, items};
-use super::launch::{Launch, Program, Word, launches};
+use super::launch::{Launch, Program, Word, hosted, launches};
 use super::{Request, Script, Written};
 use crate::eval::{Const, Flag, FlagId, Value};
 use crate::knowledge::{Knowledge, Resolution};
@@ -47,6 +47,15 @@ impl Written {
                     let notebook = crate::syntax::notebook::parse(&source);
                     let found = notebook.documents().into_iter().flat_map(|document| launches(document, &source));
                     starts.launches.extend(found.map(|launch| (Arc::clone(&source), launch)));
+                }
+                Some(format @ (Format::Yaml | Format::Jsonc)) if hosted::is_host(path) => {
+                    let Ok(source) = request.sources.read(request.file_system, path) else { continue };
+                    // The folder of VS Code has a program in a place of its own.
+                    if format == Format::Yaml && !STARTING.iter().any(|word| source.text().contains(word)) {
+                        continue;
+                    }
+                    let found = hosted::launches(&crate::syntax::parse(format, &source), &source);
+                    starts.launches.extend(found.into_iter().map(|launch| (Arc::clone(&source), launch)));
                 }
                 Some(Format::Yaml | Format::Json | Format::Jsonc | Format::Toml) => {
                     starts.files.extend(ArgumentFile::read(request, path));

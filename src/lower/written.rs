@@ -89,8 +89,8 @@ impl Written {
             let entry = edit::entry_at(&file.document, setting.origin)?;
             edit::set_value(&file.source, &file.document, entry, raw(file.document.format, value)?).ok()?
         } else {
-            let (_, flag) = self.flag_on_launch_line(variant, setting)?;
-            shell::set_flag(flag, word(value)?)
+            let (source, flag) = self.flag_on_launch_line(variant, setting)?;
+            shell::set_flag(source, flag, word(value)?)?
         };
         let edits = renamed.edits.into_iter().chain([edit]).collect();
         Some(Rewrite { title: format!("set `{name}` instead"), edits, value: None })
@@ -131,7 +131,7 @@ impl Written {
             }
             None => match self.assignment_at(place) {
                 Some((_, old)) => Some(Edit { span: old, text: shell::quote(value) }),
-                None => self.only_flag_at(place).map(|(_, _, flag)| shell::set_flag(flag, value)),
+                None => self.only_flag_at(place).and_then(|(source, _, flag)| shell::set_flag(source, flag, value)),
             },
         }
     }

@@ -27,8 +27,13 @@ fn entries(entries: &[Entry]) -> String {
 fn show_as(format: Format, text: &str) -> String {
     let source = Sources::default().add("run".into(), text);
     let document = syntax::parse(format, &source);
+    launches(&document, &source).iter().map(shown).collect::<Vec<_>>().join("\n")
+}
+
+/// One launch, in a line.
+pub(super) fn shown(launch: &Launch) -> String {
     let word = |word: &Word| word.text.clone().unwrap_or_else(|| "?".into());
-    let show = |launch: &Launch| {
+    {
         let mut out = String::new();
         for launcher in &launch.launchers {
             out += &format!("{}({}) > ", launcher.name, entries(&launcher.flags));
@@ -50,8 +55,7 @@ fn show_as(format: Format, text: &str) -> String {
             out += &format!("; in {}", word(directory));
         }
         out + if launch.is_open { " open" } else { "" } + if launch.is_cut { " cut" } else { "" }
-    };
-    launches(&document, &source).iter().map(show).collect::<Vec<_>>().join("\n")
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
     if is_notebook && (text[..before.start].ends_with('"') || text[..before.start].ends_with("\\n")) {
         return None;
     }
-    if text[start..end].starts_with('"') && text[end..].trim_start().starts_with([',', ']']) {
+    if is_in_array(source, flag) {
         return remove_from_array(source, start, end);
     }
     let rest_of_line = text.get(end..)?.split(['\n', '\r']).next().unwrap_or("").trim_end();
@@ -36,14 +36,15 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
 }
 
 /// A flag of a command that is written as a JSON array, as a Dockerfile may: `CMD ["python", "train.py", "--flag", "1"]`. Its
-/// comma goes with it. `None` where a line continuation stands between.
+/// comma goes with it, and the end of its line. `None` where a line continuation stands between.
 fn remove_from_array(source: &SourceFile, start: usize, end: usize) -> Option<Edit> {
     let text = source.text();
-    let before = text[..start].trim_end_matches([' ', '\t']).len();
-    let after = end + text[end..].len() - text[end..].trim_start_matches([' ', '\t']).len();
+    const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+    let before = text[..start].trim_end_matches(BLANKS).len();
+    let after = end + text[end..].len() - text[end..].trim_start_matches(BLANKS).len();
     let range = if text[after..].starts_with(',') && text[..before].ends_with([',', '[']) {
         let rest = &text[after + 1..];
-        start..after + 1 + rest.len() - rest.trim_start_matches([' ', '\t']).len()
+        start..after + 1 + rest.len() - rest.trim_start_matches(BLANKS).len()
     } else if text[after..].starts_with(']') && text[..before].ends_with(',') {
         before - 1..end
     } else {
@@ -52,19 +53,39 @@ fn remove_from_array(source: &SourceFile, start: usize, end: usize) -> Option<Ed
     Some(Edit { span: source.span(range), text: String::new() })
 }
 
-/// Sets the value of a flag. In a notebook the caller escapes what JSON needs escaped, in a Makefile `$`.
-pub fn set_flag(flag: &Entry, value: &str) -> Edit {
+/// Sets the value of a flag. In a notebook the caller escapes what JSON needs escaped, in a Makefile `$`. `None` where the value would
+/// need quotes inside an array of strings.
+pub fn set_flag(source: &SourceFile, flag: &Entry, value: &str) -> Option<Edit> {
     let bare = flag.value.span.start == flag.value.span.end && matches!(flag.value.kind, NodeKind::Opaque);
-    let separator = if bare { " " } else { "" };
-    Edit { span: flag.value.span, text: format!("{separator}{}", quote(value)) }
+    let text = if is_in_array(source, flag) {
+        if quote(value) != value {
+            return None;
+        }
+        match source.slice(flag.value.span) {
+            _ if bare => format!(", \"{value}\""),
+            written if written.starts_with('"') => format!("\"{value}\""),
+            _ => value.to_owned(),
+        }
+    } else {
+        format!("{}{}", if bare { " " } else { "" }, quote(value))
+    };
+    Some(Edit { span: flag.value.span, text })
+}
+
+/// Whether a flag is a string of a JSON array, as in a Dockerfile or in VS Code.
+fn is_in_array(source: &SourceFile, flag: &Entry) -> bool {
+    let after = source.text()[flag.span.end as usize..].trim_start();
+    source.slice(flag.span).starts_with('"') && after.starts_with([',', ']'])
 }
 
 /// Gives a flag another name; its dashes stay. `None` for a word that is no flag.
 pub fn rename_flag(source: &SourceFile, flag: &Entry, name: &str) -> Option<Edit> {
     let key = flag.key.as_ref()?;
     let written = source.slice(key.span);
+    let quote = u32::from(written.starts_with('"') && written.ends_with('"'));
+    let written = written.trim_start_matches('"');
     let dashes = written.len() - written.trim_start_matches('-').len();
-    let span = Span { start: key.span.start + dashes as u32, ..key.span };
+    let span = Span { start: key.span.start + quote + dashes as u32, end: key.span.end - quote, ..key.span };
     Some(Edit { span, text: name.to_owned() })
 }
 

@@ -110,7 +110,7 @@ pub fn words(call: &Node) -> impl Iterator<Item = &Entry> {
 }
 
 /// An argument that stands quoted at `span`, as a JSON string does; `--name=value` gets a key.
-pub(super) fn word_entry(text: &str, span: Span) -> Entry {
+pub(crate) fn word_entry(text: &str, span: Span) -> Entry {
     let value = |text: &str, span| Node { span, kind: NodeKind::Scalar(Scalar::Str(text.to_owned())), anchor: None };
     let unescaped = (span.end - span.start) as usize == text.len() + 2;
     let split = text.find('=').filter(|_| text.starts_with('-') && unescaped);

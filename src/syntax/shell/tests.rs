@@ -201,13 +201,39 @@ fn flags_are_set_and_renamed() {
         ("p --a 1 2", "p --a 'x y'"),
         ("p --a=", "p --a='x y'"),
     ] {
-        assert_eq!(edited(text, "a", |_, _, flag| Some(set_flag(flag, "x y"))), expected, "{text:?}");
+        assert_eq!(edited(text, "a", |source, _, flag| set_flag(source, flag, "x y")), expected, "{text:?}");
     }
     for (text, expected) in [("p --a 1", "p --zz 1"), ("p -a=1", "p -zz=1"), ("p \"--a=1\"", "p \"--zz=1\"")] {
         assert_eq!(edited(text, "a", |source, _, flag| rename_flag(source, flag, "zz")), expected, "{text:?}");
     }
     for (word, expected) in [("0.1", "0.1"), ("", "''"), ("it's", r"'it'\''s'"), ("$x", "'$x'"), ("a/b-c", "a/b-c")] {
         assert_eq!(quote(word), expected);
+    }
+}
+
+#[test]
+fn flags_of_an_array_of_strings_stay_strings() {
+    let edited = |text: &str, edit: &dyn Fn(&SourceFile, &Node, &Entry) -> Option<super::super::Edit>| {
+        let source = Sources::default().add("Dockerfile".into(), text);
+        let document = crate::syntax::parse(Format::Dockerfile, &source);
+        let call = super::super::shell::commands(&document)[0];
+        let flags = flags(call);
+        let flag = flags.iter().find(|flag| flag.name() == Some("a")).expect("the flag");
+        edit(&source, call, flag).map(|edit| {
+            let mut out = text.to_owned();
+            out.replace_range(edit.span.range(), &edit.text);
+            out
+        })
+    };
+    for (text, set, renamed) in [
+        (r#"CMD ["p", "--a", "1"]"#, r#"CMD ["p", "--a", "new"]"#, r#"CMD ["p", "--zz", "1"]"#),
+        (r#"CMD ["p", "--a=1", "--b"]"#, r#"CMD ["p", "--a=new", "--b"]"#, r#"CMD ["p", "--zz=1", "--b"]"#),
+        (r#"CMD ["p", "--a", "--b"]"#, r#"CMD ["p", "--a", "new", "--b"]"#, r#"CMD ["p", "--zz", "--b"]"#),
+        (r#"CMD ["p", "--a", "1", "2"]"#, r#"CMD ["p", "--a", "new"]"#, r#"CMD ["p", "--zz", "1", "2"]"#),
+    ] {
+        assert_eq!(edited(text, &|source, _, flag| set_flag(source, flag, "new")).as_deref(), Some(set));
+        assert_eq!(edited(text, &|source, _, flag| set_flag(source, flag, "x y")), None, "{text}");
+        assert_eq!(edited(text, &|source, _, flag| rename_flag(source, flag, "zz")).as_deref(), Some(renamed));
     }
 }
 
