@@ -326,6 +326,7 @@ impl Interpreter<'_> {
                 Ok(number) => Value::Const(Const::Int(number)),
                 Err(_) => self.fresh_named(&site.label),
             },
+            ("int", Some(Value::Const(Const::Bool(value)))) => Value::Const(Const::Int(i64::from(value))),
             ("int", Some(Value::Const(Const::Float(bits)))) => match whole_part(f64::from_bits(bits)) {
                 Some(number) => Value::Const(Const::Int(number)),
                 None => self.fresh_named(&site.label),

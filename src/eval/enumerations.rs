@@ -38,15 +38,20 @@ impl Interpreter<'_> {
     pub(super) fn pick_each(&mut self, element: &Expr, target: &Expr, source: &Value) {
         let (Expr::Call(call), Expr::Name(word)) = (element, target) else { return };
         let is_word = |argument: &Expr| matches!(argument, Expr::Name(name) if name.id == word.id);
-        let Some(symbol) = self.listed(source) else { return };
-        if !call.arguments.keywords.is_empty() || !matches!(&*call.arguments.args, [argument] if is_word(argument)) {
+        if !self.lenient
+            || !call.arguments.keywords.is_empty()
+            || !matches!(&*call.arguments.args, [argument] if is_word(argument))
+        {
             return;
         }
         let Value::Class(class) = self.expr(&call.func) else { return };
-        let (Some(members), Value::Symbol(symbol)) = (self.members_of(&class), symbol) else { return };
+        let Some(members) = self.members_of(&class) else { return };
         let words: Vec<String> = members.iter().map(Const::to_string).collect();
-        let others = truth(&Self::member(&symbol, &strangers(&words)));
-        self.refuse_member(&class, others, self.span(element));
+        for (when, source) in narrow(source, &self.path).alternatives() {
+            let Some(Value::Symbol(symbol)) = self.listed(&source) else { continue };
+            let others = truth(&Self::member(&symbol, &strangers(&words)));
+            self.refuse_member(&class, when.and(others), self.span(element));
+        }
     }
 
     /// The members of an enumeration of texts, where a function is asked when it raises.

@@ -24,6 +24,8 @@ impl Interpreter<'_> {
         let sign = match operator {
             Operator::Mod => '%',
             Operator::Sub => '-',
+            // Texts and lists are put together with the same sign.
+            Operator::Add if matches!(left, Value::Symbol(symbol) if symbol.is_number()) => '+',
             _ => return None,
         };
         let right = match right {
@@ -115,11 +117,7 @@ impl Interpreter<'_> {
             self.wholes.insert(Arc::clone(one));
             return self.equal_by_difference(one, other);
         }
-        let is_number = |symbol: &Symbol| {
-            let last = symbol.path.last();
-            last.is_some_and(|step| matches!(&**step, LENGTH | WHOLE) || is_operation(step))
-        };
-        if !is_number(one) || !is_number(other) {
+        if !one.is_number() || !other.is_number() {
             return None;
         }
         self.equal_by_difference(one, other)
@@ -164,6 +162,11 @@ fn is_operation(step: &str) -> bool {
 }
 
 impl Symbol {
+    /// Whether it is a number that was made of something.
+    fn is_number(&self) -> bool {
+        self.path.last().is_some_and(|step| matches!(&**step, LENGTH | WHOLE) || is_operation(step))
+    }
+
     /// Whether it is a list that was made item by item, so never `None`.
     pub(super) fn is_list(&self) -> bool {
         self.path.last().is_some_and(|step| &**step == EACH)

@@ -180,10 +180,14 @@ impl<'a> Reader<'a> {
     /// Whether the program's own package declares a key in the release in effect, so that another package's class does not get it as it
     /// is.
     pub(super) fn declares(&self, key: &str) -> bool {
-        let at = self.at(self.release);
-        self.classes(self.release).iter().any(|class| {
+        self.declares_in(key, self.release)
+    }
+
+    fn declares_in(&self, key: &str, release: usize) -> bool {
+        let at = self.at(release);
+        self.classes(release).iter().any(|class| {
             let own = at.resolve(class).filter(|(package, _)| package.name() == self.versions.package.name());
-            let signature = own.and_then(|(package, definition)| package.signature(definition, self.release));
+            let signature = own.and_then(|(package, definition)| package.signature(definition, release));
             signature.is_some_and(|signature| signature.parameters.contains_key(key))
         })
     }
@@ -340,7 +344,7 @@ impl<'a> Reader<'a> {
             {
                 Value::Unknown
             }
-            None if stage == Stage::Inherited && self.having(name).contains(release) => Value::Unknown,
+            None if stage == Stage::Inherited && self.declares_in(name, release) => Value::Unknown,
             None => parameter.default.as_deref().map_or(Value::Unknown, |default| default_of(parameter, default, host)),
         }
     }

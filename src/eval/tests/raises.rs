@@ -58,6 +58,14 @@ fn numbers_and_lists_made_of_parameters_are_asked_about() {
             "E if len(a.split(',')) - len(b) != 0",
         ),
         ("if a != int(a):\n    raise E()", "E if a - int(a) != 0"),
+        ("if int(a.x) + int(a.y) + b > 1:\n    raise E()", "E if (int(a.x) + int(a.y)) + b > 1"),
+        ("if a.x + a.y > 1:\n    raise E()", "E if a.x + a.y > 1"),
+        (
+            "if isinstance(a, bool):\n    a = ['a'] if a else ''\n  if isinstance(a, str):\n    [Kind(one) for one in a.split()]",
+            "ValueError if any(_ not in ('a', 'b') for _ in a.split()) and not (isinstance(a, bool) and not a) and \
+             (isinstance(a, str) and not isinstance(a, bool)); ValueError if one != 'a' and one != 'b' and \
+             ((isinstance(a, bool) and not a) or (isinstance(a, str) and not isinstance(a, bool)))",
+        ),
         // Fewer may be left.
         ("c = [one for one in a if one]\n  if len(c) == 0:\n    raise E()", "E if len(...) == 0"),
         (
