@@ -15,6 +15,9 @@ impl Interpreter<'_> {
     /// `item in container`.
     pub(super) fn contains(&mut self, container: &Value, item: &Value) -> Cond {
         match container {
+            // Registries of a library are filled when its other modules are imported.
+            Value::List(items) if self.lenient && items.is_empty() => Cond::opaque(),
+            Value::Dict(dict) if self.lenient && self.content(dict).entries.is_empty() => Cond::opaque(),
             Value::List(items) => Cond::any(items.iter().map(|candidate| equal(item, &candidate.value))),
             Value::Dict(dict) => {
                 let content = self.content(dict);

@@ -36,6 +36,17 @@ fn a_later_check_does_not_repeat_the_earlier_ones() {
 }
 
 #[test]
+fn what_is_empty_when_a_module_is_read_may_be_filled_by_others() {
+    for (registry, expected) in [("{}", "E if not ..."), ("[]", "E if not ..."), ("{'a': 1}", "E if a != 'a'")] {
+        let module = format!("R = {registry}\ndef f(a):\n  if a not in R:\n    raise E()\n");
+        let project = Project::new(&[("main", &module)]);
+        let trace = run_function(&project.modules["main"], "f", &project).expect("the module defines f");
+        let shown = trace.raises.iter().map(|event| format!("{} if {}", event.exception, event.when));
+        assert_eq!(shown.collect::<Vec<_>>().join("; "), expected, "{registry}");
+    }
+}
+
+#[test]
 fn questions_are_shown_as_python() {
     let table = [
         ("if 'ipo' in a.loss:\n    raise E()", "E if 'ipo' in a.loss"),
