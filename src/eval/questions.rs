@@ -14,10 +14,17 @@ use super::{Atom, Cond, Const, Root, Symbol, Value};
 impl Interpreter<'_> {
     /// `item in container`.
     pub(super) fn contains(&mut self, container: &Value, item: &Value) -> Cond {
+        // Registries of a library are filled when its other modules are imported.
+        let is_registry = match container {
+            Value::List(items) => items.is_empty(),
+            Value::Dict(dict) => self.content(dict).entries.is_empty(),
+            _ => false,
+        };
+        if self.lenient && is_registry { Cond::opaque() } else { self.is_among(container, item) }
+    }
+
+    fn is_among(&mut self, container: &Value, item: &Value) -> Cond {
         match container {
-            // Registries of a library are filled when its other modules are imported.
-            Value::List(items) if self.lenient && items.is_empty() => Cond::opaque(),
-            Value::Dict(dict) if self.lenient && self.content(dict).entries.is_empty() => Cond::opaque(),
             Value::List(items) => Cond::any(items.iter().map(|candidate| equal(item, &candidate.value))),
             Value::Dict(dict) => {
                 let content = self.content(dict);
@@ -40,7 +47,7 @@ impl Interpreter<'_> {
                 let parts: Vec<Cond> = container
                     .alternatives()
                     .into_iter()
-                    .map(|(when, container)| when.and(self.contains(&container, item)))
+                    .map(|(when, container)| when.and(self.is_among(&container, item)))
                     .collect();
                 Cond::any(parts)
             }
