@@ -398,7 +398,7 @@ impl<'a> Reader<'a> {
     /// Why a release cannot read the value of a key, where all classes agree on that.
     fn refusal(&self, key: &Key, release: usize) -> Option<String> {
         let reading = self.reading()?;
-        if self.configuration.consumer.is_unread(&key.name, self.versions.package, release) {
+        if self.is_unread_in(&key.name, release) {
             return None;
         }
         let is_tree = matches!(reading, Reading::Structured | Reading::Pydantic) && self.configuration.consumer.nested;
@@ -412,6 +412,15 @@ impl<'a> Reader<'a> {
         }
         let reasons: Option<Vec<String>> = self.walks(&key.name, release).into_iter().map(refused).collect();
         reasons?.into_iter().next()
+    }
+
+    /// Whether nothing looks at the value of a key in the release in effect.
+    pub(super) fn is_unread(&self, key: &str) -> bool {
+        self.is_unread_in(key, self.release)
+    }
+
+    fn is_unread_in(&self, key: &str, release: usize) -> bool {
+        self.configuration.consumer.is_unread(key, self.versions.package, release)
     }
 
     /// What a field holds, as the one who writes it sees it.

@@ -148,7 +148,7 @@ fn unchecked(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diag
     if words.iter().any(|one| one == word) || word.is_empty() || word.contains(['$', '{']) {
         return None;
     }
-    if reader.knows_word(&key.name, word) {
+    if reader.knows_word(&key.name, word) || reader.is_unread(&key.name) {
         return None;
     }
     let message = format!("{} knows no `{}: {word}`", reader.title(), key.name);
