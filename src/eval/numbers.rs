@@ -137,6 +137,38 @@ impl Interpreter<'_> {
     }
 }
 
+/// What Python makes of two constants; `None` where that is not known.
+pub(super) fn fold(left: &Const, op: Operator, right: &Const) -> Option<Const> {
+    match (left, right) {
+        (Const::Str(one), Const::Str(other)) if op == Operator::Add => Some(Const::Str(format!("{one}{other}").into())),
+        (Const::Str(one), Const::Str(other)) if op == Operator::Div => {
+            Some(Const::Str(format!("{one}/{other}").into()))
+        }
+        (Const::Int(one), Const::Int(other)) => match op {
+            Operator::Add => one.checked_add(*other).map(Const::Int),
+            Operator::Sub => one.checked_sub(*other).map(Const::Int),
+            Operator::Mult => one.checked_mul(*other).map(Const::Int),
+            Operator::FloorDiv if *other > 0 => Some(Const::Int(one.div_euclid(*other))),
+            Operator::Mod if *other > 0 => Some(Const::Int(one.rem_euclid(*other))),
+            Operator::Pow => u32::try_from(*other).ok().and_then(|power| one.checked_pow(power)).map(Const::Int),
+            #[expect(clippy::cast_precision_loss, reason = "as Python divides")]
+            Operator::Div if *other != 0 => Some(Const::float(*one as f64 / *other as f64)),
+            _ => None,
+        },
+        _ => {
+            let (one, other) = (left.number()?, right.number()?);
+            Some(Const::float(match op {
+                Operator::Add => one + other,
+                Operator::Sub => one - other,
+                Operator::Mult => one * other,
+                Operator::Div if other != 0.0 => one / other,
+                Operator::Pow => one.powf(other),
+                _ => return None,
+            }))
+        }
+    }
+}
+
 /// The step of a path that asks whether any item is none of some constants.
 pub(super) fn strangers(constants: &[String]) -> String {
     format!("any not in ({})", constants.join(", "))
