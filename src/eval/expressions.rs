@@ -6,6 +6,7 @@ use ruff_python_ast::{self as ast, Expr};
 use ruff_text_size::Ranged;
 
 use super::interpreter::{Code, Interpreter};
+use super::numbers::fold;
 use super::store::{Owner, Slot};
 use super::truth::{boolean, choice, equal, merge_dicts, same, truth};
 use super::{AttributeRead, Cond, Const, Dict, Order, Root, Symbol, Traced, Value};

@@ -178,7 +178,7 @@ fn edit_commands(source: &SourceFile, document: &Document) {
             let edits = [
                 shell::remove_flag(source, call, &flag),
                 shell::rename_flag(source, &flag, "fresh"),
-                Some(shell::set_flag(&flag, "a b")),
+                shell::set_flag(source, &flag, "a b"),
             ];
             for edit in edits.into_iter().flatten() {
                 inside(source, edit.span);

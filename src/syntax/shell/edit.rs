@@ -38,8 +38,8 @@ pub fn remove_flag(source: &SourceFile, call: &Node, flag: &Entry) -> Option<Edi
 /// A flag of a command that is written as a JSON array, as a Dockerfile may: `CMD ["python", "train.py", "--flag", "1"]`. Its
 /// comma goes with it, and the end of its line. `None` where a line continuation stands between.
 fn remove_from_array(source: &SourceFile, start: usize, end: usize) -> Option<Edit> {
-    let text = source.text();
     const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+    let text = source.text();
     let before = text[..start].trim_end_matches(BLANKS).len();
     let after = end + text[end..].len() - text[end..].trim_start_matches(BLANKS).len();
     let range = if text[after..].starts_with(',') && text[..before].ends_with([',', '[']) {
@@ -82,7 +82,7 @@ fn is_in_array(source: &SourceFile, flag: &Entry) -> bool {
 pub fn rename_flag(source: &SourceFile, flag: &Entry, name: &str) -> Option<Edit> {
     let key = flag.key.as_ref()?;
     let written = source.slice(key.span);
-    let quote = u32::from(written.starts_with('"') && written.ends_with('"'));
+    let quote = u32::from(written.len() > 1 && written.starts_with('"') && written.ends_with('"'));
     let written = written.trim_start_matches('"');
     let dashes = written.len() - written.trim_start_matches('-').len();
     let span = Span { start: key.span.start + quote + dashes as u32, end: key.span.end - quote, ..key.span };
