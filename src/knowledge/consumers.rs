@@ -158,6 +158,12 @@ pub struct Runs {
     /// Whether it says the precision to accelerate itself, whatever `accelerate launch` was told.
     #[serde(default)]
     pub overwrites_precision: bool,
+    /// When it trains weights in `float16` with a scaled loss.
+    #[serde(default)]
+    pub trains_half: Vec<Case>,
+    /// When flash attention gets weights in `float32` without mixed precision; what it says where it does without flash attention instead.
+    #[serde(default)]
+    pub flash_in_single: Vec<Case>,
     /// When it reads data sets of preferred and rejected answers.
     #[serde(default)]
     pub pairs: Option<Case>,

@@ -135,6 +135,17 @@ impl<'a> Configured<'a> {
         })
     }
 
+    /// The case of the release in effect, if one surely is there; where nothing declares the release, every recent one must have one.
+    pub(super) fn case(&self, cases: &'static [Case]) -> Option<&'static Case> {
+        let of_release = cases.iter().find(|case| case.is_in(self.reader.versions.package, self.reader.release))?;
+        self.is_any(cases).then_some(of_release)
+    }
+
+    /// The first of some keys that is set.
+    pub(super) fn key(&self, names: &[&str]) -> Option<&'a Key> {
+        names.iter().find_map(|name| self.reader.configuration.get(name))
+    }
+
     /// Whether something is so in the release in effect; where nothing declares that, in every recent one.
     pub(super) fn everywhere(&self, is_so: &dyn Fn(usize) -> bool) -> bool {
         let versions = &self.reader.versions;

@@ -333,3 +333,124 @@ fn groups_of_generations_over_several_processes() {
         assert_eq!(check(&run), expected, "{run}");
     }
 }
+
+#[test]
+fn weights_in_half_precision_that_a_scaled_loss_is_to_train() {
+    let swift = |release: &str, flags: &str| {
+        let line = format!("swift sft --model Qwen/Qwen2.5-7B --dataset data.jsonl --output_dir out {flags}\n");
+        found(&["DPL302"], &[("requirements.txt", &format!("ms-swift=={release}\n")), ("train.sh", &line)])
+    };
+    let half = "--torch_dtype float16";
+    for (release, flags, expected) in [
+        ("4.5.2", "--tuner_type full --torch_dtype float16", vec!["DPL302 --torch_dtype float16"]),
+        ("4.5.2", "--tuner_type full --torch_dtype float16 --fp16 true", vec!["DPL302 --torch_dtype float16"]),
+        ("3.5.0", "--train_type full --torch_dtype float16", vec!["DPL302 --torch_dtype float16"]),
+        // Older releases load the weights so that they fit the flag.
+        ("3.2.0", "--train_type full --fp16 true", vec!["DPL302 --fp16 true"]),
+        ("3.2.0", "--train_type full --torch_dtype float16 --fp16 false", vec!["DPL302 --torch_dtype float16"]),
+        ("3.5.0", "--train_type full --fp16 true", vec![]),
+        ("3.5.0", "--train_type full --torch_dtype float16 --fp16 false", vec![]),
+        ("3.5.0", "--train_type full --torch_dtype float32 --fp16 true", vec![]),
+        ("3.5.0", "--train_type full --torch_dtype bfloat16", vec![]),
+        // An adapter is brought to float32.
+        ("4.5.2", half, vec![]),
+        ("3.5.0", "--train_type lora --torch_dtype float16", vec![]),
+        ("4.5.2", "--tuner_type full --torch_dtype float16 --deepspeed zero2", vec![]),
+        ("4.5.2", "--tuner_type full --torch_dtype float16 $MORE", vec![]),
+    ] {
+        assert_eq!(swift(release, flags), expected, "{release} {flags}");
+    }
+    let axolotl = |release: &str, more: &str| {
+        let yaml = format!("{AXOLOTL}{more}");
+        found(&["DPL302"], &[("requirements.txt", &format!("axolotl=={release}\n")), ("run.yaml", &yaml)])
+    };
+    for (release, more, expected) in [
+        ("0.18.0", "fp16: true\n", vec!["DPL302 fp16: true"]),
+        ("0.18.0", "fp16: true\nbf16: false\n", vec!["DPL302 fp16: true"]),
+        ("0.18.0", "fp16: true\nrl: dpo\n", vec!["DPL302 fp16: true"]),
+        ("0.6.0", "fp16: true\nbf16: false\n", vec!["DPL302 fp16: true"]),
+        // There `auto` wins where the device has bfloat16.
+        ("0.6.0", "fp16: true\n", vec![]),
+        ("0.6.0", "fp16: true\nbf16: false\nrl: dpo\n", vec![]),
+        ("0.18.0", "fp16: true\nbf16: true\n", vec![]),
+        ("0.18.0", "fp16: true\nadapter: lora\n", vec![]),
+        ("0.18.0", "fp16: true\nfsdp_config:\n  reshard_after_forward: true\n", vec![]),
+        ("0.18.0", "float16: true\n", vec![]),
+    ] {
+        assert_eq!(axolotl(release, more), expected, "{release} {more}");
+    }
+    // All that is trained is in float32 there.
+    let yaml = FACTORY.replace("lora", "full") + "fp16: true\n";
+    assert_eq!(found(&["DPL302"], &[("requirements.txt", "llamafactory==0.9.4\n"), ("dpo.yaml", &yaml)]), [""; 0]);
+}
+
+#[test]
+fn flash_attention_in_float32() {
+    let factory = |more: &str| {
+        let yaml = FACTORY.replace("lora", "full") + more;
+        found(&["DPL305"], &[("requirements.txt", "llamafactory==0.9.4\n"), ("dpo.yaml", &yaml), STAGE2])
+    };
+    for (more, expected) in [
+        ("flash_attn: fa2\n", vec!["DPL305 flash_attn: fa2"]),
+        ("flash_attn: fa2\nbf16: false\n", vec!["DPL305 flash_attn: fa2"]),
+        ("flash_attn: fa2\nbf16: true\n", vec![]),
+        ("flash_attn: fa2\nfp16: true\n", vec![]),
+        ("flash_attn: fa2\npure_bf16: true\n", vec![]),
+        ("flash_attn: fa2\ndeepspeed: ds2.json\n", vec![]),
+        ("flash_attn: sdpa\n", vec![]),
+        ("flash_attn: fa2\nfp8: true\n", vec![]),
+        ("", vec![]),
+    ] {
+        assert_eq!(factory(more), expected, "{more}");
+    }
+    // The weights below an adapter may be saved in bfloat16.
+    let lora = format!("{FACTORY}flash_attn: fa2\n");
+    assert_eq!(found(&["DPL305"], &[("requirements.txt", "llamafactory==0.9.4\n"), ("dpo.yaml", &lora)]), [""; 0]);
+    // A checkout of the framework, whose script is started.
+    let launched = |launcher: &str| {
+        let yaml = FACTORY.replace("lora", "full") + "flash_attn: fa2\n";
+        let line = format!("{launcher} src/train.py dpo.yaml\n");
+        let files = [
+            ("requirements.txt", "llamafactory==0.9.4\n"),
+            ("src/llamafactory/__init__.py", ""),
+            ("src/llamafactory/hparams.py", "from transformers import HfArgumentParser\n"),
+            ("src/train.py", "from llamafactory.train.tuner import run_exp\nrun_exp()\n"),
+            ("dpo.yaml", &*yaml),
+            ("run.sh", &*line),
+        ];
+        found(&["DPL305"], &files)
+    };
+    assert_eq!(launched("accelerate launch --multi_gpu --mixed_precision no").len(), 1);
+    assert_eq!(launched("accelerate launch --multi_gpu --mixed_precision bf16"), [""; 0]);
+    assert_eq!(launched("ACCELERATE_MIXED_PRECISION=bf16 torchrun --nproc_per_node 2"), [""; 0]);
+
+    let axolotl = |more: &str| {
+        let yaml = format!("{AXOLOTL}{more}");
+        found(&["DPL305"], &[("requirements.txt", "axolotl==0.18.0\n"), ("run.yaml", &yaml)])
+    };
+    for (more, expected) in [
+        ("bf16: false\nflash_attention: true\n", vec!["DPL305 flash_attention: true"]),
+        (
+            "bf16: false\nattn_implementation: flash_attention_2\n",
+            vec!["DPL305 attn_implementation: flash_attention_2"],
+        ),
+        ("flash_attention: true\n", vec![]),
+        ("bf16: auto\nflash_attention: true\n", vec![]),
+        ("bf16: false\nfp16: true\nflash_attention: true\n", vec![]),
+        ("bf16: false\nload_in_8bit: true\nadapter: lora\nflash_attention: true\n", vec![]),
+        ("bf16: false\nattn_implementation: sdpa\n", vec![]),
+    ] {
+        assert_eq!(axolotl(more), expected, "{more}");
+    }
+
+    let swift = |release: &str, flags: &str| {
+        let line = format!("swift sft --model Qwen/Qwen2.5-7B --dataset data.jsonl --output_dir out {flags}\n");
+        found(&["DPL305"], &[("requirements.txt", &format!("ms-swift=={release}\n")), ("train.sh", &line)])
+    };
+    let single = "--torch_dtype float32 --attn_impl flash_attn";
+    assert_eq!(swift("4.5.2", &format!("{single} --fp16 false")), ["DPL305 --attn_impl flash_attn"]);
+    // It asks for mixed precision itself.
+    assert_eq!(swift("4.5.2", single), [""; 0]);
+    assert_eq!(swift("3.2.0", &format!("{single} --fp16 false")), [""; 0]);
+    assert_eq!(swift("4.5.2", &format!("{single} --fp16 false --bf16 true")), [""; 0]);
+}

@@ -1,6 +1,7 @@
 //! Flash attention over weights that it cannot compute with.
 
 use super::ask::Call;
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::fp16_with_fp16_weights::DTYPE;
 use super::framework::{label, push_new};
@@ -8,7 +9,7 @@ use super::given_model::given;
 use super::launched::may_be_mixed;
 use super::report::plain;
 use super::settled::{Settled, settled};
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::eval::{Cond, Const};
 use crate::lower::{Analysis, Held, Told};
@@ -63,7 +64,9 @@ declare_rule! {
     ///
     /// Where no type is asked for, models are loaded in `float32` up to a release of transformers that is known, and then in the type in
     /// which they were saved. Newer releases of TRL train with `bf16` by default. Nothing is said of runs under `DeepSpeed` or FSDP, or
-    /// where `accelerate launch` may ask for mixed precision.
+    /// where `accelerate launch` may ask for mixed precision. Of configurations: axolotl with `bf16: false`, ms-swift with
+    /// `torch_dtype: float32` and `fp16: false`, and LLaMA-Factory where it trains all weights, which it brings to `float32` (without
+    /// flash attention installed it uses another one, so that this is a warning).
     ///
     /// ## References
     ///
@@ -87,6 +90,12 @@ const CASTING: [&str; 8] = [
 impl Rule for FlashAttentionInFloat32 {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(&configured));
+        }
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
@@ -126,6 +135,33 @@ fn check<'a>(analysis: &Analysis, call: &Call<'a>, settled: &Settled<'a>) -> Opt
     }
     finding.related.extend(settled.made_config().map(|place| label(place, "this asks for no mixed precision")));
     finding.help = Some("pass `bf16=True` to the configuration, or load the model in `torch.bfloat16`".to_owned());
+    Some(finding)
+}
+
+/// The same of a program that loads the model itself.
+fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
+    let case = configured.case(&configured.runs.flash_in_single)?;
+    let key = configured.key(&["flash_attn", "attn_impl", "attn_implementation", "flash_attention"])?;
+    // One that says the precision to accelerate itself says none here.
+    let is_mixed = || configured.accelerate_option("mixed_precision").is_some_and(|(word, _)| word != "no");
+    let is_set =
+        || configured.launch().is_some_and(|(launch, _)| launch.variable("ACCELERATE_MIXED_PRECISION").is_some());
+    if configured.is_sharded() || (!configured.runs.overwrites_precision && (is_mixed() || is_set())) {
+        return None;
+    }
+    let reader = &configured.reader;
+    let message = format!("{} trains in float32 a model with flash attention", reader.title());
+    let primary = label(key.span, "RuntimeError: FlashAttention only support fp16 and bf16 data type");
+    let is_certain = case.says.is_empty();
+    let severity = if is_certain { Severity::Error } else { Severity::Warning };
+    let mut finding = reader.finding(&FlashAttentionInFloat32::META, severity, message, primary);
+    if !is_certain {
+        let title = reader.configuration.consumer.title.as_str();
+        finding.notes.push(format!("where flash attention is not installed, {title} does without: {}", case.says));
+    }
+    let said = ["torch_dtype", "bf16", "fp16"].into_iter().filter_map(|name| configured.key(&[name]));
+    finding.related.extend(said.map(|key| label(key.span, "neither weights nor computation are of 16 bits")).take(1));
+    finding.help = Some("set `bf16: true`, or use another attention".to_owned());
     Some(finding)
 }
 

@@ -1,13 +1,14 @@
 //! Weights of half precision that a run with `fp16` is to train.
 
 use super::ask::Call;
+use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::given_model::{Given, given};
 use super::launched::may_shard;
 use super::report::plain;
 use super::settled::{Settled, settled};
-use super::{Rule, RuleMeta};
+use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label, Severity};
 use crate::eval::{Cond, Const};
 use crate::lower::{Analysis, Held, Options, Told};
@@ -81,7 +82,9 @@ declare_rule! {
     ///
     /// All releases of transformers and TRL. Adapters are in `float32` since a release of peft that is known, unless
     /// `autocast_adapter_dtype=False` is passed; modules that are saved with an adapter (`modules_to_save`, the head of a classifier)
-    /// never are. `DeepSpeed` and FSDP scale in another way, and nothing is said of them.
+    /// never are. `DeepSpeed` and FSDP scale in another way, and nothing is said of them. Of configurations: ms-swift loads weights as
+    /// `torch_dtype` says and axolotl as `fp16` does, and both train them so where there is no adapter; LLaMA-Factory brings all that it
+    /// trains to `float32`.
     ///
     /// ## References
     ///
@@ -100,6 +103,12 @@ const CASTING: [&str; 8] =
 impl Rule for Fp16WithFp16Weights {
     fn meta(&self) -> &'static RuleMeta {
         &Self::META
+    }
+
+    fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
+        for configured in configured(analysis, context) {
+            push_new(found, of_configuration(&configured));
+        }
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
@@ -133,6 +142,20 @@ fn check<'a>(analysis: &Analysis, call: &Call<'a>, settled: &Settled<'a>) -> Opt
     finding.related.extend(trained);
     finding.help = Some("load the weights in `float32`, or use `bfloat16` for both".to_owned());
     finding.fixes.extend(fix(analysis, place));
+    Some(finding)
+}
+
+/// The same of a program that loads the model itself.
+fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
+    configured.case(&configured.runs.trains_half)?;
+    let key = configured.key(&["torch_dtype", "fp16"]).filter(|_| !configured.is_sharded())?;
+    let reader = &configured.reader;
+    let message = format!("{} is to train weights in float16 with `fp16`", reader.title());
+    let primary = label(key.span, "ValueError: Attempting to unscale FP16 gradients");
+    let mut finding = reader.finding(&Fp16WithFp16Weights::META, Severity::Error, message, primary);
+    let all = configured.key(&["tuner_type", "train_type"]);
+    finding.related.extend(all.map(|key| label(key.span, "this trains the weights of the model")));
+    finding.help = Some("use `bfloat16`, or train an adapter".to_owned());
     Some(finding)
 }
 
