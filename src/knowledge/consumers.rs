@@ -170,9 +170,24 @@ pub struct Runs {
     /// The columns of them that it reads, by the type of a data set.
     #[serde(default)]
     pub pair_types: BTreeMap<String, [String; 2]>,
+    /// The column of rejected answers in data sets that a key names by file.
+    #[serde(default)]
+    pub rejected: Option<Rejected>,
     /// What it refuses with stage 3 of `DeepSpeed`, by checks that are not mined since they ask a function.
     #[serde(default)]
     pub refused_with_stage3: Vec<Case>,
+}
+
+/// The column of rejected answers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rejected {
+    /// Its usual name.
+    pub column: String,
+    /// How all names begin that it may have.
+    pub begins: String,
+    /// Keys that make columns of others, or name code that does.
+    pub unless: Vec<String>,
 }
 
 /// Something that is so in some releases where a condition over the keys holds.

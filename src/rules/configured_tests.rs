@@ -454,3 +454,40 @@ fn flash_attention_in_float32() {
     assert_eq!(swift("3.2.0", &format!("{single} --fp16 false")), [""; 0]);
     assert_eq!(swift("4.5.2", &format!("{single} --fp16 false --bf16 true")), [""; 0]);
 }
+
+#[test]
+fn files_of_ms_swift_without_rejected_answers() {
+    let row = |columns: &str| format!("{{\"messages\": [], {columns}}}\n");
+    let swift = |release: &str, columns: &str, flags: &str| {
+        let line = format!("swift rlhf --model Qwen/Qwen2.5-7B --output_dir out {flags}\n");
+        let requirements = format!("ms-swift=={release}\n");
+        let rows = row(columns);
+        found(&["DPL601"], &[("requirements.txt", &requirements), ("run.sh", &line), ("data/pairs.jsonl", &rows)])
+    };
+    let dpo = "--rlhf_type dpo --dataset data/pairs.jsonl";
+    let trl = "\"chosen\": \"a\", \"rejected\": \"b\"";
+    for (release, columns, flags, expected) in [
+        ("4.5.2", trl, dpo, vec!["DPL601 data/pairs.jsonl"]),
+        ("3.0.0", trl, dpo, vec!["DPL601 data/pairs.jsonl"]),
+        ("3.12.6", trl, "--dataset org/other data/pairs.jsonl#500", vec!["DPL601 data/pairs.jsonl#500"]),
+        ("3.12.6", trl, "--rlhf_type rm --val_dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
+        ("4.5.2", "\"rejected_response\": \"b\"", dpo, vec![]),
+        ("4.5.2", "\"rejected_messages\": []", dpo, vec![]),
+        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl", vec![]),
+        ("4.5.2", trl, "--rlhf_type grpo --dataset data/pairs.jsonl", vec![]),
+        (
+            "4.5.2",
+            trl,
+            "--rlhf_type dpo --dataset data/pairs.jsonl --columns '{\"rejected\": \"rejected_response\"}'",
+            vec![],
+        ),
+        ("4.5.2", trl, "--rlhf_type dpo --dataset data/pairs.jsonl --custom_register_path mine.py", vec![]),
+        ("4.5.2", trl, "--rlhf_type dpo --dataset data/gone.jsonl", vec![]),
+        ("4.5.2", trl, "--rlhf_type dpo --dataset $DATA", vec![]),
+        // What else is read of a line is not known.
+        ("4.5.2", trl, "--rlhf_type dpo --dataset data/pairs.jsonl $MORE", vec![]),
+        ("2.6.1", trl, dpo, vec![]),
+    ] {
+        assert_eq!(swift(release, columns, flags), expected, "{release} {columns} {flags}");
+    }
+}

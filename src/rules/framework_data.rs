@@ -23,7 +23,11 @@ pub(super) fn of_configurations(analysis: &Analysis, context: &Context<'_>, meta
         .filter(reads_pairs)
         .flat_map(|configured| {
             let is_listed = configured.reader.configuration.consumer.lists_data;
-            let of = if is_listed { of_list } else { of_entries };
+            let of = match configured.runs.rejected {
+                Some(_) => of_files,
+                None if is_listed => of_list,
+                None => of_entries,
+            };
             of(analysis, &configured, context, meta)
         })
         .collect()
@@ -98,6 +102,42 @@ fn of_entries(_: &Analysis, configured: &Configured<'_>, context: &Context<'_>, 
         lacking(configured, &wanted, file, &start_of(file, from, context)?, meta)
     };
     items.iter().filter_map(judge).collect()
+}
+
+/// Data sets that a key names by file: `--dataset pairs.jsonl#500` of ms-swift.
+fn of_files(_: &Analysis, configured: &Configured<'_>, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
+    let reader = &configured.reader;
+    let Some(rejected) = &configured.runs.rejected else { return Vec::new() };
+    // What is not seen of a line may make columns of others.
+    if reader.configuration.is_open || rejected.unless.iter().any(|key| reader.configuration.get(key).is_some()) {
+        return Vec::new();
+    }
+    let keys = ["dataset", "val_dataset"].into_iter().filter_map(|name| reader.configuration.get(name));
+    let named = keys.flat_map(|key| match &key.value.target().kind {
+        NodeKind::List(items) => items.iter().map(|item| item.value.target()).collect(),
+        _ => vec![key.value.target()],
+    });
+    let judge = |named: &Node| {
+        let word = named.as_str()?;
+        let count = word.rsplit_once('#').filter(|(_, count)| count.parse::<usize>().is_ok());
+        let file = count.map_or(word, |(file, _)| file);
+        let start = start_of(file, reader.configuration.path.parent()?, context)?;
+        let columns = columns(&start, format_of(file)?)?;
+        if columns.iter().any(|column| column.starts_with(&rejected.begins)) {
+            return None;
+        }
+        let wanted = &rejected.column;
+        let message = format!("the data in `{file}` has no `{wanted}`");
+        let primary = label(named.span, "each row is refused: it has no rejected answer");
+        let mut finding = reader.finding(meta, Severity::Error, message, primary);
+        let there: Vec<&str> = columns.iter().map(String::as_str).collect();
+        finding.notes.push(format!("its first rows have {}", there.join(", ")));
+        let meant = there.iter().find(|column| **column == "rejected").copied();
+        let meant = meant.or_else(|| did_you_mean(wanted, there.iter().copied()));
+        finding.help = meant.map(|meant| format!("rename the column `{meant}` to `{wanted}`"));
+        Some(finding)
+    };
+    named.filter_map(judge).collect()
 }
 
 /// The finding about the first column that a file does not have.

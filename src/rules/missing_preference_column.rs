@@ -25,7 +25,8 @@ declare_rule! {
     ///
     /// Reports local data (`load_dataset("json", data_files=...)`, or `"csv"`) that goes to a trainer of preferences as it is, and whose
     /// first rows lack `chosen` and `rejected` (for `KTOTrainer`: `completion` and `label`). So do data sets of pairs in the
-    /// `dataset_info.json` of LLaMA-Factory, and local ones in configurations of axolotl.
+    /// `dataset_info.json` of LLaMA-Factory, local ones in configurations of axolotl, and files that `--dataset` of ms-swift names, which
+    /// must have a `rejected_response` (or other columns that begin with `rejected_`).
     ///
     /// ## Why it matters
     ///
