@@ -27,13 +27,14 @@ mod query;
 mod query_tests;
 mod refusal;
 mod release_set;
+mod runs;
 mod stored;
 mod trees;
 
 pub use alike::{Alike, Aspect};
 pub use bundled::Knowledge;
 pub use closure::{Asked, Installed, Presence, Reason, Refusal, Verdict};
-pub use consumers::{Case, Consumer, DataKind, Forced, Pick, Pointless, Reading, Runs};
+pub use consumers::{Consumer, DataKind, Pick, Pointless, Reading};
 pub use curated::{
     AdapterReference, AdapterWaker, BaseCall, Curated, Effect, HeadRefusal, Instead, LostMethods, OwnArgument,
     ParserName, Passed, Rewrite, StartCheck, TargetWord,
@@ -47,6 +48,7 @@ pub use neighbours::{Brings, Clash, Neighbours};
 pub use package::{Package, write_intervals};
 pub use query::{DefaultChange, Resolution, Signature, Takes};
 pub use release_set::ReleaseSet;
+pub use runs::{Case, Forced, Rejected, Runs};
 pub use stored::{
     Callable, CallableKind, Export, Fact, Forward, Guard, Kind, Method, Module, Names, Parameter, Read, Release,
     Returns,
