@@ -186,9 +186,8 @@ fn train(
 }
 
 /// A warm-up that is as long a part of fewer steps.
-#[expect(clippy::cast_possible_truncation, reason = "no more than the steps themselves")]
 fn compressed(warmup: usize, steps: usize, whole: usize) -> usize {
-    (warmup.min(whole) as u128 * steps as u128 / whole as u128) as usize
+    (warmup as u128 * steps as u128 / whole as u128) as usize
 }
 
 /// An error, with the place where the setting that it is about is set.
