@@ -181,6 +181,86 @@ trainer.train()
         }
     }
 
+    /// Neither is another value put in its place, nor what PEFT and torch refuse trained.
+    #[test]
+    fn values_that_make_no_sense_are_refused_with_their_place() {
+        let more = "gradient_accumulation_steps=2.5, adam_beta1=1, lr_scheduler_kwargs={\"cycles\": 2}";
+        let folder = project("trl==1.16.0\n", more, "");
+        let path = folder.path().join("train.py");
+        let script = std::fs::read_to_string(&path).expect("a file");
+        let script = script
+            .replace("train_batch_size=3", "train_batch_size=0")
+            .replace("max_length=512", "max_length=-1")
+            .replace("learning_rate=5e-3", "learning_rate=-1.0")
+            .replace("seed=42, ", "seed=-1, ")
+            .replace("load(),", "load(), data_collator=Own(),")
+            .replace(
+                "LoraConfig(r=4,",
+                "LoraConfig(r=0, bias=\"some\", use_dora=is_wanted(), rank_pattern={\"q_proj\": 0},",
+            );
+        std::fs::write(&path, script).expect("a file");
+        let ran = run(folder.path(), &["verify", "."]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+        for words in [
+            "train.py:7: `per_device_train_batch_size` is 0, not a positive whole number",
+            "train.py:8: `gradient_accumulation_steps` is 2.5, not a positive whole number",
+            "train.py:8: `max_length` is -1, not a positive whole number",
+            "train.py:7: `learning_rate` is -1, not a number from 0 on",
+            "train.py:8: `seed` is -1, not a seed that can be set",
+            "train.py:8: `adam_beta1` is 1, not a share below 1",
+            "train.py:8: `cycles` of `lr_scheduler_kwargs` is not implemented",
+            "train.py:10: `r` is 0, no rank of an adapter",
+            "train.py:10: `rank_pattern` is 0, no rank of an adapter",
+            "train.py:10: `bias` is \"some\", which PEFT does not know",
+            "train.py:10: `use_dora` cannot be told",
+            "train.py:12: `data_collator` is not run here",
+        ] {
+            assert!(ran.err.contains(words), "{words}: {}", ran.err);
+        }
+    }
+
+    /// What only the model tells has a place, too.
+    #[test]
+    fn modules_that_no_model_has_are_refused_with_their_place() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let path = folder.path().join("train.py");
+        let script = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, script.replace("\"q_proj\", \"v_proj\", \"down_proj\"", "\"nope\"")).expect("a file");
+        let ran = run(folder.path(), &["verify", "."]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains("train.py:10: `target_modules` cannot be trained here: no module"), "{}", ran.err);
+    }
+
+    /// The warm-up of the script is as long as it is: its first step moves nothing, and its second cannot reach `lora_A`.
+    #[test]
+    fn the_first_steps_of_a_warm_up_hold() {
+        let runner = fixtures().join("runner");
+        let (model, data) =
+            (runner.join("model").display().to_string(), runner.join("plain.jsonl").display().to_string());
+        let folder = project("trl==1.16.0\n", "", "");
+        for (steps, is_still) in [("1", true), ("2", false), ("3", false)] {
+            let arguments = ["verify", ".", "--model", &model, "--data", &data, "--steps", steps, "--format", "json"];
+            let report = json(&run(folder.path(), &arguments));
+            let changes: Vec<bool> = ["every trained tensor changes", "the loss of a fixed batch falls"]
+                .map(|name| report["checks"].to_string().contains(name))
+                .to_vec();
+            assert_eq!((report["holds"].as_bool(), changes), (Some(true), vec![!is_still; 2]), "{steps}: {report}");
+            assert_eq!(report["notes"].to_string().contains("the warm-up holds the learning rate at 0"), is_still);
+        }
+    }
+
+    #[test]
+    fn steps_before_a_loss_that_is_no_number_are_shown() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let path = folder.path().join("train.py");
+        let script = std::fs::read_to_string(&path).expect("a file");
+        std::fs::write(&path, script.replace("learning_rate=5e-3", "learning_rate=1e300")).expect("a file");
+        let ran = run(folder.path(), &["verify", ".", "--steps", "10", "--save", "kept"]);
+        assert_eq!(ran.code, 2, "{}{}", ran.out, ran.err);
+        assert!(ran.out.contains("0.693147") && ran.out.contains("Nothing was checked"), "{}", ran.out);
+        assert!(ran.err.contains("the loss is not a finite number"), "{}", ran.err);
+    }
+
     /// TRL switches dropout off where nothing is said.
     #[test]
     fn dropout_is_on_only_where_it_is_asked_for() {

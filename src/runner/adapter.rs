@@ -12,6 +12,7 @@ use super::kernels::{Mat, Real};
 use super::model::files::{TensorFile, turned};
 use super::model::weights::{AdapterIds, Kind, Slot, SlotId, Weights};
 use super::model::{Family, Model};
+use super::open;
 use super::rng::Generator;
 use super::spec::{BiasTraining, LoraSpec, Targets};
 
@@ -337,7 +338,7 @@ pub fn save_model<T: Real>(model: &Model<T>, folder: &Path) -> Result<(), RunErr
 /// Reads the configuration of an adapter that PEFT saved.
 pub fn load_spec(folder: &Path) -> Result<LoraSpec, RunError> {
     let path = folder.join("adapter_config.json");
-    let text = std::fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+    let text = open::text(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
     let raw: Value = serde_json::from_str(&text)
         .map_err(|error| RunError::content(&path, format!("line {}", error.line()), error.to_string()))?;
     let wrong = |key: &str, reason: &str| RunError::content(&path, format!("`{key}`"), reason);

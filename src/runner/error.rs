@@ -41,7 +41,7 @@ pub enum RunError {
         reason: String,
     },
     /// Numbers that are no numbers.
-    #[error("step {step}: {what} is not a finite number")]
+    #[error("step {}: {what} is not a finite number", .step + 1)]
     NotFinite {
         /// The step, from 0.
         step: usize,

@@ -135,6 +135,10 @@ fn trainer(golden: &Value, spec: &RunSpec) -> Trainer {
 }
 
 fn compare(name: &str) {
+    super::alone(|| compare_one(name));
+}
+
+fn compare_one(name: &str) {
     let golden = read(name);
     let spec = spec(&golden);
     let mut trainer = trainer(&golden, &spec);

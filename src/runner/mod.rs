@@ -17,6 +17,7 @@ mod kernels;
 pub mod loss;
 pub mod made;
 pub mod model;
+mod open;
 mod optimizer;
 pub mod rng;
 mod schedule;
@@ -29,6 +30,13 @@ mod template;
 pub mod tiny;
 pub mod tokenizer;
 mod trainer;
+
+/// Does the work of a test on one thread: tests run beside each other already, and tasks as small as theirs take less time than to
+/// hand them on. Numbers do not depend on the number of threads.
+#[cfg(test)]
+fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("a thread").install(work)
+}
 
 pub use checks::{Check, Checker};
 pub use error::RunError;

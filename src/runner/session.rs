@@ -36,6 +36,8 @@ pub struct Trained {
     pub checks: Vec<Check>,
     /// Whether it was ended early.
     pub is_cut: bool,
+    /// Why it could not go on after some steps; nothing is checked then.
+    pub failure: Option<RunError>,
     /// How long it took, the checks aside.
     pub time: Duration,
     /// The model as it is now.
@@ -49,31 +51,43 @@ impl Session<'_> {
         let fixed = super::data::cut(self.pairs.iter().take(self.spec.batch_size), self.spec);
         let checker = Checker::new(&trainer, &fixed)?;
         let start = Instant::now();
-        let (log, is_cut) = self.steps(&mut trainer, watch)?;
+        let mut log = Vec::new();
+        let (is_cut, failure) = match self.steps(&mut trainer, watch, &mut log) {
+            Ok(is_cut) => (is_cut, None),
+            Err(error) if log.is_empty() => return Err(error),
+            Err(error) => (true, Some(error)),
+        };
         let time = start.elapsed();
-        let checks = if log.is_empty() { Vec::new() } else { checker.finish(&trainer)? };
-        Ok(Trained { log, checks, is_cut, time, trainer })
+        let checks = if log.is_empty() || failure.is_some() { Vec::new() } else { checker.finish(&trainer)? };
+        Ok(Trained { log, checks, is_cut, failure, time, trainer })
     }
 
     /// The same run with a second model as reference, as it is before the fix: only what it logs.
     pub fn with_second_model(&self, watch: &mut dyn Watch) -> Result<Vec<StepMetrics>, RunError> {
         let spec = RunSpec { reference: Reference::Copy, ..self.spec.clone() };
         let mut trainer = Trainer::new(self.model.clone(), &spec)?;
-        Ok(Session { spec: &spec, ..*self }.steps(&mut trainer, watch)?.0)
+        let mut log = Vec::new();
+        Session { spec: &spec, ..*self }.steps(&mut trainer, watch, &mut log)?;
+        Ok(log)
     }
 
-    fn steps(&self, trainer: &mut Trainer, watch: &mut dyn Watch) -> Result<(Vec<StepMetrics>, bool), RunError> {
+    /// Writes a line of the log for each step, and says whether it was ended early.
+    fn steps(
+        &self,
+        trainer: &mut Trainer,
+        watch: &mut dyn Watch,
+        log: &mut Vec<StepMetrics>,
+    ) -> Result<bool, RunError> {
         let mut batches = Batches::new(self.pairs, self.spec);
-        let mut log = Vec::with_capacity(self.steps);
         while log.len() < self.steps {
             if watch.is_stopped() {
-                return Ok((log, true));
+                return Ok(true);
             }
             let metrics = trainer.step(&batches.step())?;
             watch.stepped(&metrics);
             log.push(metrics);
         }
-        Ok((log, false))
+        Ok(false)
     }
 }
 
@@ -164,6 +178,10 @@ mod tests {
 
     /// The same where preferred answers have an end of their own.
     fn compare_with(release: &str, name: &str, spec: &RunSpec, end: &str) {
+        crate::runner::alone(|| compare_one_run(release, name, spec, end));
+    }
+
+    fn compare_one_run(release: &str, name: &str, spec: &RunSpec, end: &str) {
         let path = fixtures().join(format!("golden/trl-{release}.json"));
         let golden: Golden = serde_json::from_slice(&std::fs::read(path).expect("a golden file")).expect("JSON");
         let tokenizer = Tokenizer::load(&fixtures().join("model")).expect("a tokenizer");

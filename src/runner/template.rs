@@ -1,11 +1,19 @@
 //! Chat templates, rendered as transformers renders them.
 
+use std::fmt::Write as _;
+
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, Value};
 
 /// The name under which the one template of an environment is kept.
 const NAME: &str = "chat_template";
+
+/// So many instructions write out the longest conversation many times over; a template that takes more does not end.
+const MOST_STEPS: u64 = 5_000_000;
+
+/// JSON is indented by so many blanks at most.
+const WIDEST: usize = 1000;
 
 /// A chat template.
 pub struct Template {
@@ -25,7 +33,8 @@ impl Template {
         environment.add_function("raise_exception", |message: String| -> Result<Value, Error> {
             Err(Error::new(ErrorKind::InvalidOperation, message))
         });
-        environment.add_function("strftime_now", |format: String| chrono::Local::now().format(&format).to_string());
+        environment.add_function("strftime_now", |format: String| now(&format));
+        environment.set_fuel(Some(MOST_STEPS));
         environment.add_template_owned(NAME, without_generation(source)).map_err(|error| described(&error))?;
         Ok(Template { environment })
     }
@@ -37,7 +46,20 @@ impl Template {
     }
 }
 
+/// The day and time; Python's `strftime` knows other letters than ours.
+fn now(format: &str) -> Result<String, Error> {
+    let mut text = String::new();
+    let written = write!(text, "{}", chrono::Local::now().format(format));
+    written.map_err(|_| {
+        Error::new(ErrorKind::InvalidOperation, format!("the format {format:?} of a time is not known here"))
+    })?;
+    Ok(text)
+}
+
 fn described(error: &Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return format!("the chat template takes more than {MOST_STEPS} instructions: it does not seem to end");
+    }
     let message = error.detail().map_or_else(|| error.to_string(), str::to_owned);
     error.line().map_or(message.clone(), |line| format!("line {line} of the chat template: {message}"))
 }
@@ -69,6 +91,9 @@ fn without_generation(source: &str) -> String {
 #[expect(clippy::needless_pass_by_value, reason = "a filter gets its arguments like this")]
 fn to_json(value: &Value, arguments: Kwargs) -> Result<Value, Error> {
     let indent: Option<usize> = arguments.get("indent")?;
+    if indent.is_some_and(|indent| indent > WIDEST) {
+        return Err(Error::new(ErrorKind::InvalidOperation, format!("an indent of more than {WIDEST} blanks")));
+    }
     let sort_keys: Option<bool> = arguments.get("sort_keys")?;
     let _: Option<bool> = arguments.get("ensure_ascii")?;
     let _: Option<Value> = arguments.get("separators")?;
@@ -181,6 +206,25 @@ mod tests {
         let error = rendered("\n{{ raise_exception('roles must alternate') }}", "{}").expect_err("refused");
         assert_eq!(error, "line 2 of the chat template: roles must alternate");
         assert!(Template::new("{% if %}").is_err());
+    }
+
+    #[test]
+    fn a_template_that_never_ends_is_stopped() {
+        let source = "{% for a in range(99999) %}{% for b in range(99999) %}{% set c = a %}{% endfor %}{% endfor %}";
+        let error = rendered(source, "{}").expect_err("stopped");
+        assert!(error.contains("does not seem to end"), "{error}");
+    }
+
+    #[test]
+    fn what_a_template_asks_too_much_of_is_named() {
+        for (source, words) in [
+            ("{{ strftime_now('%Q') }}", "the format \"%Q\" of a time is not known here"),
+            ("{{ [1] | tojson(indent=100000000000) }}", "an indent of more than 1000 blanks"),
+        ] {
+            let error = rendered(source, "{}").expect_err("refused");
+            assert!(error.contains(words), "{error}");
+        }
+        assert_eq!(rendered("{{ strftime_now('%Y') }}", "{}").expect("text").len(), 4);
     }
 
     #[test]

@@ -14,6 +14,9 @@ const HEADS: u64 = 4;
 /// Numbers in the middle of the feed-forward part.
 const INTERMEDIATE: u64 = 160;
 
+/// Learned positions.
+const POSITIONS: u64 = 4096;
+
 /// Large enough that the first logits differ between tokens.
 const SPREAD: f64 = 0.05;
 
@@ -46,6 +49,10 @@ pub fn config(like: Option<&Value>, vocabulary: usize) -> Value {
     };
     for (key, value) in sizes.as_object().into_iter().flatten() {
         keys.insert(key.clone(), value.clone());
+    }
+    // Learned positions are numbers of the model.
+    if keys.get("n_positions").and_then(Value::as_u64).is_some_and(|most| most > POSITIONS) {
+        keys.insert("n_positions".to_owned(), json!(POSITIONS));
     }
     if keys.contains_key("query_pre_attn_scalar") {
         keys.insert("query_pre_attn_scalar".to_owned(), json!(HIDDEN / HEADS));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use minijinja::Value;
 use minijinja::value::ValueKind;
 
+use super::open;
 use super::template::Template;
 
 /// The special tokens that a template can name.
@@ -72,7 +73,7 @@ impl Tokenizer {
             let has_other = others.iter().any(|name| folder.join(name).is_file());
             return Err(TokenizerError::Missing { folder: folder.to_path_buf(), has_other });
         }
-        let bytes = std::fs::read(&path).map_err(|error| TokenizerError::Read { path: path.clone(), error })?;
+        let bytes = open::bytes(&path).map_err(|error| TokenizerError::Read { path: path.clone(), error })?;
         let vocabulary = tokenizers::Tokenizer::from_bytes(bytes)
             .map_err(|error| TokenizerError::Broken { path: path.clone(), message: error.to_string() })?;
         let settings = object(folder.join("tokenizer_config.json"))?;
@@ -163,7 +164,7 @@ pub struct More<'r> {
 
 /// The object in a JSON file; an empty one where the file is not there.
 fn object(path: PathBuf) -> Result<Value, TokenizerError> {
-    match std::fs::read_to_string(&path) {
+    match open::text(&path) {
         Ok(text) => serde_json::from_str(&text)
             .map_err(|error| TokenizerError::Broken { path, message: format!("it is no JSON: {error}") }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Value::from_pairs([] as [(String, Value); 0])),
@@ -181,7 +182,7 @@ fn token(settings: &Value, name: &str) -> Option<String> {
 /// The template stands in a file of its own, or in the settings; there it may be one of several with names.
 fn template(folder: &Path, settings: &Value) -> Result<Option<Template>, TokenizerError> {
     let path = folder.join("chat_template.jinja");
-    let (path, source) = match std::fs::read_to_string(&path) {
+    let (path, source) = match open::text(&path) {
         Ok(source) => (path, Some(source)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => (
             folder.join("tokenizer_config.json"),

@@ -55,6 +55,8 @@ pub struct Trainer<T = f32> {
     optimizer: AdamW<T>,
     reference: Compared<T>,
     steps: usize,
+    /// The first step whose learning rate the schedule did not hold at 0.
+    moving: Option<usize>,
     /// How far positions reached in the last batch.
     reach: usize,
     /// Forward passes done, each of which drops other numbers.
@@ -140,6 +142,7 @@ impl<T: Real> Trainer<T> {
             optimizer: AdamW::new(&spec.optimizer, tensors),
             reference,
             steps: 0,
+            moving: None,
             reach: 0,
             passes: 0,
             seen: vec![Seen { moved: false, finite: true }; tensors],
@@ -162,6 +165,16 @@ impl<T: Real> Trainer<T> {
     /// Steps done.
     pub fn steps(&self) -> usize {
         self.steps
+    }
+
+    /// Steps since the schedule let something move, that one included.
+    pub(super) fn moving_steps(&self) -> usize {
+        self.moving.map_or(0, |first| self.steps - first)
+    }
+
+    /// Whether nothing could move yet: at the beginning of a warm-up the learning rate is 0.
+    pub fn is_still(&self) -> bool {
+        self.moving.is_none() && self.steps < self.spec.total_steps
     }
 
     /// Numbers that are trained.
@@ -206,6 +219,9 @@ impl<T: Real> Trainer<T> {
         metrics.grad_norm = clip(&mut gradients, self.spec.optimizer.max_grad_norm);
         let factor = schedule::factor(&self.spec.optimizer, self.spec.total_steps, self.steps);
         metrics.learning_rate = self.spec.optimizer.learning_rate * factor;
+        if factor != 0.0 {
+            self.moving.get_or_insert(self.steps);
+        }
         self.optimizer.step(&mut self.model.weights, &gradients, metrics.learning_rate);
         self.steps += 1;
         self.follow();

@@ -18,7 +18,7 @@ use crate::output;
 use crate::runner::data::{self, Row};
 use crate::runner::session::Session;
 use crate::runner::tokenizer::Tokenizer;
-use crate::runner::{Model, made, tiny};
+use crate::runner::{Model, RunError, made, tiny};
 use crate::source::{Sources, Span};
 
 /// The trainer whose runs are trained here.
@@ -66,7 +66,8 @@ pub(in crate::cli) fn run(args: &VerifyArgs, global: &GlobalArgs, terminal: &mut
         others: chosen.others,
     };
     let notes: Vec<String> = settled.notes.iter().map(|note| placed(note, &shown)).collect();
-    let (report, unsaved) = train(args, global, plan.knowledge(), settled, Words { title, notes, said })?;
+    let (report, unsaved) =
+        train(args, global, plan.knowledge(), settled, Words { title, notes, said, shown: &shown })?;
     let mut text = Vec::new();
     match args.format {
         ListFormat::Json => report::write_json(&mut text, &report)?,
@@ -89,10 +90,12 @@ pub(super) struct Title {
 }
 
 /// What was read of the run, for a reader.
-struct Words {
+struct Words<'w> {
     title: Title,
     notes: Vec<String>,
     said: Vec<Said>,
+    /// A place as it is shown.
+    shown: &'w dyn Fn(Span) -> String,
 }
 
 /// Trains, and says why nothing was kept where it could not be: what was found is worth reading all the same.
@@ -101,10 +104,10 @@ fn train(
     global: &GlobalArgs,
     knowledge: &Knowledge,
     settled: Settled,
-    words: Words,
+    words: Words<'_>,
 ) -> Result<(Report, Option<Failure>), Failure> {
-    let Settled { mut spec, steps: plan, model: name, has_spare_reference, differs, .. } = settled;
-    let Words { title, mut notes, said } = words;
+    let Settled { mut spec, steps: plan, model: name, has_spare_reference, differs, places, .. } = settled;
+    let Words { title, mut notes, said, shown } = words;
     let message = |error: &dyn std::fmt::Display| Failure::Message(error.to_string());
     let rows = match &args.data {
         Some(path) => data::read(path).map_err(|error| message(&error))?,
@@ -112,12 +115,13 @@ fn train(
     };
     let (model, tokenizer) = model(args, name.as_deref(), &title.script, &rows)?;
     let tokenised = data::tokenise(&rows, &tokenizer, &spec).map_err(|error| message(&error))?;
+    tokenised.check(&model, &spec).map_err(|error| message(&error))?;
     plan.settle(&mut spec, tokenised.pairs.len());
     let whole = spec.total_steps;
     let steps = args.steps.map_or(STEPS, |steps| steps as usize).min(whole);
     if args.model.is_none() && steps < whole {
         // There is no log of the user's to foretell, and at the beginning of a long warm-up nothing moves.
-        spec.optimizer.warmup_steps = spec.optimizer.warmup_steps * steps / whole;
+        spec.optimizer.warmup_steps = compressed(spec.optimizer.warmup_steps, steps, whole);
         spec.total_steps = steps;
         notes.push(format!("the schedule of {whole} steps is compressed to {steps}"));
     }
@@ -134,15 +138,20 @@ fn train(
     }
     let session = Session { spec: &spec, pairs: &tokenised.pairs, model: &model, steps };
     let stopped = interruption();
-    let wrong = |error: crate::runner::RunError| message(&error);
-    let trained = session.run(&mut Bar::new(steps, !global.quiet, &stopped)).map_err(wrong)?;
+    let wrong = |error: &RunError| Failure::Message(with_place(error, &places, shown));
+    let trained = session.run(&mut Bar::new(steps, !global.quiet, &stopped)).map_err(|error| wrong(&error))?;
+    if trained.failure.is_none() && trained.trainer.is_still() && !trained.log.is_empty() {
+        notes.push(String::from(
+            "in all of these steps the warm-up holds the learning rate at 0; more steps show what changes",
+        ));
+    }
     let before = if args.before_fix && has_spare_reference && !trained.is_cut {
-        Some(session.with_second_model(&mut Bar::new(steps, !global.quiet, &stopped)).map_err(wrong)?)
+        Some(session.with_second_model(&mut Bar::new(steps, !global.quiet, &stopped)).map_err(|error| wrong(&error))?)
     } else {
         None
     };
-    let mut unsaved = None;
-    if let Some(folder) = &args.save {
+    let mut unsaved = trained.failure.as_ref().map(wrong);
+    if let (Some(folder), None) = (&args.save, &unsaved) {
         let base = args.model.as_deref().map(|path| path.display().to_string()).or_else(|| name.clone());
         #[expect(clippy::cast_precision_loss, reason = "a number of steps")]
         let pass = data::Batches::in_a_pass(tokenised.pairs.len(), &spec) as f64 / spec.accumulation as f64;
@@ -174,6 +183,18 @@ fn train(
         saved: args.save.clone().filter(|_| unsaved.is_none()),
     };
     Ok((report, unsaved))
+}
+
+/// A warm-up that is as long a part of fewer steps.
+fn compressed(warmup: usize, steps: usize, whole: usize) -> usize {
+    (warmup as u128 * steps as u128 / whole as u128) as usize
+}
+
+/// An error, with the place where the setting that it is about is set.
+fn with_place(error: &RunError, places: &[(String, Span)], shown: &dyn Fn(Span) -> String) -> String {
+    let RunError::Unsupported { setting, .. } = error else { return error.to_string() };
+    let place = places.iter().find(|(name, _)| name == setting || name.strip_prefix("lora_") == Some(setting));
+    place.map_or_else(|| error.to_string(), |(_, place)| format!("{}: {error}", shown(*place)))
 }
 
 /// What became of rows, and which runs were left alone.

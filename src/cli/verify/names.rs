@@ -263,6 +263,18 @@ pub(super) fn is_adamw(name: &str) -> bool {
     matches!(name, "adamw_torch" | "adamw_torch_fused" | "paged_adamw" | "paged_adamw_32bit")
 }
 
+/// The arguments of a schedule that are implemented.
+pub(super) fn schedule_arguments(name: &str) -> &'static [&'static str] {
+    match name {
+        "cosine" | "cosine_with_restarts" => &["num_cycles"],
+        "polynomial" => &["lr_end", "power"],
+        "inverse_sqrt" => &["timescale"],
+        "cosine_with_min_lr" => &["num_cycles", "min_lr", "min_lr_rate"],
+        "warmup_stable_decay" => &["num_decay_steps", "min_lr_ratio"],
+        _ => &[],
+    }
+}
+
 /// A schedule by its name, with its arguments and the defaults that transformers has for them.
 pub(super) fn schedule(name: &str, arguments: &[(String, f64)], rate: f64) -> Option<Schedule> {
     let given = |wanted: &str| arguments.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);

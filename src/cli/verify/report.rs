@@ -51,7 +51,7 @@ pub(super) struct Said {
 impl Report {
     /// Whether everything holds that must.
     pub fn holds(&self) -> bool {
-        self.checks.iter().all(|check| check.passed)
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.passed)
     }
 
     fn bytes_of_second_model(&self) -> usize {
@@ -110,6 +110,7 @@ pub(super) fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()>
     let time = format!("{:.2} s, {speed:.0} tokens/s", report.seconds);
     match failed {
         _ if report.log.is_empty() => writeln!(out, "Nothing was trained."),
+        _ if report.checks.is_empty() => writeln!(out, "Nothing was checked ({time})."),
         0 => writeln!(out, "It trains: everything holds ({time})."),
         1 => writeln!(out, "1 thing does not hold ({time})."),
         several => writeln!(out, "{several} things do not hold ({time})."),
@@ -288,7 +289,8 @@ pub(super) fn write_json(out: &mut dyn Write, report: &Report) -> io::Result<()>
     let check = |check: &'_ Check| JsonCheck {
         name: check.name,
         passed: check.passed,
-        measured: check.measured,
+        // JSON has no infinite numbers.
+        measured: if check.measured.is_finite() { check.measured } else { f64::MAX },
         tolerance: check.tolerance,
     };
     let Report { title, source, spec, .. } = report;

@@ -26,6 +26,8 @@ pub(super) struct Settled {
     pub differs: Vec<String>,
     /// The model by the name or path that the script loads.
     pub model: Option<String>,
+    /// Where settings are set, for what only the model or the data tell.
+    pub places: Vec<(String, Span)>,
 }
 
 /// What a setting comes to, and where it is set.
@@ -69,12 +71,19 @@ impl StepPlan {
 pub(super) fn settle(run: &TrainingRun<'_>, knowledge: &Knowledge) -> Result<Settled, Vec<Remark>> {
     let mut reader = Reader::new(run, knowledge);
     let settled = reader.settle();
+    reader.refuse_collator();
     reader.refuse_the_rest();
     if reader.refused.is_empty() { Ok(settled) } else { Err(reader.refused) }
 }
 
 /// The trainer whose runs are trained.
 const TRAINER: &str = "DPOTrainer";
+
+/// The largest seed that a number holds exactly.
+const MOST_SEED: f64 = 9_007_199_254_740_992.0;
+
+/// So many batches are one step at most.
+const MOST_BATCHES: usize = 1_000_000;
 
 struct Reader<'a> {
     run: &'a TrainingRun<'a>,
@@ -141,9 +150,27 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// A number of things, of which there is at least one.
     fn whole(&mut self, name: &str) -> Option<usize> {
+        let number = self.number_within(name, "a positive whole number", |one| one >= 1.0 && one.fract() == 0.0)?;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "asked for just before")]
-        self.number(name).filter(|number| *number >= 1.0).map(|number| number as usize)
+        Some(number as usize)
+    }
+
+    /// A number that must be so; another one is refused.
+    fn number_within(&mut self, name: &str, what: &str, is_good: impl Fn(f64) -> bool) -> Option<f64> {
+        let number = self.number(name)?;
+        if !is_good(number) {
+            let place = self.held(name).and_then(|held| held.origin);
+            self.refuse(&format!("`{name}` is {number}, not {what}"), place);
+            return None;
+        }
+        Some(number)
+    }
+
+    /// A seed. That of a run seeds numpy, too, which takes no others.
+    fn seed(&mut self, name: &str, most: f64) -> Option<u64> {
+        self.number_within(name, "a seed that can be set", |one| (0.0..=most).contains(&one)).map(seed)
     }
 
     /// A truth value that decides what is computed: it must be known.
@@ -221,7 +248,7 @@ impl<'a> Reader<'a> {
             quirks: self.quirks(),
             drops_full_prompts: self.fact("drops_full_prompts").is_some(),
             batch_size: self.whole("per_device_train_batch_size").unwrap_or(usual.batch_size),
-            accumulation: self.whole("gradient_accumulation_steps").unwrap_or(usual.accumulation),
+            accumulation: self.accumulation().unwrap_or(usual.accumulation),
             accumulation_end: match self.fact_of("transformers", "Trainer", "accumulation") {
                 Some("across_passes") => AccumulationEnd::InNextPass,
                 Some("scaled") => AccumulationEnd::Part,
@@ -229,19 +256,55 @@ impl<'a> Reader<'a> {
             },
             optimizer: self.optimizer(),
             total_steps: 1,
-            seed: self.number("seed").map_or(usual.seed, seed),
-            data_seed: self.number("data_seed").map(seed),
+            seed: self.seed("seed", f64::from(u32::MAX)).unwrap_or(usual.seed),
+            data_seed: self.seed("data_seed", MOST_SEED),
             shuffle: self.is_shuffled(),
         };
-        let steps = StepPlan {
-            max_steps: self.whole("max_steps"),
-            epochs: self.number("num_train_epochs").unwrap_or(3.0),
-            warmup_steps: self.number("warmup_steps").unwrap_or(0.0),
-            warmup_ratio: self.number("warmup_ratio").unwrap_or(0.0),
-        };
+        let steps = self.steps();
         let model = self.model();
+        let places = self.places();
         let (notes, differs) = (std::mem::take(&mut self.notes), self.differences());
-        Settled { spec, steps, notes, has_spare_reference, differs, model }
+        Settled { spec, steps, notes, has_spare_reference, differs, model, places }
+    }
+
+    fn steps(&mut self) -> StepPlan {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "asked for just before")]
+        let max_steps = self.number("max_steps").filter(|steps| *steps >= 1.0).map(|steps| steps as usize);
+        let epochs = if max_steps.is_some() {
+            self.number("num_train_epochs")
+        } else {
+            self.number_within("num_train_epochs", "a number of passes", |epochs| epochs > 0.0 && epochs.is_finite())
+        };
+        StepPlan {
+            max_steps,
+            epochs: epochs.unwrap_or(3.0),
+            warmup_steps: self.number("warmup_steps").unwrap_or(0.0),
+            warmup_ratio: self
+                .number_within("warmup_ratio", "a share of all steps", |share| (0.0..=1.0).contains(&share))
+                .unwrap_or(0.0),
+        }
+    }
+
+    fn accumulation(&mut self) -> Option<usize> {
+        let count = self.whole("gradient_accumulation_steps")?;
+        if count > MOST_BATCHES {
+            let place = self.held("gradient_accumulation_steps").and_then(|held| held.origin);
+            self.refuse(
+                &format!("`gradient_accumulation_steps` is {count}; no step of so many batches ends here"),
+                place,
+            );
+        }
+        Some(count)
+    }
+
+    /// Where everything that is set is set.
+    fn places(&self) -> Vec<(String, Span)> {
+        let all = [self.adapter.as_ref(), Some(&self.trainer), self.config.as_ref()];
+        let set = all.into_iter().flatten().flat_map(|options| {
+            let place = |name: String| Some((options.get(&name)?.origin?, name));
+            options.names_set().into_iter().filter_map(place).map(|(place, name)| (name, place)).collect::<Vec<_>>()
+        });
+        set.collect()
     }
 
     fn quirks(&self) -> Quirks {
@@ -321,17 +384,24 @@ impl<'a> Reader<'a> {
             self.refuse(&format!("`optim` {name:?} is not implemented here, only torch's AdamW"), place);
         }
         let usual = RunSpec::default().optimizer;
+        let share = "a share below 1, which AdamW needs";
+        let is_share = |one| (0.0..1.0).contains(&one);
         OptimizerSpec {
-            learning_rate: self.number("learning_rate").unwrap_or(usual.learning_rate),
-            beta1: self.number("adam_beta1").unwrap_or(usual.beta1),
-            beta2: self.number("adam_beta2").unwrap_or(usual.beta2),
-            epsilon: self.number("adam_epsilon").unwrap_or(usual.epsilon),
-            weight_decay: self.number("weight_decay").unwrap_or(usual.weight_decay),
+            // What torch's AdamW refuses is refused.
+            learning_rate: self.not_negative("learning_rate").unwrap_or(usual.learning_rate),
+            beta1: self.number_within("adam_beta1", share, is_share).unwrap_or(usual.beta1),
+            beta2: self.number_within("adam_beta2", share, is_share).unwrap_or(usual.beta2),
+            epsilon: self.not_negative("adam_epsilon").unwrap_or(usual.epsilon),
+            weight_decay: self.not_negative("weight_decay").unwrap_or(usual.weight_decay),
             // Transformers clips nothing where it is not positive.
             max_grad_norm: self.number("max_grad_norm").unwrap_or(0.0),
             schedule: self.schedule(),
             warmup_steps: 0,
         }
+    }
+
+    fn not_negative(&mut self, name: &str) -> Option<f64> {
+        self.number_within(name, "a number from 0 on, which AdamW needs", |one| one >= 0.0)
     }
 
     fn schedule(&mut self) -> Schedule {
@@ -342,8 +412,15 @@ impl<'a> Reader<'a> {
             self.refuse("`lr_scheduler_kwargs` cannot be told", more.and_then(|held| held.origin));
             return Schedule::Linear;
         };
+        let kind = name.to_ascii_lowercase();
+        for (key, _) in &arguments {
+            if !names::schedule_arguments(&kind).contains(&key.as_str()) {
+                let place = more.as_ref().and_then(|held| held.origin);
+                self.refuse(&format!("`{key}` of `lr_scheduler_kwargs` is not implemented here with {name:?}"), place);
+            }
+        }
         let rate = self.number("learning_rate").unwrap_or(RunSpec::default().optimizer.learning_rate);
-        names::schedule(&name.to_ascii_lowercase(), &arguments, rate).unwrap_or_else(|| {
+        names::schedule(&kind, &arguments, rate).unwrap_or_else(|| {
             self.refuse(&format!("`lr_scheduler_type` {name:?} is not implemented here"), place);
             Schedule::Linear
         })
@@ -355,6 +432,14 @@ impl<'a> Reader<'a> {
             self.refuse("`train_sampling_strategy` \"group_by_length\" is not implemented here", place);
         }
         strategy != "sequential"
+    }
+
+    /// Batches that the project makes in its own way are not made here.
+    fn refuse_collator(&mut self) {
+        let Some(held) = self.trainer.argument("data_collator").filter(|held| !held.value.is_none()) else { return };
+        if !self.run.options(&held.value).is_some_and(|made| made.callee().starts_with("trl.")) {
+            self.refuse("`data_collator` is not run here: batches are made as TRL's own does it", held.origin);
+        }
     }
 
     /// What is set and neither implemented nor without influence is refused, unless it is the default anyway.

@@ -25,7 +25,7 @@ impl<'p> Batches<'p> {
     /// The forward passes of the next step of the optimizer: `accumulation` batches, in most releases fewer at the end of a
     /// pass.
     pub fn step(&mut self) -> Vec<Vec<Pair>> {
-        let mut step = Vec::with_capacity(self.spec.accumulation);
+        let mut step = Vec::new();
         while step.len() < self.spec.accumulation {
             if self.left.is_empty() {
                 let ends_here = !step.is_empty() && self.spec.accumulation_end != AccumulationEnd::InNextPass;

@@ -45,8 +45,11 @@ pub enum DataError {
         message: String,
     },
     /// Rows that the trainer stops at; it trains on none of the others then.
-    #[error("{}", bad_rows(.0))]
+    #[error("{}", listed(.0, "TRL stops at such a row and trains on none of the others"))]
     Rows(Vec<BadRow>),
+    /// Rows that the model cannot take.
+    #[error("{}", listed(.0, "training stops at a batch with such a row"))]
+    Unfit(Vec<BadRow>),
     /// There is nothing to train on.
     #[error("{path} has no rows", path = .path.display())]
     Empty {
@@ -61,11 +64,11 @@ pub enum DataError {
 /// How many bad rows are named.
 const NAMED: usize = 5;
 
-fn bad_rows(rows: &[BadRow]) -> String {
+fn listed(rows: &[BadRow], end: &str) -> String {
     let mut lines: Vec<String> = rows.iter().take(NAMED).map(ToString::to_string).collect();
     if rows.len() > NAMED {
         lines.push(format!("and {} more rows", rows.len() - NAMED));
     }
-    lines.push(String::from("TRL stops at such a row and trains on none of the others"));
+    lines.push(end.to_owned());
     lines.join("\n")
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use minijinja::Value;
 
 use super::{DataError, Place, Row, json, table};
+use crate::runner::open;
 
 /// The rows of a file, told by its ending. Every row must be good, as TRL demands it.
 pub fn read(path: &Path) -> Result<Vec<Row>, DataError> {
@@ -12,7 +13,7 @@ pub fn read(path: &Path) -> Result<Vec<Row>, DataError> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let objects = match ending.as_deref() {
         Some("jsonl" | "json" | "ndjson") => {
-            let bytes = std::fs::read(path).map_err(cannot)?;
+            let bytes = open::bytes(path).map_err(cannot)?;
             let text = String::from_utf8(bytes).map_err(|error| {
                 let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
                 let line = 1 + good.iter().filter(|byte| **byte == b'\n').count();

@@ -1,6 +1,5 @@
 //! Files that are tables: CSV and Parquet.
 
-use std::fs::File;
 use std::path::Path;
 
 use minijinja::Value;
@@ -9,6 +8,13 @@ use parquet::record::{Field, List, Map};
 
 use super::read::syntax;
 use super::{DataError, Place};
+use crate::runner::open;
+
+/// Cells that pandas, with which datasets reads such files, takes for missing.
+const MISSING: [&str; 19] = [
+    "", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+];
 
 /// The rows of a CSV file, its first line the names.
 pub(super) fn csv(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
@@ -21,24 +27,43 @@ pub(super) fn tsv(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
 }
 
 fn separated(path: &Path, delimiter: u8) -> Result<Vec<(Place, Value)>, DataError> {
-    let open = |error| DataError::Read { path: path.to_path_buf(), error };
-    let file = File::open(path).map_err(open)?;
+    let bytes = open::bytes(path).map_err(|error| DataError::Read { path: path.to_path_buf(), error })?;
+    if let Some(line) = unclosed(&bytes, delimiter) {
+        return Err(syntax(path, line, String::from("is no CSV: a quote that is opened here is never closed")));
+    }
     let wrong = |error: csv::Error| {
         let line = error.position().map_or(1, |position| position.line() as usize);
         syntax(path, line, format!("is no CSV: {error}"))
     };
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(file);
+    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(&bytes[..]);
     let names = reader.headers().map_err(wrong)?.clone();
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(wrong)?;
         let line = record.position().map_or(0, |position| position.line() as usize);
-        // An empty cell is read as missing.
-        let cells = names.iter().zip(&record).filter(|(_, cell)| !cell.is_empty());
+        let cells = names.iter().zip(&record).filter(|(_, cell)| !MISSING.contains(cell));
         let object = Value::from_pairs(cells.map(|(name, cell)| (name.to_owned(), Value::from(cell))));
         rows.push((Place { path: path.to_path_buf(), line, is_row: false }, object));
     }
     Ok(rows)
+}
+
+/// The line of a quote that is never closed: all that follows it would be one cell.
+fn unclosed(bytes: &[u8], delimiter: u8) -> Option<usize> {
+    let (mut line, mut opened, mut is_start, mut is_quoted) = (1, 1, true, false);
+    for &byte in bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes) {
+        line += usize::from(byte == b'\n');
+        // Two quotes in a row close a cell and open it again, which comes to the same. Only a quote at the start of a cell opens one.
+        if byte == b'"' && (is_quoted || is_start) {
+            if !is_quoted {
+                opened = line;
+            }
+            is_quoted = !is_quoted;
+        } else if !is_quoted {
+            is_start = byte == delimiter || byte == b'\n' || byte == b'\r';
+        }
+    }
+    is_quoted.then_some(opened)
 }
 
 /// The rows of a Parquet file.
@@ -49,7 +74,7 @@ pub(super) fn parquet(path: &Path) -> Result<Vec<(Place, Value)>, DataError> {
         place: place(row),
         message: format!("cannot be read as Parquet: {error}"),
     };
-    let file = File::open(path).map_err(open)?;
+    let file = open::open(path).map_err(open)?;
     let reader = SerializedFileReader::new(file).map_err(|error| wrong(1, &error))?;
     let mut rows = Vec::new();
     for (at, row) in reader.get_row_iter(None).map_err(|error| wrong(1, &error))?.enumerate() {
@@ -129,6 +154,28 @@ mod tests {
         assert_eq!(rows[0].chosen, super::super::Text::Plain(String::from("b,\nc")));
         std::fs::write(&path, "prompt,chosen,rejected\na,b\n").expect("a file");
         assert!(read(&path).expect_err("too few cells").to_string().contains(":2: is no CSV"));
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_named() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pairs.csv");
+        std::fs::write(&path, "prompt,chosen,rejected\na,b,c\na,b,\"c\na,b,c\n").expect("a file");
+        let error = read(&path).expect_err("a broken file").to_string();
+        assert!(error.contains("pairs.csv:3: is no CSV: a quote that is opened here is never closed"), "{error}");
+        std::fs::write(&path, "prompt,chosen,rejected\na\"s,\"b\"\"\n\"\"\",5\" long\n").expect("a file");
+        assert_eq!(read(&path).expect("rows")[0].chosen, super::super::Text::Plain(String::from("b\"\n\"")));
+    }
+
+    /// As pandas reads them, with which datasets reads such files.
+    #[test]
+    fn some_words_are_missing_cells() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("pairs.csv");
+        std::fs::write(&path, "prompt,chosen,rejected\na,b,None\na,NA,c\na,none,c\n").expect("a file");
+        let error = read(&path).expect_err("missing cells").to_string();
+        assert!(error.contains("pairs.csv:2: has no `rejected`") && error.contains(":3: has no `chosen`"), "{error}");
+        assert!(!error.contains(":4:"), "{error}");
     }
 
     #[test]

@@ -2,19 +2,40 @@
 
 use minijinja::Value;
 
-use super::{BadRow, DataError, Row, Text};
+use super::{BadRow, DataError, Place, Row, Text, cut};
+use crate::runner::model::Pack;
 use crate::runner::tokenizer::{More, Tokenizer};
-use crate::runner::{Era, Pair, Quirks, RunSpec, Truncation};
+use crate::runner::{Era, Model, Pair, Quirks, RunError, RunSpec, Truncation};
+
+/// After so many bad rows the others are not looked at.
+const MOST_BAD: usize = 100;
 
 /// What became of the rows of a file.
 #[derive(Debug, Default)]
 pub struct Tokenised {
     /// The pairs, in the order of the file; too long ones are cut later, in their batch.
     pub pairs: Vec<Pair>,
+    /// Where the row of each pair stands.
+    pub places: Vec<Place>,
     /// Rows that the trainer drops, since their prompt leaves no room for an answer.
     pub dropped: usize,
     /// Rows of which tokens are lost at the end of the prompt, since they merge with the answer.
     pub mismatched: usize,
+}
+
+impl Tokenised {
+    /// Refuses rows that the model cannot take even when they are cut: tokens that it does not know, or too many of them.
+    pub fn check(&self, model: &Model, spec: &RunSpec) -> Result<(), DataError> {
+        let reason = |pair: &Pair| match model.check(&Pack::new(&cut(std::iter::once(pair), spec))) {
+            Ok(()) => None,
+            Err(RunError::Row(reason)) => Some(reason),
+            Err(other) => Some(other.to_string()),
+        };
+        let rows = self.pairs.iter().zip(&self.places);
+        let bad = rows.filter_map(|(pair, place)| Some(BadRow { reason: reason(pair)?, place: place.clone() }));
+        let bad: Vec<BadRow> = bad.collect();
+        if bad.is_empty() { Ok(()) } else { Err(DataError::Unfit(bad)) }
+    }
 }
 
 /// Tokenises all rows. A row that stops the trainer is an error.
@@ -28,9 +49,14 @@ pub fn tokenise(rows: &[Row], tokenizer: &Tokenizer, spec: &RunSpec) -> Result<T
             Ok(Some(one)) => {
                 tokenised.mismatched += usize::from(one.is_mismatched);
                 tokenised.pairs.push(one.pair);
+                tokenised.places.push(row.place.clone());
             }
             Ok(None) => tokenised.dropped += 1,
             Err(reason) => bad.push(BadRow { place: row.place.clone(), reason }),
+        }
+        // A template that never ends takes its time for each of them.
+        if bad.len() >= MOST_BAD {
+            break;
         }
     }
     match (bad.is_empty(), tokenised.pairs.is_empty()) {

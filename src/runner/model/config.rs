@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::super::error::RunError;
 use super::super::kernels::activation::Activation;
 use super::super::kernels::norm::NormKind;
+use super::super::open;
 use super::rotary::{self, Rotary};
 
 /// A family of models, by `model_type`.
@@ -92,6 +93,12 @@ pub struct Shares {
     pub residual: f64,
 }
 
+/// No model has larger sizes; with larger ones, products of sizes would be no numbers of the machine any more.
+const LARGEST: u64 = 1 << 24;
+
+/// No model has more layers.
+const MOST_LAYERS: usize = 10_000;
+
 /// The keys of the file, with its name for errors.
 pub(super) struct Keys<'a> {
     path: &'a Path,
@@ -115,8 +122,23 @@ impl Keys<'_> {
         }
     }
 
+    /// The size of something that is held in memory.
+    fn limited(&self, key: &str) -> Result<Option<usize>, RunError> {
+        match self.size_or_none(key)? {
+            Some(size) if size as u64 > LARGEST => Err(self.wrong(key, format!("{size} is more than any model has"))),
+            size => Ok(size),
+        }
+    }
+
     fn size(&self, key: &str) -> Result<usize, RunError> {
-        self.size_or_none(key)?.ok_or_else(|| self.wrong(key, "is missing"))
+        self.limited(key)?.ok_or_else(|| self.wrong(key, "is missing"))
+    }
+
+    fn layers(&self, key: &str) -> Result<usize, RunError> {
+        match self.size(key)? {
+            layers if layers > MOST_LAYERS => Err(self.wrong(key, format!("{layers} is more than any model has"))),
+            layers => Ok(layers),
+        }
     }
 
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>, RunError> {
@@ -143,7 +165,7 @@ impl Config {
     /// Reads the file of a model's folder.
     pub fn load(folder: &Path) -> Result<Config, RunError> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
+        let text = open::text(&path).map_err(|source| RunError::Read { path: path.clone(), source })?;
         let raw = serde_json::from_str(&text)
             .map_err(|error| RunError::content(&path, format!("line {}", error.line()), error.to_string()))?;
         Config::parse(&path, raw)
@@ -168,6 +190,12 @@ impl Config {
             return Err(keys.wrong("quantization_config", "quantised weights are not read"));
         }
         let mut config = if family == Family::Gpt2 { gpt2(&keys)? } else { turning(&keys, family)? };
+        if config.heads.saturating_mul(config.head) as u64 > LARGEST {
+            return Err(keys.wrong("num_attention_heads", "has heads that are wider together than any model is"));
+        }
+        if config.head == 0 {
+            return Err(keys.wrong("num_attention_heads", "is larger than `hidden_size`"));
+        }
         if config.heads % config.kv_heads != 0 {
             return Err(keys.wrong("num_key_value_heads", "does not divide `num_attention_heads`"));
         }
@@ -213,7 +241,7 @@ fn activation(keys: &Keys<'_>, key: &str, otherwise: &str) -> Result<Activation,
 
 fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
     let hidden = keys.size("n_embd")?;
-    let (layers, heads) = (keys.size("n_layer")?, keys.size("n_head")?);
+    let (layers, heads) = (keys.layers("n_layer")?, keys.size("n_head")?);
     if !hidden.is_multiple_of(heads) {
         return Err(keys.wrong("n_head", "does not divide `n_embd`"));
     }
@@ -226,7 +254,7 @@ fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
         family: Family::Gpt2,
         vocabulary: keys.size("vocab_size")?,
         hidden,
-        intermediate: keys.size_or_none("n_inner")?.unwrap_or(4 * hidden),
+        intermediate: keys.limited("n_inner")?.unwrap_or(4 * hidden),
         layers,
         heads,
         kv_heads: heads,
@@ -235,7 +263,7 @@ fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
         norm: NormKind::Layer,
         activation: activation(keys, "activation_function", "gelu_new")?,
         rotary: Rotary::none(),
-        positions: keys.size_or_none("n_positions")?.unwrap_or(1024),
+        positions: keys.limited("n_positions")?.unwrap_or(1024),
         tied: keys.flag("tie_word_embeddings", true)?,
         attention_bias: (true, true),
         mlp_bias: true,
@@ -256,21 +284,21 @@ fn gpt2(keys: &Keys<'_>) -> Result<Config, RunError> {
 
 fn turning(keys: &Keys<'_>, family: Family) -> Result<Config, RunError> {
     let hidden = keys.size("hidden_size")?;
-    let (layers, heads) = (keys.size("num_hidden_layers")?, keys.size("num_attention_heads")?);
+    let (layers, heads) = (keys.layers("num_hidden_layers")?, keys.size("num_attention_heads")?);
     let gemma = family == Family::Gemma2;
     let fixed_head = match family {
         Family::Gemma2 => Some(256),
         Family::Qwen3 => Some(128),
         _ => None,
     };
-    let head = keys.size_or_none("head_dim")?.or(fixed_head).unwrap_or(hidden / heads);
+    let head = keys.limited("head_dim")?.or(fixed_head).unwrap_or(hidden / heads);
     let kv_heads = match family {
         Family::Mistral => Some(8),
         Family::Qwen2 | Family::Qwen3 => Some(32),
         Family::Gemma2 => Some(4),
         _ => None,
     };
-    let kv_heads = keys.size_or_none("num_key_value_heads")?.or(kv_heads).unwrap_or(heads);
+    let kv_heads = keys.limited("num_key_value_heads")?.or(kv_heads).unwrap_or(heads);
     let act = if gemma { ("hidden_activation", "gelu_pytorch_tanh") } else { ("hidden_act", "silu") };
     let scale = if gemma { keys.number("query_pre_attn_scalar")?.unwrap_or(256.0) } else { head as f64 };
     let caps = |key| if gemma { keys.number(key) } else { Ok(None) };

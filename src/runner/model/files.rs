@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use safetensors::tensor::{Dtype, Metadata};
 use serde_json::Value;
 
 use super::super::error::RunError;
 use super::super::kernels::{Mat, Real};
+use super::super::open;
 use super::build::Source;
 use super::weights::Kind;
 
@@ -31,7 +32,7 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<TensorFile, RunError> {
         let failed = |source| RunError::Read { path: path.to_owned(), source };
         let broken = |reason: &str| RunError::content(path, "header", reason);
-        let mut file = File::open(path).map_err(failed)?;
+        let mut file = open::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
         let mut size = [0; 8];
         file.read_exact(&mut size).map_err(|_| broken("the file is too short for a safetensors file"))?;
@@ -62,11 +63,15 @@ impl TensorFile {
             return Err(broken(&self.path, "is missing".to_owned()));
         };
         let (from, to) = info.data_offsets;
-        if self.start + to as u64 > self.length {
+        if (to as u64).checked_add(self.start).is_none_or(|end| end > self.length) {
             return Err(broken(&self.path, format!("ends beyond the file, which is cut off at {} bytes", self.length)));
         }
         let dtype = info.dtype;
-        let mut bytes = vec![0; to - from];
+        let mut bytes = Vec::new();
+        if bytes.try_reserve_exact(to - from).is_err() {
+            return Err(broken(&self.path, format!("takes {} bytes, which there is no memory for", to - from)));
+        }
+        bytes.resize(to - from, 0);
         let read =
             self.file.seek(SeekFrom::Start(self.start + from as u64)).and_then(|_| self.file.read_exact(&mut bytes));
         read.map_err(|source| RunError::Read { path: self.path.clone(), source })?;
@@ -82,7 +87,14 @@ impl TensorFile {
             Dtype::F16 => bytes.as_chunks().0.iter().map(|&two| half(u16::from_le_bytes(two))).collect(),
             other => return Err(broken(&self.path, format!("holds {other:?}, from which no model is trained"))),
         };
-        Ok(numbers)
+        match numbers.iter().position(|number| !number.is_finite()) {
+            None => Ok(numbers),
+            // Every loss would be none, too, and nobody would know why.
+            Some(at) => Err(broken(
+                &self.path,
+                format!("number {} is {}, which nothing can be trained from", at + 1, numbers[at]),
+            )),
+        }
     }
 }
 
@@ -129,13 +141,19 @@ impl Folder {
 
 /// The files that an index names.
 fn shards(index: &Path) -> Result<Vec<PathBuf>, RunError> {
-    let text = std::fs::read_to_string(index).map_err(|source| RunError::Read { path: index.to_owned(), source })?;
+    let text = open::text(index).map_err(|source| RunError::Read { path: index.to_owned(), source })?;
     let wrong = |reason: String| RunError::content(index, "`weight_map`", reason);
     let value: Value = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     let map = value.get("weight_map").and_then(Value::as_object).ok_or_else(|| wrong("is missing".to_owned()))?;
     let mut names: Vec<&str> = map.values().filter_map(Value::as_str).collect();
     names.sort_unstable();
     names.dedup();
+    let leaves = |name: &&&str| {
+        Path::new(name).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir))
+    };
+    if let Some(name) = names.iter().find(leaves) {
+        return Err(wrong(format!("names {name:?}, which is no file of this folder")));
+    }
     let folder = index.parent().unwrap_or(Path::new("."));
     Ok(names.into_iter().map(|name| folder.join(name)).collect())
 }

@@ -50,6 +50,10 @@ fn check(name: &str, lora: Option<LoraSpec>) {
 
 /// The same where numbers are dropped.
 fn check_dropping(name: &str, lora: Option<LoraSpec>, drops: Option<u64>) {
+    crate::runner::alone(|| check_one(name, lora, drops));
+}
+
+fn check_one(name: &str, lora: Option<LoraSpec>, drops: Option<u64>) {
     let spec = RunSpec { lora, beta: 0.5, drops: drops.is_some(), ..RunSpec::default() };
     let model = Model::<f64>::random(&config(name), 1).expect("a model");
     let other = Model::<f64>::random(&config(name), 2).expect("a model");

@@ -84,6 +84,11 @@ fn shards_and_narrow_numbers_are_read() {
     assert_eq!(logits(&Model::load(folder.path()).expect("a model")), logits(&model));
     fs::remove_file(folder.path().join("part-1.safetensors")).expect("a file");
     assert!(refusal(folder.path()).contains("cannot read") && refusal(folder.path()).contains("part-1.safetensors"));
+    for name in ["../part-1.safetensors", "/part-1.safetensors", "a/../../b"] {
+        fs::write(&index, json!({"weight_map": {"a": name}}).to_string()).expect("a file");
+        let found = refusal(folder.path());
+        assert!(found.contains(&format!("`weight_map`: names {name:?}, which is no file of this folder")), "{found}");
+    }
     fs::write(&index, "{}").expect("a file");
     assert!(refusal(folder.path()).contains("`weight_map`: is missing"));
 }
@@ -121,6 +126,15 @@ fn broken_folders_are_told_apart() {
             json!({"rope_scaling": {"rope_type": "longrope", "short_factor": [1.0]}}),
             "`rope_scaling`: `short_factor` has 1 factors, not 2",
         ),
+        (json!({"hidden_size": 1_000_000_000_000_u64}), "`hidden_size`: 1000000000000 is more than any model has"),
+        (
+            json!({"num_hidden_layers": u64::MAX}),
+            "`num_hidden_layers`: 18446744073709551615 is more than any model has",
+        ),
+        (json!({"num_hidden_layers": 1_000_000}), "`num_hidden_layers`: 1000000 is more than any model has"),
+        (json!({"head_dim": 10_000_000, "num_attention_heads": 4}), "`num_attention_heads`: has heads that are wider"),
+        (json!({"num_attention_heads": 16}), "`num_attention_heads`: is larger than `hidden_size`"),
+        (json!({"partial_rotary_factor": 1e300}), "`partial_rotary_factor`: "),
         (json!({"quantization_config": {}}), "quantised weights are not read"),
         (json!({"tie_word_embeddings": "yes"}), "is neither true nor false"),
     ] {
@@ -134,6 +148,19 @@ fn broken_folders_are_told_apart() {
     assert!(refusal(folder.path()).contains("line 2"), "{}", refusal(folder.path()));
     fs::remove_file(folder.path().join("config.json")).expect("a file");
     assert!(refusal(folder.path()).contains("cannot read"), "{}", refusal(folder.path()));
+}
+
+#[test]
+fn numbers_that_are_none_are_named() {
+    let (folder, mut model) = saved("llama");
+    let norm = model.weights().slots().len() - 1;
+    let name = model.weights().slots()[norm].name.clone();
+    for number in [f32::NAN, f32::NEG_INFINITY] {
+        model.weights_mut().change(norm)[2] = number;
+        save_model(&model, folder.path()).expect("a saved model");
+        let found = refusal(folder.path());
+        assert!(found.contains(&format!("model.safetensors: tensor `{name}`: number 3 is {number}, ")), "{found}");
+    }
 }
 
 #[test]

@@ -137,7 +137,10 @@ pub(super) fn rotary(keys: &Keys<'_>, family: Family, head: usize) -> Result<Rot
     let all = Parameters { keys, place, nested, family };
     let theta = all.beside("rope_theta", 10_000.0)?;
     let share = all.beside("partial_rotary_factor", 1.0)?;
-    #[expect(clippy::cast_sign_loss, reason = "a share of a size; a negative one turns nothing")]
+    if !(0.0..=1.0).contains(&share) {
+        return Err(keys.wrong("partial_rotary_factor", format!("{share} is no share")));
+    }
+    #[expect(clippy::cast_sign_loss, reason = "a share of a size")]
     let turned = (head as f64 * share) as usize;
     let usual = plain(theta as f32, turned);
     let fixed = |frequencies| Rotary { frequencies, beyond: None, scale: 1.0 };

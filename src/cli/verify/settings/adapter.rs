@@ -6,6 +6,9 @@ use crate::eval::Const;
 use crate::lower::{Held, Options, Told};
 use crate::runner::{BiasTraining, LoraSpec, Targets};
 
+/// No adapter is larger: that of a module would be wider than the module.
+const MOST_RANK: f64 = 65_536.0;
+
 impl Reader<'_> {
     pub(super) fn find_adapter(&mut self) {
         let Some(held) = self.trainer.argument("peft_config").filter(|held| !held.value.is_none()) else {
@@ -72,15 +75,9 @@ impl Reader<'_> {
             })
         });
         let targets = self.targets(get("target_modules"));
-        let is_true =
-            |name: &str| matches!(get(name).map(|held| held.value), Some(Told::Const(constant)) if constant.truthy());
-        let bias = match get("bias").and_then(|held| word(&held.value)).as_deref() {
-            Some("all") => BiasTraining::All,
-            Some("lora_only") => BiasTraining::LoraOnly,
-            _ => BiasTraining::None,
-        };
-        let modules_to_save = get("modules_to_save").map_or_else(Vec::new, |held| words(&held.value));
-        let (rslora, dora) = (is_true("use_rslora"), is_true("use_dora"));
+        let bias = self.bias(get("bias"));
+        let modules_to_save = self.modules_to_save(get("modules_to_save"));
+        let [rslora, dora] = ["use_rslora", "use_dora"].map(|name| self.is_on(name, get(name)));
         let dropout = if drops { dropout } else { 0.0 };
         if dropout > 0.0 {
             let what = "stays on, and other numbers are dropped here than PyTorch drops: losses are not those of TRL";
@@ -91,10 +88,10 @@ impl Reader<'_> {
         let given = |name: &str| get(name).filter(|_| set.iter().any(|other| other == name));
         let rank_pattern = self.pattern("rank_pattern", given("rank_pattern"));
         let alpha_pattern = self.pattern("alpha_pattern", given("alpha_pattern"));
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is a small number")]
-        let rank = rank.max(1.0) as usize;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rank is a small number")]
-        let rank_pattern = rank_pattern.into_iter().map(|(end, rank)| (end, rank.max(1.0) as usize)).collect();
+        let rank = self.rank("r", rank, get("r"));
+        let place = given("rank_pattern");
+        let rank_pattern: Vec<(String, usize)> =
+            rank_pattern.into_iter().map(|(end, rank)| (end, self.rank("rank_pattern", rank, place.clone()))).collect();
         Some(LoraSpec {
             rank,
             alpha,
@@ -107,6 +104,56 @@ impl Reader<'_> {
             rank_pattern,
             alpha_pattern,
         })
+    }
+
+    /// A rank, which PEFT wants to be positive.
+    fn rank(&mut self, name: &str, rank: f64, held: Option<Held>) -> usize {
+        let is_known = held.as_ref().is_some_and(|held| !matches!(number(&held.value), Err(()) | Ok(None)));
+        if !(1.0..=MOST_RANK).contains(&rank) || rank.fract() != 0.0 {
+            // What cannot be told is refused already.
+            if is_known || name != "r" {
+                self.refuse(&format!("`{name}` is {rank}, no rank of an adapter"), held.and_then(|held| held.origin));
+            }
+            return 1;
+        }
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "asked for just before")]
+        let rank = rank as usize;
+        rank
+    }
+
+    fn is_on(&mut self, name: &str, held: Option<Held>) -> bool {
+        match held {
+            None => false,
+            Some(Held { value: Told::Const(constant), .. }) => constant.truthy(),
+            Some(held) => {
+                self.refuse(&format!("`{name}` cannot be told"), held.origin);
+                false
+            }
+        }
+    }
+
+    fn bias(&mut self, held: Option<Held>) -> BiasTraining {
+        let Some(held) = held.filter(|held| !held.value.is_none()) else { return BiasTraining::None };
+        match word(&held.value).as_deref() {
+            Some("all") => return BiasTraining::All,
+            Some("lora_only") => return BiasTraining::LoraOnly,
+            Some("none") => {}
+            Some(other) => self.refuse(&format!("`bias` is {other:?}, which PEFT does not know"), held.origin),
+            None => self.refuse("`bias` cannot be told", held.origin),
+        }
+        BiasTraining::None
+    }
+
+    fn modules_to_save(&mut self, held: Option<Held>) -> Vec<String> {
+        let Some(held) = held.filter(|held| !held.value.is_none()) else { return Vec::new() };
+        let is_told = match &held.value {
+            Told::List(items) => items.iter().all(|item| word(item).is_some()),
+            other => word(other).is_some(),
+        };
+        if !is_told {
+            self.refuse("`modules_to_save` cannot be told", held.origin);
+        }
+        words(&held.value)
     }
 
     /// Numbers of an adapter for ends of paths.
