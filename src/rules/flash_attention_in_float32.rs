@@ -6,12 +6,12 @@ use super::declare::declare_rule;
 use super::fp16_with_fp16_weights::DTYPE;
 use super::framework::{label, push_new};
 use super::given_model::given;
-use super::launched::may_be_mixed;
+use super::launched::{may_be_mixed, sets_precision};
 use super::report::plain;
-use super::settled::{Settled, settled};
+use super::settled::{Settled, settled_directly};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::eval::{Cond, Const};
+use crate::eval::Const;
 use crate::lower::{Analysis, Held, Told};
 
 declare_rule! {
@@ -99,12 +99,8 @@ impl Rule for FlashAttentionInFloat32 {
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let event = call.run.call();
-        // A subclass may do the step itself.
-        if event.when == Cond::TRUE && !event.open && event.through.is_none() {
-            for settled in settled(call) {
-                push_new(found, check(analysis, call, &settled));
-            }
+        for settled in settled_directly(call) {
+            push_new(found, check(analysis, call, &settled));
         }
     }
 }
@@ -144,8 +140,7 @@ fn of_configuration(configured: &Configured<'_>) -> Option<Diagnostic> {
     let key = configured.key(&["flash_attn", "attn_impl", "attn_implementation", "flash_attention"])?;
     // One that says the precision to accelerate itself says none here.
     let is_mixed = || configured.accelerate_option("mixed_precision").is_some_and(|(word, _)| word != "no");
-    let is_set =
-        || configured.launch().is_some_and(|(launch, _)| launch.variable("ACCELERATE_MIXED_PRECISION").is_some());
+    let is_set = || configured.launch().is_some_and(|(launch, _)| sets_precision(launch));
     if configured.is_sharded() || (!configured.runs.overwrites_precision && (is_mixed() || is_set())) {
         return None;
     }

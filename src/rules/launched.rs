@@ -173,9 +173,13 @@ pub(super) fn may_be_mixed(analysis: &Analysis, variant: &Variant) -> bool {
         let from = analysis.written.path_at(launch.span)?;
         accelerate_option(analysis, launch, from, "mixed_precision").filter(|(word, _)| *word != "no")
     };
-    let is_set =
-        || launch(analysis, variant).is_some_and(|launch| launch.variable("ACCELERATE_MIXED_PRECISION").is_some());
+    let is_set = || launch(analysis, variant).is_some_and(sets_precision);
     may_shard(analysis, variant) || precision().is_some() || is_set()
+}
+
+/// Whether the environment of a launch line says to accelerate what is mixed.
+pub(super) fn sets_precision(launch: &Launch) -> bool {
+    launch.variable("ACCELERATE_MIXED_PRECISION").is_some()
 }
 
 /// How many processes a launch line starts, on all machines together, and where that is said.

@@ -4,11 +4,11 @@ use super::ask::Call;
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::report::plain;
-use super::settled::{Settled, settled};
+use super::settled::{Settled, settled_directly};
 use super::touched::is_touched;
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::eval::{Cond, Const};
+use crate::eval::Const;
 use crate::lower::{Analysis, Told};
 
 /// What loads a model in fewer bits.
@@ -66,12 +66,8 @@ impl Rule for QuantizedWithoutAdapter {
     }
 
     fn check_call(&self, _: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let event = call.run.call();
-        // A subclass may wrap the model itself.
-        if event.when == Cond::TRUE && !event.open && event.through.is_none() {
-            for settled in settled(call) {
-                push_new(found, check(call, &settled));
-            }
+        for settled in settled_directly(call) {
+            push_new(found, check(call, &settled));
         }
     }
 }

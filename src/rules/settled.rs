@@ -1,7 +1,7 @@
 //! What rules about the settings of a trainer ask, however its script is started.
 
 use super::ask::Call;
-use crate::eval::Const;
+use crate::eval::{Cond, Const};
 use crate::lower::{Held, Options, Told, TrainingRun};
 use crate::model::LibraryCall;
 use crate::source::Span;
@@ -24,6 +24,13 @@ pub(super) fn settled<'a>(call: &Call<'a>) -> impl Iterator<Item = Settled<'a>> 
         let is_open = variant.origin.is_none() && config.as_ref().is_some_and(Options::is_parsed);
         (!is_open && !variant.is_open).then_some(Settled { run, config })
     })
+}
+
+/// [`settled`] of a trainer that is surely made, with all that it is given in sight, and not by a subclass, which may do the work itself.
+pub(super) fn settled_directly<'a>(call: &Call<'a>) -> impl Iterator<Item = Settled<'a>> {
+    let event = call.run.call();
+    let is_direct = event.when == Cond::TRUE && !event.open && event.through.is_none();
+    is_direct.then(|| settled(call)).into_iter().flatten()
 }
 
 impl Settled<'_> {

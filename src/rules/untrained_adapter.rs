@@ -8,10 +8,10 @@ use super::framework::{label, push_new};
 use super::given_model::{Given, given};
 use super::launched::may_shard;
 use super::report::plain;
-use super::settled::{Settled, settled};
+use super::settled::{Settled, settled_directly};
 use super::{Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
-use crate::eval::{Cond, Const};
+use crate::eval::Const;
 use crate::lower::{Analysis, Options, Told};
 use crate::syntax::python_edit;
 
@@ -105,12 +105,8 @@ impl Rule for UntrainedAdapter {
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {
-        let event = call.run.call();
-        // A subclass may prepare the model itself.
-        if event.when == Cond::TRUE && !event.open && event.through.is_none() {
-            for settled in settled(call) {
-                push_new(found, check(analysis, call, &settled));
-            }
+        for settled in settled_directly(call) {
+            push_new(found, check(analysis, call, &settled));
         }
     }
 }

@@ -33,29 +33,27 @@ fn show_as(format: Format, text: &str) -> String {
 /// One launch, in a line.
 pub(super) fn shown(launch: &Launch) -> String {
     let word = |word: &Word| word.text.clone().unwrap_or_else(|| "?".into());
-    {
-        let mut out = String::new();
-        for launcher in &launch.launchers {
-            out += &format!("{}({}) > ", launcher.name, entries(&launcher.flags));
-        }
-        out += &match &launch.program {
-            Program::Script { path, known_end } if path.text.is_none() => format!("?{known_end}"),
-            Program::Script { path, .. } => word(path),
-            Program::Module(module) => format!("-m {}", word(module)),
-            Program::Command { tool, command } => format!("{tool}:{}", word(command)),
-        };
-        out += &format!(": {}", entries(&launch.flags));
-        if !launch.configs.is_empty() {
-            out += &format!("; {}", launch.configs.iter().map(word).collect::<Vec<_>>().join(" "));
-        }
-        if !launch.environment.is_empty() {
-            out += &format!("; {}", entries(&launch.environment));
-        }
-        if let Some(directory) = &launch.directory {
-            out += &format!("; in {}", word(directory));
-        }
-        out + if launch.is_open { " open" } else { "" } + if launch.is_cut { " cut" } else { "" }
+    let mut out = String::new();
+    for launcher in &launch.launchers {
+        out += &format!("{}({}) > ", launcher.name, entries(&launcher.flags));
     }
+    out += &match &launch.program {
+        Program::Script { path, known_end } if path.text.is_none() => format!("?{known_end}"),
+        Program::Script { path, .. } => word(path),
+        Program::Module(module) => format!("-m {}", word(module)),
+        Program::Command { tool, command } => format!("{tool}:{}", word(command)),
+    };
+    out += &format!(": {}", entries(&launch.flags));
+    if !launch.configs.is_empty() {
+        out += &format!("; {}", launch.configs.iter().map(word).collect::<Vec<_>>().join(" "));
+    }
+    if !launch.environment.is_empty() {
+        out += &format!("; {}", entries(&launch.environment));
+    }
+    if let Some(directory) = &launch.directory {
+        out += &format!("; in {}", word(directory));
+    }
+    out + if launch.is_open { " open" } else { "" } + if launch.is_cut { " cut" } else { "" }
 }
 
 #[test]
