@@ -1,10 +1,10 @@
 //! Steps per second of the runner on a run that `benches/runner.py` wrote, and how far its losses are from those of TRL.
 //!
-//! `cargo bench --features runner --bench runner -- FILE`
+//! `cargo bench --features runner --bench runner -- FILE`, or with `--features cuda` and `FILE cuda` on a GPU.
 
 use std::time::Instant;
 
-use dpo_lint::runner::{LoraSpec, Model, OptimizerSpec, Pair, RunSpec, Schedule, Targets, Trainer};
+use dpo_lint::runner::{Device, LoraSpec, Model, OptimizerSpec, Pair, RunSpec, Schedule, Targets, Trainer};
 use serde_json::Value;
 
 /// The most memory that this process held, in MB.
@@ -25,7 +25,12 @@ fn worked() -> f64 {
 #[expect(clippy::print_stdout, reason = "a program that prints")]
 fn main() {
     let begun = Instant::now();
-    let Some(path) = std::env::args().skip(1).find(|argument| !argument.starts_with('-')) else { return };
+    let mut words = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let Some(path) = words.next() else { return };
+    let device = match words.next() {
+        Some(_) => Device::gpu().expect("a GPU"),
+        None => Device::default(),
+    };
     let run: Value = serde_json::from_slice(&std::fs::read(path).expect("a file")).expect("JSON");
     let ids = |value: &Value| serde_json::from_value::<Vec<u32>>(value.clone()).expect("tokens");
     let pair = |pair: &Value| Pair {
@@ -58,7 +63,7 @@ fn main() {
         Some(folder) => Model::load(folder.as_ref()),
         None => Model::random(&run["config"], run["weights"].as_u64().expect("a seed")),
     };
-    let mut trainer = Trainer::new(model.expect("a model"), &spec).expect("a run");
+    let mut trainer = Trainer::new(model.expect("a model"), &spec, &device).expect("a run");
     println!("ready after {:.3} s", begun.elapsed().as_secs_f64());
     let mut times = Vec::new();
     let (mut worst, mut after_first) = (0.0_f64, 0.0);
@@ -80,8 +85,10 @@ fn main() {
     let middle = later[later.len() / 2];
     #[expect(clippy::cast_precision_loss, reason = "a few steps")]
     let cpu = (worked() - after_first) / later.len() as f64;
+    let taken = device.taken().map_or(String::new(), |bytes| format!("{} MB of the GPU are taken, ", bytes >> 20));
     println!(
-        "runner {middle:.3} s a step ({cpu:.3} s of both cores), fastest {:.3}, {:.0} MB, losses {worst:.1e} from TRL's",
+        "runner {middle:.4} s a step on {} ({cpu:.3} s of both cores), fastest {:.4}, {:.0} MB, {taken}losses {worst:.1e} from TRL's",
+        device.name(),
         later[0],
         peak()
     );

@@ -1,6 +1,8 @@
 //! `dpo-lint` says, before a GPU is rented, what a preference-training project will do with the library versions it will
 //! really get, and rewrites what is wrong. See `ARCHITECTURE.md` for the map.
 
+#![cfg_attr(not(feature = "cuda"), forbid(unsafe_code))]
+
 pub mod cli;
 pub mod diagnostic;
 pub mod engine;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::error::RunError;
 use super::kernels::linear::{Adapter, row_lengths};
 use super::kernels::{Mat, Real};
-use super::model::files::{TensorFile, turned};
+use super::model::files::{TensorFile, in_rows};
 use super::model::weights::{AdapterIds, Kind, Slot, SlotId, Weights};
 use super::model::{Family, Model};
 use super::open;
@@ -112,10 +112,10 @@ impl Fresh<'_> {
         // PyTorch fills both layers when they are made; PEFT then fills A again, and B with 0.
         self.generator.skip(rank * inputs + outputs * rank);
         let a = self.generator.kaiming_uniform(rank * inputs, inputs).into_iter().map(T::of_f32).collect();
-        let (a, b) = (Mat::new(rank, inputs, a), Mat::zeros(outputs, rank));
+        let (a, b) = (Mat::new(rank, inputs, a).beside(base), Mat::zeros(outputs, rank).beside(base));
         let magnitude = self.spec.dora.then(|| {
             let adapter = Adapter { a: &a, b: &b, magnitude: None, scale: T::of(scale), dropout: None };
-            Mat::new(1, outputs, row_lengths(base, &adapter))
+            row_lengths(base, &adapter)
         });
         AdapterIds {
             a: weights.push(format!("{path}.lora_A.weight"), Kind::Adapter, a),
@@ -136,7 +136,7 @@ impl Fresh<'_> {
         self.generator.normal(rank * tokens);
         self.generator.normal(width * rank);
         let b = self.generator.normal(width * rank).into_iter().map(T::of_f32).collect();
-        let (a, b) = (Mat::zeros(rank, tokens), Mat::new(width, rank, b));
+        let (a, b) = (Mat::zeros(rank, tokens).beside(base), Mat::new(width, rank, b).beside(base));
         AdapterIds {
             a: weights.push(format!("{path}.lora_embedding_A"), Kind::Adapter, a),
             b: weights.push(format!("{path}.lora_embedding_B"), Kind::Adapter, b),
@@ -238,9 +238,9 @@ fn file_form<T: Real>(slot: &Slot<T>) -> (Vec<usize>, Vec<u8>) {
     let vector = matches!(slot.kind, Kind::Norm | Kind::Bias) || slot.name.ends_with("lora_magnitude_vector");
     let bytes = |numbers: &[T]| numbers.iter().flat_map(|number| (number.wide() as f32).to_le_bytes()).collect();
     match slot.kind {
-        _ if vector => (vec![value.cols()], bytes(value.data())),
-        Kind::Turned => (vec![value.cols(), value.rows()], bytes(turned(value.data(), value.rows()).data())),
-        _ => (vec![value.rows(), value.cols()], bytes(value.data())),
+        _ if vector => (vec![value.cols()], bytes(&value.host())),
+        Kind::Turned => (vec![value.cols(), value.rows()], bytes(&value.turned().host())),
+        _ => (vec![value.rows(), value.cols()], bytes(&value.host())),
     }
 }
 
@@ -399,7 +399,7 @@ pub fn load<T: Real>(model: &mut Model<T>, folder: &Path) -> Result<LoraSpec, Ru
         }
         let numbers: Vec<T> = file.read(&name)?.into_iter().map(T::of_f32).collect();
         let (rows, cols) = (slot.value.rows(), slot.value.cols());
-        let value = if slot.kind == Kind::Turned { turned(&numbers, cols) } else { Mat::new(rows, cols, numbers) };
+        let value = in_rows(slot.kind, rows, cols, numbers);
         slot.value = std::sync::Arc::new(value);
         left.retain(|other| *other != name);
     }

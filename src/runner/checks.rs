@@ -42,6 +42,10 @@ const CLOSED_FORM: f64 = 1e-6;
 impl<T: Real> Checker<T> {
     /// Before the first step. `batch` is scored again at the end.
     pub fn new(trainer: &Trainer<T>, batch: &[Pair]) -> Result<Checker<T>, RunError> {
+        trainer.device().run(|| Checker::there(trainer, batch))
+    }
+
+    fn there(trainer: &Trainer<T>, batch: &[Pair]) -> Result<Checker<T>, RunError> {
         let weights = trainer.model.weights();
         let frozen = (0..weights.slots().len()).into_par_iter().filter(|&id| !weights.is_trained(id));
         let loss = trainer.evaluate(batch)?.loss;
@@ -57,6 +61,10 @@ impl<T: Real> Checker<T> {
 
     /// After the last step.
     pub fn finish(&self, trainer: &Trainer<T>) -> Result<Vec<Check>, RunError> {
+        trainer.device().run(|| self.finish_there(trainer))
+    }
+
+    fn finish_there(&self, trainer: &Trainer<T>) -> Result<Vec<Check>, RunError> {
         let weights = trainer.model.weights();
         let mut checks = self.first.clone();
         let changed = |&(id, before): &(SlotId, u64)| fingerprint(weights.get(id, true)) != before;
@@ -73,7 +81,7 @@ impl<T: Real> Checker<T> {
             trainer.moving_steps() > 1 || (trainer.steps() > 1 && trainer.steps() >= trainer.spec.total_steps);
         let reached = |id: &SlotId| is_late || !still(&weights.slots()[*id].name);
         checks.push(count("every trained tensor has a finite gradient", broken.filter(reached).count()));
-        let same = |id: &SlotId| weights.get(*id, true).data() == self.start.get(*id, true).data();
+        let same = |id: &SlotId| weights.get(*id, true).host() == self.start.get(*id, true).host();
         if !trainer.is_still() {
             checks.push(count("every trained tensor changes", weights.trained().filter(reached).filter(same).count()));
         }
@@ -98,6 +106,7 @@ impl<T: Real> Checker<T> {
         trainer.save("", folder.path())?;
         let mut model = trainer.bare.clone();
         adapter::load(&mut model, folder.path())?;
+        let model = model.on(trainer.device());
         Ok(distance(&logits(&model, &self.batch, true)?, &logits(&trainer.model, &self.batch, true)?))
     }
 }
@@ -170,8 +179,8 @@ fn larger(one: f64, other: f64) -> f64 {
 }
 
 fn distance<T: Real>(a: &Mat<T>, b: &Mat<T>) -> f64 {
-    let pairs = a.data().iter().zip(b.data());
-    pairs.map(|(a, b)| (a.wide() - b.wide()).abs()).fold(0.0, larger)
+    let (a, b) = (a.host(), b.host());
+    a.iter().zip(b.iter()).map(|(a, b)| (a.wide() - b.wide()).abs()).fold(0.0, larger)
 }
 
 fn equal(name: &'static str, measured: f64) -> Check {
@@ -185,7 +194,7 @@ fn count(name: &'static str, failed: usize) -> Check {
 
 /// A number that changes with any bit.
 fn fingerprint<T: Real>(matrix: &Mat<T>) -> u64 {
-    matrix.data().iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| {
+    matrix.host().iter().fold(0xcbf2_9ce4_8422_2325, |hash, number| {
         (hash ^ number.wide().to_bits()).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23)
     })
 }

@@ -48,6 +48,9 @@ pub enum RunError {
         /// The loss, or the gradient of a tensor.
         what: String,
     },
+    /// There is no GPU to train on, or it cannot go on.
+    #[error("training on a GPU: {0}")]
+    Gpu(String),
     /// A row that this model cannot take.
     #[error("a row cannot be trained on: {0}")]
     Row(String),

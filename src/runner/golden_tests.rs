@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::{
-    BiasTraining, Checker, LoraSpec, LossKind, Model, OptimizerSpec, Pair, Reference, RunSpec, Schedule, Targets,
-    Trainer, Weighting,
+    BiasTraining, Checker, Device, LoraSpec, LossKind, Model, OptimizerSpec, Pair, Reference, RunSpec, Schedule,
+    Targets, Trainer, Weighting,
 };
 use super::{Divergence, adapter, checks::closed_form};
 
@@ -129,19 +129,24 @@ fn batches(golden: &Value) -> Vec<Vec<Pair>> {
 }
 
 fn trainer(golden: &Value, spec: &RunSpec) -> Trainer {
+    trainer_on(golden, spec, &Device::default())
+}
+
+fn trainer_on(golden: &Value, spec: &RunSpec, device: &Device) -> Trainer {
     let model = |seed: &Value| Model::random(&golden["config"], seed.as_u64().expect("a seed")).expect("a model");
     let other = golden["reference"].is_number().then(|| model(&golden["reference"]));
-    Trainer::with_reference(model(&golden["weights"]), spec, other).expect("a run")
+    Trainer::with_reference(model(&golden["weights"]), spec, other, device).expect("a run")
 }
 
 fn compare(name: &str) {
-    super::alone(|| compare_one(name));
+    super::alone(|| compare_on(name, &Device::default()));
 }
 
-fn compare_one(name: &str) {
+/// Compares a run on a device.
+pub(super) fn compare_on(name: &str, device: &Device) {
     let golden = read(name);
     let spec = spec(&golden);
-    let mut trainer = trainer(&golden, &spec);
+    let mut trainer = trainer_on(&golden, &spec, device);
     let batches = batches(&golden);
     let steps = golden["steps"].as_array().expect("steps");
     assert!(steps.len() >= 20, "{name} has few steps");
@@ -241,7 +246,8 @@ fn models_drop_what_their_configuration_says() {
     let losses = |raw: &Value, reference: &Reference, drops| {
         let lora = spec.lora.clone().map(|lora| LoraSpec { targets: Targets::AllLinear, ..lora });
         let spec = RunSpec { drops, lora, reference: reference.clone(), ..spec.clone() };
-        let mut trainer = Trainer::new(Model::random(raw, 1).expect("a model"), &spec).expect("a run");
+        let mut trainer =
+            Trainer::new(Model::random(raw, 1).expect("a model"), &spec, &Device::default()).expect("a run");
         [(); 2].map(|()| trainer.step(std::slice::from_ref(&batch)).expect("a step").loss.to_bits())
     };
     let off = Reference::AdapterOff;
@@ -348,7 +354,7 @@ fn a_run_that_is_not_one_is_found_out() {
         trainer.step(std::slice::from_ref(&batch)).expect("a step");
     }
     // Somebody writes into the base.
-    trainer.model.weights.change(0)[0] += 1.0;
+    trainer.model.weights.change(0).data_mut()[0] += 1.0;
     let failed: Vec<&str> =
         checker.finish(&trainer).expect("checks").iter().filter(|c| !c.passed).map(|c| c.name).collect();
     assert_eq!(

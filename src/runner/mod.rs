@@ -10,9 +10,12 @@
 pub mod adapter;
 pub mod checks;
 pub mod data;
+mod device;
 mod error;
 #[cfg(test)]
 mod golden_tests;
+#[cfg(all(test, feature = "cuda"))]
+mod gpu_tests;
 mod kernels;
 pub mod loss;
 pub mod made;
@@ -39,6 +42,7 @@ fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
 }
 
 pub use checks::{Check, Checker};
+pub use device::Device;
 pub use error::RunError;
 pub use model::{Config, Family, Model};
 pub use spec::{

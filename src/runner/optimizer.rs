@@ -55,23 +55,40 @@ impl<T: Real> AdamW<T> {
                 root: T::of(second.sqrt()),
                 epsilon: T::of(spec.epsilon),
             };
-            let zeros = || Mat::zeros(gradient.rows(), gradient.cols());
-            let [mean, square] = self.moments[id].get_or_insert_with(|| [zeros(), zeros()]);
-            let moments = mean.data_mut().par_chunks_mut(CHUNK).zip(square.data_mut().par_chunks_mut(CHUNK));
-            let values = weights.change(id).par_chunks_mut(CHUNK).zip(gradient.data().par_chunks(CHUNK));
-            values.zip(moments).for_each(|((values, gradients), (means, squares))| {
-                simd(|| {
-                    let moments = means.iter_mut().zip(squares);
-                    for ((value, &gradient), (mean, square)) in values.iter_mut().zip(gradients).zip(moments) {
-                        step.one(value, gradient, mean, square);
-                    }
-                });
-            });
+            let moments = self.moments[id].get_or_insert_with(|| [gradient.zeros_like(), gradient.zeros_like()]);
+            step.take(weights.change(id), moments, gradient);
         }
     }
 }
 
 impl<T: Real> Step<T> {
+    /// Changes a tensor and its moments by its gradient.
+    fn take(&self, values: &mut Mat<T>, [mean, square]: &mut [Mat<T>; 2], gradient: &Mat<T>) {
+        #[cfg(feature = "cuda")]
+        if self.take_on_gpu(values, [&mut *mean, &mut *square], gradient) {
+            return;
+        }
+        let moments = mean.data_mut().par_chunks_mut(CHUNK).zip(square.data_mut().par_chunks_mut(CHUNK));
+        let values = values.data_mut().par_chunks_mut(CHUNK).zip(gradient.data().par_chunks(CHUNK));
+        values.zip(moments).for_each(|((values, gradients), (means, squares))| {
+            simd(|| {
+                let moments = means.iter_mut().zip(squares);
+                for ((value, &gradient), (mean, square)) in values.iter_mut().zip(gradients).zip(moments) {
+                    self.one(value, gradient, mean, square);
+                }
+            });
+        });
+    }
+    /// The same on a GPU, if the numbers lie there.
+    #[cfg(feature = "cuda")]
+    fn take_on_gpu(&self, values: &mut Mat<T>, [mean, square]: [&mut Mat<T>; 2], gradient: &Mat<T>) -> bool {
+        let (Some(values), Some(gradient)) = (values.slice_mut(), gradient.slice()) else { return false };
+        let numbers = [self.keep, self.first, self.second, self.rest, self.size, self.root, self.epsilon];
+        let step = super::kernels::gpu::Step { numbers: numbers.map(|number| number.wide() as f32) };
+        step.take(values, [mean.numbers_on_gpu_mut(), square.numbers_on_gpu_mut()], gradient);
+        true
+    }
+
     #[inline(always)]
     fn one(&self, value: &mut T, gradient: T, mean: &mut T, square: &mut T) {
         *value *= self.keep;
@@ -86,9 +103,9 @@ fn decays(name: &str, kind: Kind) -> bool {
     !matches!(kind, Kind::Bias | Kind::Norm) && !name.contains("bias")
 }
 
-/// Scales gradients down where their norm is larger than `most`, and gives the norm before. 0 clips nothing.
-pub fn clip<T: Real>(gradients: &mut Gradients<T>, most: f64) -> f64 {
-    let squares: f64 = gradients.iter().map(squares).sum();
+/// Scales gradients down where their norm is larger than `most`, and gives the norm before. 0 clips nothing. `squares` is the sum
+/// of their squares.
+pub fn clip<T: Real>(gradients: &mut Gradients<T>, squares: f64, most: f64) -> f64 {
     let norm = squares.sqrt();
     let factor = most / (norm + 1e-6);
     if most > 0.0 && factor < 1.0 {
@@ -97,14 +114,4 @@ pub fn clip<T: Real>(gradients: &mut Gradients<T>, most: f64) -> f64 {
         }
     }
     norm
-}
-
-fn squares<T: Real>(gradient: &Mat<T>) -> f64 {
-    // In pieces of one size, so that the sum does not depend on the number of threads.
-    let parts: Vec<f64> = gradient
-        .data()
-        .par_chunks(CHUNK)
-        .map(|part| part.iter().map(|number| number.wide() * number.wide()).sum::<f64>())
-        .collect();
-    parts.into_iter().sum()
 }

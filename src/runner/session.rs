@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::checks::{Check, Checker};
 use super::data::Batches;
-use super::{Model, Pair, Reference, RunError, RunSpec, StepMetrics, Trainer};
+use super::{Device, Model, Pair, Reference, RunError, RunSpec, StepMetrics, Trainer};
 
 /// What is trained.
 pub struct Session<'s> {
@@ -16,6 +16,8 @@ pub struct Session<'s> {
     pub model: &'s Model,
     /// How many steps of the run are done.
     pub steps: usize,
+    /// Where.
+    pub device: &'s Device,
 }
 
 /// Who looks on, and may end it early.
@@ -47,7 +49,7 @@ pub struct Trained {
 impl Session<'_> {
     /// Trains, and checks what must hold of the run.
     pub fn run(&self, watch: &mut dyn Watch) -> Result<Trained, RunError> {
-        let mut trainer = Trainer::new(self.model.clone(), self.spec)?;
+        let mut trainer = Trainer::new(self.model.clone(), self.spec, self.device)?;
         let fixed = super::data::cut(self.pairs.iter().take(self.spec.batch_size), self.spec);
         let checker = Checker::new(&trainer, &fixed)?;
         let start = Instant::now();
@@ -65,7 +67,7 @@ impl Session<'_> {
     /// The same run with a second model as reference, as it is before the fix: only what it logs.
     pub fn with_second_model(&self, watch: &mut dyn Watch) -> Result<Vec<StepMetrics>, RunError> {
         let spec = RunSpec { reference: Reference::Copy, ..self.spec.clone() };
-        let mut trainer = Trainer::new(self.model.clone(), &spec)?;
+        let mut trainer = Trainer::new(self.model.clone(), &spec, self.device)?;
         let mut log = Vec::new();
         Session { spec: &spec, ..*self }.steps(&mut trainer, watch, &mut log)?;
         Ok(log)
@@ -192,7 +194,8 @@ mod tests {
             text.push_str(end);
         }
         let pairs = tokenise(&rows, &tokenizer, spec).expect("pairs").pairs;
-        let session = Session { spec, pairs: &pairs, model: &model, steps: 20 };
+        let device = Device::default();
+        let session = Session { spec, pairs: &pairs, model: &model, steps: 20, device: &device };
         let trained = session.run(&mut Alone).expect("it trains");
         let expected = &golden.training[name];
         assert_eq!(expected.log.len(), 20);

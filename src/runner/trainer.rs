@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::adapter;
+use super::device::Device;
 use super::error::RunError;
 #[cfg(test)]
 use super::kernels::Mat;
@@ -15,7 +16,7 @@ use super::model::weights::{Gradients, Weights};
 use super::model::{Model, Pack, Pass, Request, Scores, Tape};
 use super::optimizer::{AdamW, clip};
 use super::schedule;
-use super::spec::{Accumulated, AccumulationEnd, Pair, Reference, RunSpec};
+use super::spec::{Accumulated, AccumulationEnd, LoraSpec, Pair, Reference, RunSpec};
 
 /// What TRL logs of a step, by its names. With accumulation the means over the micro-batches.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -51,6 +52,7 @@ pub struct Trainer<T = f32> {
     /// The model without an adapter. Numbers are shared.
     pub(super) bare: Model<T>,
     pub(super) spec: RunSpec,
+    device: Device,
     losses: Losses,
     optimizer: AdamW<T>,
     reference: Compared<T>,
@@ -90,18 +92,15 @@ impl Trainer<f32> {
     /// Before the first step: with a fresh adapter, or all of the model trained.
     ///
     /// Whatever the precision of the run, numbers have 32 bits.
-    pub fn new(model: Model, spec: &RunSpec) -> Result<Trainer, RunError> {
+    pub fn new(model: Model, spec: &RunSpec, device: &Device) -> Result<Trainer, RunError> {
         let other = explicit(&spec.reference).map(Model::load).transpose()?;
-        Trainer::with_reference(model, spec, other)
+        Trainer::with_reference(model, spec, other, device)
     }
 
     /// The same with an adapter that was saved before.
-    pub fn resume(model: Model, spec: &RunSpec, folder: &Path) -> Result<Trainer, RunError> {
-        let bare = model.clone();
-        let mut model = model;
-        let lora = adapter::load(&mut model, folder)?;
+    pub fn resume(model: Model, spec: &RunSpec, folder: &Path, device: &Device) -> Result<Trainer, RunError> {
         let other = explicit(&spec.reference).map(Model::load).transpose()?;
-        Trainer::build(bare, model, &RunSpec { lora: Some(lora), ..spec.clone() }, other)
+        Trainer::build(model, spec, other, device, |model| Ok(Some(adapter::load(model, folder)?)))
     }
 }
 
@@ -116,18 +115,45 @@ fn explicit(reference: &Reference) -> Option<&Path> {
 
 impl<T: Real> Trainer<T> {
     /// Before the first step, with the model that [`Reference::Model`] names.
-    pub fn with_reference(model: Model<T>, spec: &RunSpec, other: Option<Model<T>>) -> Result<Trainer<T>, RunError> {
-        let bare = model.clone();
-        let mut model = model;
-        match &spec.lora {
-            Some(lora) => adapter::attach(&mut model, lora, spec.seed)?,
-            None => model.weights.slots_mut().iter_mut().for_each(|slot| slot.trainable = true),
-        }
-        Trainer::build(bare, model, spec, other)
+    pub fn with_reference(
+        model: Model<T>,
+        spec: &RunSpec,
+        other: Option<Model<T>>,
+        device: &Device,
+    ) -> Result<Trainer<T>, RunError> {
+        Trainer::build(model, spec, other, device, |model| {
+            match &spec.lora {
+                Some(lora) => adapter::attach(model, lora, spec.seed)?,
+                None => model.weights.slots_mut().iter_mut().for_each(|slot| slot.trainable = true),
+            }
+            Ok(spec.lora.clone())
+        })
     }
 
-    fn build(bare: Model<T>, model: Model<T>, spec: &RunSpec, other: Option<Model<T>>) -> Result<Trainer<T>, RunError> {
-        let mut model = model;
+    /// `prepare` marks what is trained, and gives the adapter.
+    fn build(
+        model: Model<T>,
+        spec: &RunSpec,
+        other: Option<Model<T>>,
+        device: &Device,
+        prepare: impl FnOnce(&mut Model<T>) -> Result<Option<LoraSpec>, RunError>,
+    ) -> Result<Trainer<T>, RunError> {
+        device.run(|| {
+            // First, so that what an adapter takes from its layer is computed as it is in training.
+            let bare = model.on(device);
+            let mut model = bare.clone();
+            let spec = RunSpec { lora: prepare(&mut model)?, ..spec.clone() };
+            Trainer::assemble(bare, model.on(device), &spec, other.map(|other| other.on(device)), device)
+        })
+    }
+
+    fn assemble(
+        bare: Model<T>,
+        mut model: Model<T>,
+        spec: &RunSpec,
+        other: Option<Model<T>>,
+        device: &Device,
+    ) -> Result<Trainer<T>, RunError> {
         if !spec.drops {
             model.config.dropped = model.config.without_modules();
         }
@@ -147,9 +173,15 @@ impl<T: Real> Trainer<T> {
             passes: 0,
             seen: vec![Seen { moved: false, finite: true }; tensors],
             spec: spec.clone(),
+            device: device.clone(),
             bare,
             model,
         })
+    }
+
+    /// Where it is computed.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The model as it is now.
@@ -180,11 +212,15 @@ impl<T: Real> Trainer<T> {
     /// Numbers that are trained.
     pub fn trained_count(&self) -> usize {
         let slots = self.model.weights.slots().iter().filter(|slot| slot.trainable);
-        slots.map(|slot| slot.value.data().len()).sum()
+        slots.map(|slot| slot.value.count()).sum()
     }
 
     /// One step of the optimizer over micro-batches.
     pub fn step(&mut self, micro_batches: &[Vec<Pair>]) -> Result<StepMetrics, RunError> {
+        self.device.clone().run(|| self.step_there(micro_batches))
+    }
+
+    fn step_there(&mut self, micro_batches: &[Vec<Pair>]) -> Result<StepMetrics, RunError> {
         let mean = 1.0 / micro_batches.len().max(1) as f64;
         let is_part = self.spec.accumulation_end == AccumulationEnd::Part;
         let share = if is_part { 1.0 / self.spec.accumulation.max(1) as f64 } else { mean };
@@ -215,8 +251,8 @@ impl<T: Real> Trainer<T> {
             }
         }
         metrics.loss *= of_losses / mean;
-        self.look_at(&gradients)?;
-        metrics.grad_norm = clip(&mut gradients, self.spec.optimizer.max_grad_norm);
+        let squares = self.look_at(&gradients)?;
+        metrics.grad_norm = clip(&mut gradients, squares, self.spec.optimizer.max_grad_norm);
         let factor = schedule::factor(&self.spec.optimizer, self.spec.total_steps, self.steps);
         metrics.learning_rate = self.spec.optimizer.learning_rate * factor;
         if factor != 0.0 {
@@ -264,10 +300,10 @@ impl<T: Real> Trainer<T> {
 
     /// Writes the adapter, or the whole model where all of it is trained. `base` is the name of the model it belongs to.
     pub fn save(&self, base: &str, folder: &Path) -> Result<(), RunError> {
-        match &self.spec.lora {
+        self.device.run(|| match &self.spec.lora {
             Some(lora) => adapter::save(&self.model, lora, base, folder),
             None => adapter::save_model(&self.model, folder),
-        }
+        })
     }
 
     /// What decides which numbers the next pass drops; none where nothing is dropped.
@@ -304,19 +340,20 @@ impl<T: Real> Trainer<T> {
         Ok((pairs, policy.tape))
     }
 
-    /// Remembers which tensors were reached, and refuses numbers that are none.
-    fn look_at(&mut self, gradients: &Gradients<T>) -> Result<(), RunError> {
-        for id in self.model.weights.trained() {
-            let Some(gradient) = gradients.get(id) else { continue };
+    /// Remembers which tensors were reached, refuses numbers that are none, and gives the sum of all squares.
+    fn look_at(&mut self, gradients: &Gradients<T>) -> Result<f64, RunError> {
+        let mut squares = 0.0;
+        for (id, found) in gradients.summaries() {
             let seen = &mut self.seen[id];
-            seen.moved |= gradient.data().iter().any(|number| *number != T::ZERO);
-            seen.finite &= gradient.data().iter().all(|number| number.wide().is_finite());
+            seen.moved |= found.moved;
+            seen.finite &= found.finite;
             if !seen.finite {
                 let what = format!("the gradient of {}", self.model.weights.slots()[id].name);
                 return Err(RunError::NotFinite { step: self.steps, what });
             }
+            squares += found.squares;
         }
-        Ok(())
+        Ok(squares)
     }
 
     /// Moves a reference that follows the policy.
@@ -328,10 +365,7 @@ impl<T: Real> Trainer<T> {
         }
         let (keep, take) = (T::of(1.0 - alpha), T::of(alpha));
         for id in self.model.weights.trained() {
-            let policy = self.model.weights.get(id, true).data();
-            for (own, &other) in weights.change(id).iter_mut().zip(policy) {
-                *own = *own * keep + other * take;
-            }
+            weights.change(id).follow(self.model.weights.get(id, true), keep, take);
         }
     }
 }

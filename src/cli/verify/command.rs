@@ -18,7 +18,7 @@ use crate::output;
 use crate::runner::data::{self, Row};
 use crate::runner::session::Session;
 use crate::runner::tokenizer::Tokenizer;
-use crate::runner::{Model, RunError, made, tiny};
+use crate::runner::{self, Model, RunError, made, tiny};
 use crate::source::{Sources, Span};
 
 /// The trainer whose runs are trained here.
@@ -40,9 +40,10 @@ struct Chosen {
 }
 
 pub(in crate::cli) fn run(args: &VerifyArgs, global: &GlobalArgs, terminal: &mut Terminal) -> Result<Exit, Failure> {
-    if args.device == Device::Cuda {
-        return Err(Failure::Message(String::from("there is no training on a GPU yet; leave `--device cuda` out")));
-    }
+    let device = match args.device {
+        Device::Cpu => runner::Device::Cpu,
+        Device::Cuda => runner::Device::gpu().map_err(|error| Failure::Message(error.to_string()))?,
+    };
     let progress = Progress::start(!global.quiet);
     let plan = Plan::new(&args.project, &args.environment.overrides(), global, &progress, terminal)?;
     let sources = Sources::default();
@@ -67,7 +68,7 @@ pub(in crate::cli) fn run(args: &VerifyArgs, global: &GlobalArgs, terminal: &mut
     };
     let notes: Vec<String> = settled.notes.iter().map(|note| placed(note, &shown)).collect();
     let (report, unsaved) =
-        train(args, global, plan.knowledge(), settled, Words { title, notes, said, shown: &shown })?;
+        train(args, global, &device, plan.knowledge(), settled, Words { title, notes, said, shown: &shown })?;
     let mut text = Vec::new();
     match args.format {
         ListFormat::Json => report::write_json(&mut text, &report)?,
@@ -102,6 +103,7 @@ struct Words<'w> {
 fn train(
     args: &VerifyArgs,
     global: &GlobalArgs,
+    device: &runner::Device,
     knowledge: &Knowledge,
     settled: Settled,
     words: Words<'_>,
@@ -129,6 +131,9 @@ fn train(
         notes.extend(differs);
     }
     notes.extend(remarks(&tokenised, title.others));
+    if args.device == Device::Cuda {
+        notes.push(format!("trained on {} with 32 bits", device.name()));
+    }
     let dropping = model.config().dropping(spec.drops);
     if !dropping.is_empty() {
         notes.push(format!(
@@ -136,7 +141,7 @@ fn train(
             dropping.join(", ")
         ));
     }
-    let session = Session { spec: &spec, pairs: &tokenised.pairs, model: &model, steps };
+    let session = Session { spec: &spec, pairs: &tokenised.pairs, model: &model, steps, device };
     let stopped = interruption();
     let wrong = |error: &RunError| Failure::Message(with_place(error, &places, shown));
     let trained = session.run(&mut Bar::new(steps, !global.quiet, &stopped)).map_err(|error| wrong(&error))?;

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::matrix::{CHUNK, Mat};
 use super::real::{Real, simd};
 
-/// A function of one number.
+/// A function of one number. The kernels of a GPU know it by its place here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// `silu`.
@@ -52,6 +52,7 @@ impl Activation {
 
     /// Bends every number, and multiplies it with that of `up` where the part is gated.
     pub fn forward<T: Real>(self, gate: &Mat<T>, up: Option<&Mat<T>>) -> Mat<T> {
+        on_gpu!(gate, |numbers| gate.with(super::gpu::bend(self as u32, numbers, up.map(Mat::numbers_on_gpu))));
         // One loop for each function: a choice inside the loop would keep it from becoming vectors.
         match self {
             Activation::Silu => forward(gate, up, |x| Activation::Silu.at(x).0),
@@ -63,6 +64,11 @@ impl Activation {
 
     /// The gradients of `gate` and `up`.
     pub fn backward<T: Real>(self, gate: &Mat<T>, up: Option<&Mat<T>>, gradient: Mat<T>) -> (Mat<T>, Option<Mat<T>>) {
+        on_gpu!(gate, |numbers| {
+            let (up, mut gradient) = (up.map(Mat::numbers_on_gpu), gradient);
+            let of_up = super::gpu::bend_back(self as u32, numbers, up, gradient.numbers_on_gpu_mut());
+            (gradient, of_up.map(|of_up| gate.with(of_up)))
+        });
         match self {
             Activation::Silu => backward(gate, up, gradient, |x| Activation::Silu.at(x)),
             Activation::GeluTanh => backward(gate, up, gradient, |x| Activation::GeluTanh.at(x)),

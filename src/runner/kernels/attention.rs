@@ -17,6 +17,28 @@ pub struct Group {
     pub answers: Vec<usize>,
 }
 
+/// Groups of rows, and where a GPU computes with them, their places there.
+#[derive(Debug)]
+pub struct Groups<'a> {
+    all: &'a [Group],
+    #[cfg(feature = "cuda")]
+    places: Option<super::gpu::Places>,
+}
+
+impl<'a> Groups<'a> {
+    /// For matrices that lie where `beside` lies.
+    pub fn new<T: Real>(all: &'a [Group], beside: &Mat<T>) -> Groups<'a> {
+        #[cfg(feature = "cuda")]
+        let places = beside.slice().map(|numbers| super::gpu::Places::new(numbers.gpu(), all));
+        let _ = beside;
+        Groups {
+            all,
+            #[cfg(feature = "cuda")]
+            places,
+        }
+    }
+}
+
 /// The form of the heads.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Attention {
@@ -91,13 +113,27 @@ impl Group {
     }
 }
 
+#[cfg(feature = "cuda")]
+impl<'a, T: Real> Inputs<'a, T> {
+    fn on_gpu(self) -> super::gpu::Inputs<'a> {
+        let [q, k, v] = [self.q, self.k, self.v].map(Mat::numbers_on_gpu);
+        super::gpu::Inputs { q, k, v }
+    }
+}
+
 impl Attention {
     fn shared(&self) -> usize {
         self.heads / self.kv_heads
     }
 
     /// The output of every row, and the logarithm of the sum that its scores were divided by, for each head.
-    pub fn forward<T: Real>(&self, groups: &[Group], x: Inputs<'_, T>) -> (Mat<T>, Mat<T>) {
+    pub fn forward<T: Real>(&self, groups: &Groups<'_>, x: Inputs<'_, T>) -> (Mat<T>, Mat<T>) {
+        #[cfg(feature = "cuda")]
+        if let Some(places) = &groups.places {
+            let (out, sums) = self.on_gpu().forward(places, x.on_gpu());
+            return (x.q.with(out), Mat::on_gpu(x.q.rows(), self.heads, sums));
+        }
+        let groups = groups.all;
         let pieces = self.each(groups, |group, head| self.forward_piece(&groups[group], group, head, x));
         let mut out = Mat::zeros(x.q.rows(), x.q.cols());
         let mut sums = Mat::zeros(x.q.rows(), self.heads);
@@ -111,12 +147,19 @@ impl Attention {
     /// The gradients of queries, keys and values. `out` and `sums` are what [`Attention::forward`] gave.
     pub fn backward<T: Real>(
         &self,
-        groups: &[Group],
+        groups: &Groups<'_>,
         x: Inputs<'_, T>,
         out: &Mat<T>,
         sums: &Mat<T>,
         gradient: &Mat<T>,
     ) -> [Mat<T>; 3] {
+        #[cfg(feature = "cuda")]
+        if let Some(places) = &groups.places {
+            let [out, sums, gradient] = [out, sums, gradient].map(Mat::numbers_on_gpu);
+            let [q, k, v] = self.on_gpu().backward(places, x.on_gpu(), out, sums, gradient);
+            return [x.q.with(q), x.k.with(k), x.v.with(v)];
+        }
+        let groups = groups.all;
         let pieces =
             self.each(groups, |group, head| self.backward_piece(&groups[group], group, head, x, [out, sums, gradient]));
         let (mut q, mut k) = (Mat::zeros(x.q.rows(), x.q.cols()), Mat::zeros(x.k.rows(), x.k.cols()));
@@ -128,6 +171,21 @@ impl Attention {
             spread(group, piece.head, self.width, &piece.v, &mut v);
         }
         [q, k, v]
+    }
+
+    #[cfg(feature = "cuda")]
+    fn on_gpu(&self) -> super::gpu::Heads {
+        super::gpu::Heads {
+            heads: self.heads as u32,
+            kv_heads: self.kv_heads as u32,
+            width: self.width as u32,
+            window: self.window.map_or(u32::MAX, |window| window as u32),
+            scale: self.scale as f32,
+            cap: self.cap.unwrap_or(0.0) as f32,
+            key: self.dropout.map_or(0, |dropout| dropout.key),
+            most: self.dropout.map_or(0, Dropout::most),
+            keep: self.dropout.map_or(1.0, |dropout| dropout.scale() as f32),
+        }
     }
 
     fn each<T: Real>(&self, groups: &[Group], work: impl Fn(usize, usize) -> Piece<T> + Sync) -> Vec<Piece<T>> {

@@ -35,15 +35,26 @@ impl Dropout {
 
     /// Takes them out of the matrix.
     pub fn cut<T: Real>(self, x: &mut Mat<T>) {
+        on_gpu!(mut x, |numbers| numbers.drop_some(self.key, self.most(), self.scale() as f32));
         let chunks = x.data_mut().par_chunks_mut(CHUNK).enumerate();
         chunks.for_each(|(chunk, numbers)| self.cut_from((chunk * CHUNK) as u64, numbers));
+    }
+
+    /// How many of 2^32 are left out.
+    #[expect(clippy::cast_sign_loss, reason = "a share is positive")]
+    pub fn most(self) -> u64 {
+        (self.share * 4_294_967_296.0) as u64
+    }
+
+    /// What the others are multiplied with.
+    pub fn scale(self) -> f64 {
+        1.0 / (1.0 - self.share)
     }
 
     /// Takes them out of numbers that stand in a row from a place on.
     #[inline(always)]
     pub fn cut_from<T: Real>(self, place: u64, numbers: &mut [T]) {
-        #[expect(clippy::cast_sign_loss, reason = "a share is positive")]
-        let (most, scale) = ((self.share * 4_294_967_296.0) as u64, T::of(1.0 / (1.0 - self.share)));
+        let (most, scale) = (self.most(), T::of(self.scale()));
         for (at, number) in numbers.iter_mut().enumerate() {
             let drawn = mixed(self.key.wrapping_add((place + at as u64).wrapping_mul(GOLDEN))) >> 32;
             *number = if drawn < most { T::ZERO } else { *number * scale };

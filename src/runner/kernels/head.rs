@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::linear::{Adapter, LinearGradients, add_scaled};
+use super::linear::{Adapter, LinearGradients};
 use super::matrix::{Mat, product};
 use super::real::{Real, largest, replace_and_sum, simd, sum};
 
@@ -58,7 +58,7 @@ impl<T: Real> Head<'_, T> {
     fn tile(&self, x: &Mat<T>, low: Option<&Low<T>>, start: usize, rows: usize) -> Mat<T> {
         let mut logits = product(x.view().rows(start, rows), self.weight.t());
         if let (Some(adapter), Some(Low { low, .. })) = (&self.adapter, low) {
-            add_scaled(&mut logits, &product(low.view().rows(start, rows), adapter.b.t()), adapter.scale);
+            logits.add_scaled(&product(low.view().rows(start, rows), adapter.b.t()), adapter.scale);
         }
         logits
     }
@@ -71,48 +71,66 @@ impl<T: Real> Head<'_, T> {
         for start in (0..x.rows()).step_by(TILE) {
             let rows = TILE.min(x.rows() - start);
             let mut logits = self.tile(x, low.as_ref(), start, rows);
-            let found: Vec<(T, T)> =
-                each_row(&mut logits, &targets[start..start + rows], |row, target| self.row(row, target, want));
-            for (log_prob, squares) in found {
-                scored.log_probs.push(log_prob);
-                scored.squares.push(squares);
-            }
+            let (log_probs, squares) = self.score(&mut logits, &targets[start..start + rows], want);
+            scored.log_probs.extend(log_probs);
+            scored.squares.extend(squares);
             if want.gradient {
-                gradient.extend_from_slice(product(logits.view(), self.weight.view()).data());
+                gradient.push(product(logits.view(), self.weight.view()));
             }
         }
-        scored.gradient = want.gradient.then(|| Mat::new(x.rows(), x.cols(), gradient));
+        scored.gradient = want.gradient.then(|| Mat::stack(gradient, x.cols()));
         scored
+    }
+
+    /// What is known of each row of logits; they make room for the gradient.
+    fn score(&self, logits: &mut Mat<T>, targets: &[u32], want: Wanted) -> (Vec<T>, Vec<T>) {
+        on_gpu!(mut logits, |numbers| {
+            let Wanted { gradient, squares } = want;
+            let want = super::gpu::Score { cap: self.cap, squares, gradient, factors: None };
+            let (log_probs, squares) = numbers.score(targets, self.weight.rows(), want);
+            let wide = |numbers: Vec<f32>| numbers.into_iter().map(T::of_f32).collect();
+            (wide(log_probs), wide(squares))
+        });
+        each_row(logits, targets, |row, target| self.row(row, target, want)).into_iter().unzip()
+    }
+
+    /// Replaces logits by gradients of the log-probabilities, each row times its own gradient.
+    fn slopes(&self, logits: &mut Mat<T>, targets: &[u32], gradients: &[T]) {
+        on_gpu!(mut logits, |numbers| {
+            let factors = super::matrix::narrow(gradients);
+            let want = super::gpu::Score { cap: self.cap, squares: false, gradient: true, factors: Some(&factors) };
+            numbers.score(targets, self.weight.rows(), want);
+        });
+        let each: Vec<(u32, T)> = targets.iter().copied().zip(gradients.iter().copied()).collect();
+        each_row(logits, &each, |row, (target, gradient)| {
+            self.row(row, target, Wanted { gradient: true, squares: false });
+            scale(row, gradient);
+        });
     }
 
     /// Gradients of the input, of the adapter, and of the weight where it is wanted, from those of the log-probabilities.
     pub fn backward(&self, x: &Mat<T>, targets: &[u32], gradients: &[T], weight: bool) -> LinearGradients<T> {
-        let mut of_weight = weight.then(|| Mat::zeros(self.weight.rows(), self.weight.cols()));
-        let mut of_input = Vec::with_capacity(x.rows() * x.cols());
+        let mut of_weight = weight.then(|| self.weight.zeros_like());
+        let mut of_input = Vec::new();
         let (low, mut through) = (self.low(x), Vec::new());
-        let mut of_b = self.adapter.map(|adapter| Mat::zeros(adapter.b.rows(), adapter.b.cols()));
+        let mut of_b = self.adapter.map(|adapter| adapter.b.zeros_like());
         for start in (0..x.rows()).step_by(TILE) {
             let rows = TILE.min(x.rows() - start);
             let mut logits = self.tile(x, low.as_ref(), start, rows);
-            let each: Vec<(u32, T)> =
-                targets[start..start + rows].iter().copied().zip(gradients[start..].iter().copied()).collect();
-            each_row(&mut logits, &each, |row, (target, gradient)| {
-                self.row(row, target, Wanted { gradient: true, squares: false });
-                scale(row, gradient);
-            });
-            of_input.extend_from_slice(product(logits.view(), self.weight.view()).data());
+            self.slopes(&mut logits, &targets[start..start + rows], &gradients[start..start + rows]);
+            of_input.push(product(logits.view(), self.weight.view()));
             if let Some(of_weight) = &mut of_weight {
                 of_weight.add(&product(logits.t(), x.view().rows(start, rows)));
             }
             if let (Some(adapter), Some(of_b), Some(Low { low, .. })) = (&self.adapter, &mut of_b, &low) {
                 of_b.add(&product(logits.t(), low.view().rows(start, rows)));
-                through.extend_from_slice(product(logits.view(), adapter.b.view()).data());
+                through.push(product(logits.view(), adapter.b.view()));
             }
         }
-        let mut input = Mat::new(x.rows(), x.cols(), of_input);
+        let mut input = Mat::stack(of_input, x.cols());
         let mut of_a = None;
         if let (Some(adapter), Some(of_b), Some(Low { dropped, .. })) = (&self.adapter, &mut of_b, &low) {
-            let mut through = Mat::new(x.rows(), adapter.b.cols(), through);
+            let mut through = Mat::stack(through, adapter.b.cols());
             of_b.scale(adapter.scale);
             through.scale(adapter.scale);
             of_a = Some(product(through.t(), dropped.as_ref().unwrap_or(x).view()));
@@ -125,8 +143,17 @@ impl<T: Real> Head<'_, T> {
     /// All logits, for tests and for comparing models.
     pub fn logits(&self, x: &Mat<T>) -> Mat<T> {
         let mut logits = self.tile(x, self.low(x).as_ref(), 0, x.rows());
-        logits.data_mut().par_chunks_mut(self.weight.rows()).for_each(|row| simd(|| self.bend(row)));
+        self.bend_all(&mut logits);
         logits
+    }
+
+    fn bend_all(&self, logits: &mut Mat<T>) {
+        on_gpu!(mut logits, |numbers| {
+            if let Some(cap) = self.cap {
+                numbers.cap(cap);
+            }
+        });
+        logits.data_mut().par_chunks_mut(self.weight.rows()).for_each(|row| simd(|| self.bend(row)));
     }
 
     #[inline(always)]

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::dropout::Dropout;
 use super::matrix::{Mat, product};
-use super::real::{LANES, Real, simd, sum};
+use super::real::{Real, simd};
 
 /// Rows that a task takes.
 const ROWS: usize = 16;
@@ -49,8 +49,8 @@ pub struct LinearTape<T> {
 struct DoraTape<T> {
     /// The output before it was brought to its magnitude.
     raw: Mat<T>,
-    /// The length of every row of the merged weight.
-    lengths: Vec<T>,
+    /// The length of every row of the merged weight, as a row.
+    lengths: Mat<T>,
 }
 
 /// Which gradients are wanted, besides those of the adapter.
@@ -93,10 +93,10 @@ impl<T: Real> Linear<'_, T> {
             let whole = tape.dropped.as_ref().filter(|_| adapter.magnitude.is_some()).map(|dropped| {
                 let lost = product(dropped.view(), self.weight.t());
                 let mut whole = std::mem::replace(&mut y, lost.clone());
-                add_scaled(&mut whole, &lost, -T::ONE);
+                whole.add_scaled(&lost, -T::ONE);
                 whole
             });
-            add_scaled(&mut y, &product(low.view(), adapter.b.t()), adapter.scale);
+            y.add_scaled(&product(low.view(), adapter.b.t()), adapter.scale);
             tape.low = Some(low);
             if let Some(magnitude) = adapter.magnitude {
                 let lengths = row_lengths(self.weight, adapter);
@@ -109,14 +109,14 @@ impl<T: Real> Linear<'_, T> {
             }
         }
         if let Some(bias) = self.bias {
-            add_row(&mut y, bias.data());
+            add_row(&mut y, bias);
         }
         (y, tape)
     }
 
     /// The gradients, from that of the output.
     pub fn backward(&self, x: &Mat<T>, tape: &LinearTape<T>, gradient: &Mat<T>, want: Wanted) -> LinearGradients<T> {
-        let bias = want.bias.then(|| Mat::new(1, gradient.cols(), gradient.column_sums()));
+        let bias = want.bias.then(|| gradient.column_sums());
         let mut out = LinearGradients { input: None, weight: None, bias, a: None, b: None, magnitude: None };
         let whole = gradient;
         let scaled;
@@ -132,7 +132,7 @@ impl<T: Real> Linear<'_, T> {
         // What goes through the base without a loss, and with one: with DoRA by how much it is lengthened.
         let lossy = tape.dropped.as_ref().filter(|_| tape.dora.is_some()).map(|dropped| {
             let mut lossy = gradient.clone();
-            add_scaled(&mut lossy, whole, -T::ONE);
+            lossy.add_scaled(whole, -T::ONE);
             (dropped, lossy)
         });
         let lossless = if lossy.is_some() { whole } else { gradient };
@@ -168,50 +168,55 @@ impl<T: Real> Linear<'_, T> {
     }
 }
 
-/// The length of every row of the weight with the adapter merged into it: what DoRA divides by.
-pub fn row_lengths<T: Real>(weight: &Mat<T>, adapter: &Adapter<'_, T>) -> Vec<T> {
+/// The length of every row of the weight with the adapter merged into it, as a row: what DoRA divides by.
+pub fn row_lengths<T: Real>(weight: &Mat<T>, adapter: &Adapter<'_, T>) -> Mat<T> {
     let mut merged = product(adapter.b.view(), adapter.a.view());
     merged.scale(adapter.scale);
     merged.add(weight);
-    let rows = merged.data().par_chunks(merged.cols());
-    rows.map(|row| simd(|| sum(row, |x| x * x)).sqrt()).collect()
+    merged.row_lengths()
 }
 
-/// By how much DoRA lengthens every output.
-fn ratios<T: Real>(magnitude: &Mat<T>, lengths: &[T]) -> Vec<T> {
-    magnitude.data().iter().zip(lengths).map(|(&magnitude, &length)| magnitude / length).collect()
+/// By how much DoRA lengthens every output, as a row.
+fn ratios<T: Real>(magnitude: &Mat<T>, lengths: &Mat<T>) -> Mat<T> {
+    let mut ratios = magnitude.clone();
+    divide(&mut ratios, lengths);
+    ratios
 }
 
 fn magnitude_gradient<T: Real>(gradient: &Mat<T>, dora: &DoraTape<T>) -> Mat<T> {
-    let mut sums = vec![T::ZERO; gradient.cols()];
-    for (gradient, raw) in gradient.data().chunks(sums.len()).zip(dora.raw.data().chunks(sums.len())) {
-        for ((sum, &gradient), &raw) in sums.iter_mut().zip(gradient).zip(raw) {
-            *sum += gradient * raw;
+    let mut sums = sums_of_products(gradient, &dora.raw);
+    divide(&mut sums, &dora.lengths);
+    sums
+}
+
+fn divide<T: Real>(numbers: &mut Mat<T>, by: &Mat<T>) {
+    on_gpu!(mut numbers, |numbers| numbers.divide(by.numbers_on_gpu()));
+    for (number, &by) in numbers.data_mut().iter_mut().zip(by.data()) {
+        *number /= by;
+    }
+}
+
+/// The sum of every column of the products of two matrices, as a row.
+fn sums_of_products<T: Real>(a: &Mat<T>, b: &Mat<T>) -> Mat<T> {
+    let cols = a.cols();
+    on_gpu!(a, |numbers| Mat::on_gpu(1, cols, numbers.column_sums(Some(b.numbers_on_gpu()), cols)));
+    let mut sums = vec![T::ZERO; cols];
+    for (a, b) in a.data().chunks(cols).zip(b.data().chunks(cols)) {
+        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
         }
     }
-    for (sum, &length) in sums.iter_mut().zip(&dora.lengths) {
-        *sum /= length;
-    }
-    Mat::new(1, sums.len(), sums)
+    Mat::new(1, cols, sums)
 }
 
-pub(super) fn add_scaled<T: Real>(y: &mut Mat<T>, part: &Mat<T>, scale: T) {
-    let size = LANES * 512;
-    y.data_mut().par_chunks_mut(size).zip(part.data().par_chunks(size)).for_each(|(y, part)| {
-        simd(|| {
-            for (y, &part) in y.iter_mut().zip(part) {
-                *y += part * scale;
-            }
-        });
-    });
+fn add_row<T: Real>(y: &mut Mat<T>, row: &Mat<T>) {
+    on_gpu!(mut y, |numbers| numbers.add_row(row.numbers_on_gpu()));
+    each_row(y, row.data(), |y, row| *y += row);
 }
 
-fn add_row<T: Real>(y: &mut Mat<T>, row: &[T]) {
-    each_row(y, row, |y, row| *y += row);
-}
-
-fn scale_columns<T: Real>(y: &mut Mat<T>, factors: &[T]) {
-    each_row(y, factors, |y, factor| *y *= factor);
+fn scale_columns<T: Real>(y: &mut Mat<T>, factors: &Mat<T>) {
+    on_gpu!(mut y, |numbers| numbers.scale_columns(factors.numbers_on_gpu()));
+    each_row(y, factors.data(), |y, factor| *y *= factor);
 }
 
 fn each_row<T: Real>(y: &mut Mat<T>, row: &[T], change: impl Fn(&mut T, T) + Sync) {

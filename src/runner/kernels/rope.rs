@@ -11,8 +11,9 @@ const ROWS: usize = 16;
 /// The angles of every row.
 #[derive(Debug, Clone)]
 pub struct Rotation<T> {
-    cos: Vec<T>,
-    sin: Vec<T>,
+    /// A row for each row.
+    cos: Mat<T>,
+    sin: Mat<T>,
     /// Half of the numbers of a head that are turned.
     half: usize,
     head: usize,
@@ -25,12 +26,19 @@ impl<T: Real> Rotation<T> {
     /// Angles are computed in 32 bits, as transformers does it.
     pub fn new(positions: &[usize], frequencies: &[f32], head: usize, scale: f32) -> Rotation<T> {
         let angles = || positions.iter().flat_map(|&at| frequencies.iter().map(move |f| at as f32 * f));
+        let rows = |numbers| Mat::new(positions.len(), frequencies.len(), numbers);
         Rotation {
-            cos: angles().map(|angle| T::of_f32(angle.cos() * scale)).collect(),
-            sin: angles().map(|angle| T::of_f32(angle.sin() * scale)).collect(),
+            cos: rows(angles().map(|angle| T::of_f32(angle.cos() * scale)).collect()),
+            sin: rows(angles().map(|angle| T::of_f32(angle.sin() * scale)).collect()),
             half: frequencies.len(),
             head,
         }
+    }
+
+    /// The same where a model's numbers lie.
+    #[must_use]
+    pub fn beside(self, other: &Mat<T>) -> Rotation<T> {
+        Rotation { cos: self.cos.beside(other), sin: self.sin.beside(other), ..self }
     }
 
     /// Turns every head of every row.
@@ -45,7 +53,12 @@ impl<T: Real> Rotation<T> {
 
     fn apply(&self, x: &mut Mat<T>, sign: T) {
         let (width, half) = (x.cols(), self.half);
-        let angles = self.cos.par_chunks(half * ROWS).zip(self.sin.par_chunks(half * ROWS));
+        on_gpu!(mut x, |numbers| {
+            let (cosines, sines) = (self.cos.numbers_on_gpu(), self.sin.numbers_on_gpu());
+            let angles = super::gpu::Angles { cosines, sines, half, head: self.head };
+            angles.turn(numbers, width, sign.wide() as f32);
+        });
+        let angles = self.cos.data().par_chunks(half * ROWS).zip(self.sin.data().par_chunks(half * ROWS));
         x.data_mut().par_chunks_mut(width * ROWS).zip(angles).for_each(|(rows, (cos, sin))| {
             simd(|| {
                 let angles = cos.chunks_exact(half).zip(sin.chunks_exact(half));

@@ -1,7 +1,7 @@
 //! The gradient of every operation against what moving one number does, with 64 bits.
 
 use super::activation::Activation;
-use super::attention::{Attention, Group, Inputs};
+use super::attention::{Attention, Group, Groups, Inputs};
 use super::dropout::Dropout;
 use super::head::{self, Head};
 use super::linear::{Adapter, Linear, Wanted};
@@ -42,16 +42,16 @@ fn norms() {
     let (x, weight, bias) = (drawn(3, 20, 1), drawn(1, 20, 2), drawn(1, 20, 3));
     for kind in [NormKind::Rms, NormKind::RmsFromOne, NormKind::Layer] {
         let value = |x: &Mat<f64>, weight: &Mat<f64>, bias: &Mat<f64>| {
-            let bias = (kind == NormKind::Layer).then(|| bias.data());
-            weighed(&Norm { kind, epsilon: 1e-5, weight: weight.data(), bias }.forward(x))
+            let bias = (kind == NormKind::Layer).then_some(bias);
+            weighed(&Norm { kind, epsilon: 1e-5, weight, bias }.forward(x))
         };
-        let norm = Norm { kind, epsilon: 1e-5, weight: weight.data(), bias: Some(bias.data()) };
+        let norm = Norm { kind, epsilon: 1e-5, weight: &weight, bias: Some(&bias) };
         let (of_x, of_weights) = norm.backward(&x, &drawn(3, 20, 99), true);
         let of_weights = of_weights.expect("asked for");
         check("x", &x, of_x.data(), |x| value(x, &weight, &bias));
-        check("weight", &weight, &of_weights.weight, |weight| value(&x, weight, &bias));
+        check("weight", &weight, of_weights.weight.data(), |weight| value(&x, weight, &bias));
         if kind == NormKind::Layer {
-            check("bias", &bias, &of_weights.bias, |bias| value(&x, &weight, bias));
+            check("bias", &bias, of_weights.bias.data(), |bias| value(&x, &weight, bias));
         }
     }
 }
@@ -59,7 +59,7 @@ fn norms() {
 #[test]
 fn a_norm_of_each_head() {
     let (x, weight) = (drawn(2, 12, 1), drawn(1, 4, 2));
-    let norm = Norm { kind: NormKind::Rms, epsilon: 1e-6, weight: weight.data(), bias: None };
+    let norm = Norm { kind: NormKind::Rms, epsilon: 1e-6, weight: &weight, bias: None };
     let (of_x, _) = norm.backward(&x, &drawn(2, 12, 99), false);
     check("x", &x, of_x.data(), |x| weighed(&norm.forward(x)));
 }
@@ -185,8 +185,8 @@ fn dora() {
         let adapter = Some(Adapter { a, b, magnitude: None, scale: 0.6, dropout: None });
         let mut y = Linear { weight: &weight, bias: None, adapter }.forward(x).0;
         for row in y.data_mut().chunks_mut(4) {
-            for at in 0..4 {
-                row[at] = row[at] * magnitude.data()[at] / lengths[at] + bias.data()[at];
+            for (at, number) in row.iter_mut().enumerate() {
+                *number = *number * magnitude.data()[at] / lengths.data()[at] + bias.data()[at];
             }
         }
         weighed(&y)
@@ -217,7 +217,7 @@ fn dora_with_dropout() {
         let low = Linear { weight: a, bias: None, adapter: None }.forward(&dropped).0;
         let added = Linear { weight: b, bias: None, adapter: None }.forward(&low).0;
         for row in 0..5 {
-            for (at, length) in lengths.iter().enumerate() {
+            for (at, length) in lengths.data().iter().enumerate() {
                 let ratio = magnitude.data()[at] / length;
                 let part = (ratio - 1.0) * base.row(row)[at] + ratio * 0.6 * added.row(row)[at];
                 y.data_mut()[row * 4 + at] += part;
@@ -242,6 +242,7 @@ fn attention() {
     // Two groups; one without a prefix, and an answer without a row.
     let groups =
         [Group { start: 0, prefix: 3, answers: vec![4, 2] }, Group { start: 9, prefix: 0, answers: vec![3, 0] }];
+    let groups = Groups::new(&groups, &drawn(1, 1, 0));
     let (q, k, v) = (drawn(12, 12, 1), drawn(12, 6, 2), drawn(12, 6, 3));
     let plain = Attention { heads: 4, kv_heads: 2, width: 3, scale: 0.6, cap: None, window: None, dropout: None };
     let dropout = Some(Dropout { share: 0.3, key: 5 });
@@ -264,11 +265,11 @@ fn a_shared_prefix_changes_nothing() {
     let (q, k, v) = (drawn(9, 4, 1), drawn(9, 4, 2), drawn(9, 4, 3));
     let form = Attention { heads: 2, kv_heads: 2, width: 2, scale: 0.7, cap: None, window: Some(4), dropout: None };
     let shared = [Group { start: 0, prefix: 3, answers: vec![4, 2] }];
-    let (together, _) = form.forward(&shared, Inputs { q: &q, k: &k, v: &v });
+    let (together, _) = form.forward(&Groups::new(&shared, &q), Inputs { q: &q, k: &k, v: &v });
     let rows = [0, 1, 2, 7, 8];
     let [q, k, v] = [q, k, v].map(|x| x.select(&rows));
     let alone = [Group { start: 0, prefix: 0, answers: vec![5] }];
-    let (alone, _) = form.forward(&alone, Inputs { q: &q, k: &k, v: &v });
+    let (alone, _) = form.forward(&Groups::new(&alone, &q), Inputs { q: &q, k: &k, v: &v });
     for (a, b) in alone.data().iter().zip(together.select(&rows).data()) {
         assert!((a - b).abs() < 1e-14);
     }

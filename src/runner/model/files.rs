@@ -183,15 +183,13 @@ impl<T: Real> Source<T> for Folder {
             return Err(RunError::content(&file.path, format!("tensor `{name}`"), reason));
         }
         let numbers: Vec<T> = file.read(name)?.into_iter().map(T::of_f32).collect();
-        Ok(if kind == Kind::Turned { turned(&numbers, cols) } else { Mat::new(rows, cols, numbers) })
+        Ok(in_rows(kind, rows, cols, numbers))
     }
 }
 
-/// A matrix of `rows` rows with rows and columns exchanged.
-pub(crate) fn turned<T: Real>(numbers: &[T], rows: usize) -> Mat<T> {
-    let cols = numbers.len() / rows;
-    let out = (0..cols).flat_map(|col| (0..rows).map(move |row| numbers[row * cols + col])).collect();
-    Mat::new(cols, rows, out)
+/// A matrix with a row for each output, whichever way a file holds it.
+pub(crate) fn in_rows<T: Real>(kind: Kind, rows: usize, cols: usize, numbers: Vec<T>) -> Mat<T> {
+    if kind == Kind::Turned { Mat::new(cols, rows, numbers).turned() } else { Mat::new(rows, cols, numbers) }
 }
 
 #[cfg(test)]

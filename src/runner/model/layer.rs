@@ -1,6 +1,6 @@
 //! One layer, forward and backward.
 
-use super::super::kernels::attention::{Attention, Group, Inputs};
+use super::super::kernels::attention::{Attention, Groups, Inputs};
 use super::super::kernels::dropout::Dropout;
 use super::super::kernels::linear::{LinearTape, Wanted};
 use super::super::kernels::norm::Norm;
@@ -20,7 +20,7 @@ pub(super) struct Shared<'a, T> {
     pub drops: Option<u64>,
     /// Angles; none where positions are learned.
     pub rotation: Option<&'a Rotation<T>>,
-    pub groups: &'a [Group],
+    pub groups: &'a Groups<'a>,
 }
 
 /// A layer at work.
@@ -355,7 +355,7 @@ pub(super) fn norm_backward<T: Real>(
     if let Some(found) = of_weights {
         for (id, part) in [(weight, found.weight), (bias, found.bias)] {
             if let Some(id) = id {
-                sums.add(id, Mat::new(1, part.len(), part));
+                sums.add(id, part);
             }
         }
     }

@@ -156,7 +156,7 @@ fn numbers_that_are_none_are_named() {
     let norm = model.weights().slots().len() - 1;
     let name = model.weights().slots()[norm].name.clone();
     for number in [f32::NAN, f32::NEG_INFINITY] {
-        model.weights_mut().change(norm)[2] = number;
+        model.weights_mut().change(norm).data_mut()[2] = number;
         save_model(&model, folder.path()).expect("a saved model");
         let found = refusal(folder.path());
         assert!(found.contains(&format!("model.safetensors: tensor `{name}`: number 3 is {number}, ")), "{found}");

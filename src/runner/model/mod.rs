@@ -4,7 +4,7 @@ mod build;
 pub mod config;
 pub mod files;
 #[cfg(test)]
-mod gradient_tests;
+pub(in crate::runner) mod gradient_tests;
 mod layer;
 #[cfg(test)]
 mod load_tests;
@@ -17,6 +17,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::device::{Device, Moved};
 use super::error::RunError;
 use super::kernels::dropout::mixed;
 use super::kernels::head::Head;
@@ -112,7 +113,12 @@ impl<T: Real> Model<T> {
 
     /// Numbers of all tensors, adapters included.
     pub fn parameter_count(&self) -> usize {
-        self.weights.slots().iter().map(|slot| slot.value.data().len()).sum()
+        self.weights.slots().iter().map(|slot| slot.value.count()).sum()
+    }
+
+    /// The same model where a device computes. Numbers that tensors share stay shared.
+    pub(super) fn on(self, device: &Device) -> Model<T> {
+        Model { weights: self.weights.on(&mut Moved::new(device)), ..self }
     }
 
     /// All logits of one sequence, a row for each token.
@@ -210,6 +216,6 @@ impl<T: Real> Source<T> for Chance {
                 T::of_f32((fraction / 8_388_608.0 - 1.0) * scale + middle)
             })
             .collect();
-        Ok(if kind == Kind::Turned { files::turned(&numbers, cols) } else { Mat::new(rows, cols, numbers) })
+        Ok(files::in_rows(kind, rows, cols, numbers))
     }
 }

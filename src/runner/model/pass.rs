@@ -1,11 +1,11 @@
 //! The whole decoder: from pairs to log-probabilities, and back to gradients.
 
+use super::super::kernels::attention::Groups;
 use super::super::kernels::dropout::Dropout;
 use super::super::kernels::head::{Scored, Wanted};
 use super::super::kernels::matrix::product;
 use super::super::kernels::rope::Rotation;
 use super::super::kernels::{Mat, Real};
-use super::files::turned;
 use super::layer::{LayerTape, Shared, Work, norm_backward};
 use super::weights::{AdapterIds, Gradients, Weights};
 use super::{Config, Model, Pack};
@@ -62,21 +62,31 @@ enum Kept<T> {
 }
 
 impl<T: Real> Pass<'_, T> {
-    fn shared<'a>(&'a self, pack: &'a Pack, rotation: Option<&'a Rotation<T>>) -> Shared<'a, T> {
+    fn groups<'a>(&self, pack: &'a Pack) -> Groups<'a> {
+        Groups::new(&pack.groups, self.embedding())
+    }
+
+    /// The table of the tokens; where it lies, everything does.
+    fn embedding(&self) -> &Mat<T> {
+        self.weights.get(self.model.embedding, self.adapter)
+    }
+
+    fn shared<'a>(&'a self, groups: &'a Groups<'a>, rotation: Option<&'a Rotation<T>>) -> Shared<'a, T> {
         Shared {
             config: &self.model.config,
             weights: self.weights,
             adapter: self.adapter,
             drops: self.drops,
             rotation,
-            groups: &pack.groups,
+            groups,
         }
     }
 
     fn rotation(&self, pack: &Pack) -> Option<Rotation<T>> {
         let Config { rotary, head, .. } = &self.model.config;
         let frequencies = rotary.frequencies(pack.reach);
-        (!rotary.is_none()).then(|| Rotation::new(&pack.positions, &frequencies, *head, rotary.scale))
+        let rotation = || Rotation::new(&pack.positions, &frequencies, *head, rotary.scale).beside(self.embedding());
+        (!rotary.is_none()).then(rotation)
     }
 
     /// Where the output layer is part of what is trained.
@@ -97,12 +107,11 @@ impl<T: Real> Pass<'_, T> {
 
     /// The rows that enter the first layer.
     fn embed(&self, pack: &Pack) -> Mat<T> {
-        let table = self.weights.get(self.model.embedding, self.adapter);
         let ids: Vec<usize> = pack.ids.iter().map(|&id| id as usize).collect();
-        let mut x = table.select(&ids);
+        let mut x = self.embedding().select(&ids);
         if let Some(adapter) = self.embedding_adapter() {
             let adapter = self.weights.adapter(&adapter, None);
-            let mut part = product(columns(adapter.a, &ids).view(), adapter.b.t());
+            let mut part = product(adapter.a.select_columns(&ids).view(), adapter.b.t());
             part.scale(adapter.scale);
             x.add(&part);
         }
@@ -126,7 +135,8 @@ impl<T: Real> Pass<'_, T> {
     /// The needed rows after the last normalisation.
     pub(super) fn last_rows(&self, pack: &Pack) -> Mat<T> {
         let rotation = self.rotation(pack);
-        let shared = self.shared(pack, rotation.as_ref());
+        let groups = self.groups(pack);
+        let shared = self.shared(&groups, rotation.as_ref());
         let layers = 0..self.model.layers.len();
         let x = layers.fold(self.embed(pack), |x, at| self.work(shared, at, pack).forward(x).0);
         self.last_norm().forward(&x)
@@ -140,7 +150,8 @@ impl<T: Real> Pass<'_, T> {
     /// Scores the tokens of all answers.
     pub fn forward(&self, pack: &Pack, request: Request) -> Scores<T> {
         let rotation = self.rotation(pack);
-        let shared = self.shared(pack, rotation.as_ref());
+        let groups = self.groups(pack);
+        let shared = self.shared(&groups, rotation.as_ref());
         let keep = self.tape_bytes(pack.ids.len()) <= MOST_KEPT;
         let lowest = if request.tape { self.lowest() } else { usize::MAX };
         let mut layers = Vec::new();
@@ -167,12 +178,7 @@ impl<T: Real> Pass<'_, T> {
     pub fn backward(&self, pack: &Pack, tape: Tape<T>, gradients: &[T], sums: &mut Gradients<T>) {
         let Tape { rotation, layers, last, normed, slopes } = tape;
         let of_normed = if let Some(mut slopes) = slopes {
-            let cols = slopes.cols();
-            for (row, &gradient) in slopes.data_mut().chunks_exact_mut(cols).zip(gradients) {
-                for slope in row {
-                    *slope *= gradient;
-                }
-            }
+            slopes.scale_rows(gradients);
             slopes
         } else {
             let (head, id) = (self.model.output(self.weights, self.adapter, self.drops), self.model.tables()[1]);
@@ -186,7 +192,8 @@ impl<T: Real> Pass<'_, T> {
             found.input.expect("it always is")
         };
         let mut gradient = norm_backward(&self.last_norm(), self.model.norm, self.weights, &last, &of_normed, sums);
-        let shared = self.shared(pack, rotation.as_ref());
+        let groups = self.groups(pack);
+        let shared = self.shared(&groups, rotation.as_ref());
         let count = self.model.layers.len();
         if count == layers.len() && count == 0 {
             return;
@@ -227,9 +234,9 @@ impl<T: Real> Pass<'_, T> {
         if let Some(slots) = self.embedding_adapter() {
             let adapter = self.weights.adapter(&slots, None);
             gradient.scale(adapter.scale);
-            sums.add(slots.b, product(gradient.t(), columns(adapter.a, &ids).view()));
+            sums.add(slots.b, product(gradient.t(), adapter.a.select_columns(&ids).view()));
             let of_columns = product(gradient.view(), adapter.b.view()).scatter(&ids, vocabulary);
-            sums.add(slots.a, turned(of_columns.data(), vocabulary));
+            sums.add(slots.a, of_columns.turned());
         }
     }
 
@@ -252,10 +259,4 @@ impl<T: Real> Pass<'_, T> {
         let numbers = 6 * config.hidden + 3 * config.intermediate + 2 * config.q_width() + 2 * config.kv_width();
         rows * numbers * config.layers * size_of::<T>()
     }
-}
-
-/// Some columns of a matrix, each as a row.
-fn columns<T: Real>(matrix: &Mat<T>, which: &[usize]) -> Mat<T> {
-    let numbers = which.iter().flat_map(|&col| (0..matrix.rows()).map(move |row| matrix.row(row)[col])).collect();
-    Mat::new(which.len(), matrix.rows(), numbers)
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::super::device::Moved;
 use super::super::kernels::dropout::{self, Dropout};
 use super::super::kernels::linear::{Adapter, Linear};
 use super::super::kernels::norm::{Norm, NormKind};
-use super::super::kernels::{Mat, Real};
+use super::super::kernels::{Mat, Real, Summary};
 
 /// What a tensor is, for its first values, its form in files and its decay.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,9 +128,20 @@ impl<T: Real> Weights<T> {
         }
     }
 
+    /// The same tensors where a device computes.
+    pub(super) fn on(&self, moved: &mut Moved<T>) -> Weights<T> {
+        let slot = |slot: &Slot<T>| Slot {
+            name: slot.name.clone(),
+            value: moved.get(&slot.value),
+            original: slot.original.as_ref().map(|original| moved.get(original)),
+            ..*slot
+        };
+        Weights { slots: self.slots.iter().map(slot).collect() }
+    }
+
     /// The numbers of a tensor, to be changed.
-    pub fn change(&mut self, id: SlotId) -> &mut [T] {
-        Arc::make_mut(&mut self.slots[id].value).data_mut()
+    pub fn change(&mut self, id: SlotId) -> &mut Mat<T> {
+        Arc::make_mut(&mut self.slots[id].value)
     }
 
     /// Whether a tensor is trained.
@@ -161,8 +173,8 @@ impl<T: Real> Weights<T> {
     }
 
     pub(super) fn norm(&self, ids: NormIds, kind: NormKind, epsilon: f64, on: bool) -> Norm<'_, T> {
-        let bias = ids.bias.map(|id| self.get(id, on).data());
-        Norm { kind, epsilon, weight: self.get(ids.weight, on).data(), bias }
+        let bias = ids.bias.map(|id| self.get(id, on));
+        Norm { kind, epsilon, weight: self.get(ids.weight, on), bias }
     }
 }
 
@@ -196,8 +208,10 @@ impl<T: Real> Gradients<T> {
         self.of.iter_mut().flatten()
     }
 
-    /// All gradients.
-    pub fn iter(&self) -> impl Iterator<Item = &Mat<T>> {
-        self.of.iter().flatten()
+    /// What is looked for in each, in order.
+    pub fn summaries(&self) -> Vec<(SlotId, Summary)> {
+        let found = self.of.iter().enumerate().filter_map(|(id, gradient)| Some((id, gradient.as_ref()?)));
+        let (ids, gradients): (Vec<SlotId>, Vec<&Mat<T>>) = found.unzip();
+        ids.into_iter().zip(Mat::summaries(&gradients)).collect()
     }
 }
