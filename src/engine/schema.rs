@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::knowledge::{Consumer, Knowledge, Package, Parameter};
 use crate::lower::Releases;
-use crate::lower::configuration::{Kind, kind_of};
+use crate::lower::configuration::{Kind, held, kind_of};
 use crate::model::Environment;
 use crate::source::did_you_mean;
 
@@ -59,30 +59,121 @@ pub fn schema(asked: &str, knowledge: &Knowledge) -> Result<Value, SchemaError> 
         Some(consumer) => consumer.classes(package, release).iter().map(String::as_str).collect(),
         None => vec![name],
     };
-    let mut properties = Map::new();
-    let mut required = Vec::new();
-    let mut is_complete = program.is_none_or(|consumer| consumer.unknown.is_some());
-    for class in &classes {
-        let signature = at.signature(class).ok_or_else(|| unknown(name))?;
-        is_complete &= signature.complete && !signature.any_keyword;
-        for (key, parameter) in signature.parameters {
-            if parameter.default.is_none() {
-                required.push(key);
-            }
-            properties.insert(key.to_owned(), property(parameter));
-        }
+    if let Some(class) = classes.iter().find(|class| at.signature(class).is_none()) {
+        return Err(unknown(class));
     }
+    let writer = Writer {
+        at: &at,
+        package,
+        is_strict: program.is_none_or(|consumer| consumer.unknown.is_some()),
+        is_nested: program.is_some_and(|consumer| consumer.nested),
+        interpolates: program.is_some_and(Consumer::interpolates),
+    };
+    let Value::Object(mut schema) = writer.object(&classes, &[]) else { unreachable!("an object was made") };
     let version = &package.brief()[release].version;
     let title = program.map_or(name, |consumer| consumer.name.as_str());
-    required.sort_unstable();
-    Ok(json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": format!("{title}, {} {version}", package.name()),
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": !is_complete,
-    }))
+    schema.insert("$schema".to_owned(), "http://json-schema.org/draft-07/schema#".into());
+    schema.insert("title".to_owned(), format!("{title}, {} {version}", package.name()).into());
+    Ok(schema.into())
+}
+
+/// Texts that Python makes a number of.
+const NUMBER: &str =
+    r"^\s*[+-]?((\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][+-]?\d+)?|[iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])\s*$";
+
+/// Writes what classes take.
+struct Writer<'a> {
+    at: &'a Releases<'a>,
+    package: &'a Package,
+    /// Whether somebody minds a key that no class has.
+    is_strict: bool,
+    /// Whether keys stand below keys.
+    is_nested: bool,
+    /// Whether `${key}` may stand for any value.
+    interpolates: bool,
+}
+
+impl Writer<'_> {
+    /// What may stand where these classes are filled. `above` are those around them.
+    fn object(&self, classes: &[&str], above: &[&str]) -> Value {
+        let mut properties = Map::new();
+        let mut required = Vec::new();
+        let mut is_complete = self.is_strict && !classes.is_empty();
+        let above = [above, classes].concat();
+        for class in classes {
+            let Some(signature) = self.at.signature(class) else {
+                is_complete = false;
+                continue;
+            };
+            is_complete &= signature.complete && !signature.any_keyword;
+            for (key, parameter) in signature.parameters {
+                if parameter.default.is_none() {
+                    required.push(key);
+                }
+                properties.insert(key.to_owned(), self.property(parameter, &above));
+            }
+        }
+        required.sort_unstable();
+        json!({
+            "type": "object",
+            "properties": properties,
+            "required": required,
+            "additionalProperties": !is_complete,
+        })
+    }
+
+    fn property(&self, parameter: &Parameter, above: &[&str]) -> Value {
+        let mut property = Map::new();
+        if let Some(mut types) = self.types(parameter, above) {
+            let is_optional = parameter.default.as_deref() == Some("None")
+                || parameter
+                    .annotation
+                    .as_deref()
+                    .is_some_and(|annotation| annotation.contains("None") || annotation.contains("Optional"));
+            if is_optional {
+                types.push(json!({"type": "null"}));
+            }
+            if self.interpolates {
+                types.push(json!({"type": "string", "pattern": r"\$\{"}));
+            }
+            match &types[..] {
+                [Value::Object(only)] => property.extend(only.clone()),
+                _ => _ = property.insert("anyOf".to_owned(), types.into()),
+            }
+        }
+        if let Some(default) = parameter.default.as_deref().and_then(literal) {
+            property.insert("default".to_owned(), default);
+        }
+        if let Some(annotation) = parameter.annotation.as_deref().filter(|annotation| *annotation != "...") {
+            property.insert("description".to_owned(), annotation.into());
+        }
+        property.into()
+    }
+
+    /// What a field may hold; `None` where that is not known.
+    fn types(&self, parameter: &Parameter, above: &[&str]) -> Option<Vec<Value>> {
+        let kinds = kind_of(parameter);
+        let classes = if self.is_nested { held(parameter, self.package) } else { Vec::new() };
+        let is_known = classes.iter().all(|class| !above.contains(class) && self.at.signature(class).is_some());
+        let others = kinds.iter().filter(|kind| **kind == Kind::Other).count();
+        let lists = kinds.iter().filter(|kind| **kind == Kind::List(Box::new(Kind::Other))).count();
+        // Classes stand for themselves, or all of them in one list: then it is known what each part of the annotation means.
+        let in_list = lists == 1 && others == 0 && is_known && !classes.is_empty();
+        if kinds.is_empty() || (others > 0 && !(lists == 0 && is_known && others == classes.len())) {
+            return None;
+        }
+        // One after the other where each is a part of its own; in a list each item may be any of them.
+        let each = |classes: &[&str]| classes.iter().map(|class| self.object(&[class], above)).collect::<Vec<_>>();
+        let mut left = classes.iter();
+        let of = |kind: &Kind| match kind {
+            Kind::Other => left.next().map_or_else(|| json!({}), |class| self.object(&[class], above)),
+            Kind::List(inner) if in_list && **inner == Kind::Other => {
+                json!({"type": "array", "items": {"anyOf": each(&classes)}})
+            }
+            kind => of_kind(kind),
+        };
+        Some(kinds.iter().map(of).collect())
+    }
 }
 
 /// A program by its name, its command, or what users call it.
@@ -120,40 +211,12 @@ fn beside(package: &Package, release: usize, knowledge: &Knowledge) -> Environme
     crate::lower::environment_of_targets(&[pin], package.name(), knowledge)
 }
 
-fn property(parameter: &Parameter) -> Value {
-    let mut property = Map::new();
-    let kinds = kind_of(parameter);
-    let mut types: Vec<Value> = kinds.iter().map(of_kind).collect();
-    let is_open = types.is_empty() || kinds.contains(&Kind::Other);
-    if !is_open {
-        let is_optional = parameter.default.as_deref() == Some("None")
-            || parameter
-                .annotation
-                .as_deref()
-                .is_some_and(|annotation| annotation.contains("None") || annotation.contains("Optional"));
-        if is_optional {
-            types.push(json!({"type": "null"}));
-        }
-        match &types[..] {
-            [Value::Object(only)] => property.extend(only.clone()),
-            _ => _ = property.insert("anyOf".to_owned(), types.into()),
-        }
-    }
-    if let Some(default) = parameter.default.as_deref().and_then(literal) {
-        property.insert("default".to_owned(), default);
-    }
-    if let Some(annotation) = parameter.annotation.as_deref().filter(|annotation| *annotation != "...") {
-        property.insert("description".to_owned(), annotation.into());
-    }
-    property.into()
-}
-
 fn of_kind(kind: &Kind) -> Value {
     match kind {
         Kind::Bool | Kind::Switch => json!({"type": "boolean"}),
         Kind::Int => json!({"type": "integer"}),
         // `5e-6` is a string to many readers of YAML, and a number to the program.
-        Kind::Float => json!({"type": ["number", "string"]}),
+        Kind::Float => json!({"type": ["number", "string"], "pattern": NUMBER}),
         Kind::Str => json!({"type": "string"}),
         Kind::Choice(words) => json!({"enum": words}),
         Kind::List(inner) if **inner == Kind::Other => json!({"type": "array"}),

@@ -344,6 +344,11 @@ impl Consumer {
         self.nested && !self.files.iter().any(|one| one.by == Reading::Pydantic)
     }
 
+    /// Whether `${key}` may stand for any value of its files.
+    pub fn interpolates(&self) -> bool {
+        self.files.iter().any(|one| one.by == Reading::Structured)
+    }
+
     /// The names that a key has in other releases, the next ones first.
     pub fn other_names<'s>(&'s self, key: &'s str) -> impl Iterator<Item = &'s str> {
         let renamed = FILE.renamed.get(&self.package).map_or(&[][..], Vec::as_slice);
