@@ -72,6 +72,11 @@ impl Client {
             "capabilities": {
                 "positionEncoding": self.encoding.name(),
                 "textDocumentSync": { "openClose": true, "change": 2, "save": { "includeText": false } },
+                // All cells: which of them are Python depends on more than the editor's name for their language.
+                "notebookDocumentSync": {
+                    "notebookSelector": [{ "notebook": { "scheme": "file", "notebookType": "jupyter-notebook" } }],
+                    "save": true,
+                },
                 "hoverProvider": true,
                 "completionProvider": { "triggerCharacters": ["(", ",", "=", "\"", "'", ":"] },
                 "codeActionProvider": { "codeActionKinds": ["quickfix", FIX_ALL], "resolveProvider": self.resolves_edits },
@@ -141,6 +146,8 @@ mod tests {
         own.retain(|name| !matches!(*name, "path" | "trace.server"));
         own.sort_unstable();
         assert_eq!(own, ["extend-select", "ignore", "python", "select", "target"]);
+        // Without it VS Code asks for nothing in a cell.
+        assert!(include_str!("../../editors/vscode/extension.js").contains("scheme: \"vscode-notebook-cell\""));
     }
 
     #[test]
