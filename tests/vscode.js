@@ -104,6 +104,13 @@ async function notebook() {
   await page.keyboard.type('DPOTrainer("m", no_such=1');
   await until("a finding while it is written", async () => (await squiggles()) === 1);
   if (picture) await page.screenshot({ path: picture });
+  await page.keyboard.press("End");
+  await page.keyboard.press("Enter");
+  await page.keyboard.type('DPOTrainer("s", tokenizer=1');
+  await until("another one", async () => (await squiggles()) === 2);
+  await page.keyboard.press("Control+S");
+  await until("all safe fixes of a notebook that is saved", () => shows('DPOTrainer("s", processing_class=1)'));
+  await page.keyboard.press("Control+End");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
   for (let above = 0; above < 3; above++) {
@@ -120,6 +127,9 @@ async function main() {
   fs.writeFileSync(path.join(folder, "requirements.txt"), "trl==0.16.0\n");
   fs.writeFileSync(path.join(folder, "train.py"), SCRIPT);
   fs.writeFileSync(path.join(folder, "train.ipynb"), JSON.stringify(NOTEBOOK));
+  fs.mkdirSync(path.join(folder, ".vscode"), { recursive: true });
+  const onSave = { "notebook.codeActionsOnSave": { "notebook.source.fixAll.dpo-lint": "explicit" } };
+  fs.writeFileSync(path.join(folder, ".vscode/settings.json"), JSON.stringify(onSave));
   const args = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync", "--no-first-run"];
   const browser = await chromium.launch({ executablePath, args });
   try {

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::client::FIX_ALL;
 use super::diagnostics::Mirror;
 use super::documents::TextId;
 use super::notebooks::Cell;
@@ -25,8 +24,11 @@ const REASON: &str = "TODO: say why";
 /// The actions for a range of a text.
 pub(super) fn quick_fixes(checked: &Checked, mirror: &Mirror<'_>, text: &TextId, range: Range) -> Vec<CodeAction> {
     let is_meant = |finding: &&Diagnostic| {
-        let (own_text, own) = mirror.place(finding.primary.span);
-        own_text == *text && own.start <= range.end && range.start <= own.end
+        let is_own = || {
+            let (own_text, own) = mirror.place(finding.primary.span);
+            own_text == *text && own.start <= range.end && range.start <= own.end
+        };
+        mirror.path(finding.primary.span.file) == text.path && is_own()
     };
     let findings: Vec<&Diagnostic> = checked.report.findings.iter().filter(is_meant).collect();
     let fixes = findings.iter().flat_map(|finding| of_finding(finding, mirror));
@@ -36,7 +38,7 @@ pub(super) fn quick_fixes(checked: &Checked, mirror: &Mirror<'_>, text: &TextId,
 
 /// The action that fixes all of a file, which a text is or belongs to; its edit comes later. `None` where nothing in the file has a safe
 /// fix.
-pub(super) fn fix_all(checked: &Checked, mirror: &Mirror<'_>, text: &TextId) -> Option<CodeAction> {
+pub(super) fn fix_all(checked: &Checked, mirror: &Mirror<'_>, text: &TextId, kind: &'static str) -> Option<CodeAction> {
     let path = &text.path;
     let is_own = |fix: &Fix| {
         fix.applicability == Applicability::Safe
@@ -46,7 +48,7 @@ pub(super) fn fix_all(checked: &Checked, mirror: &Mirror<'_>, text: &TextId) -> 
     let has_some = checked.report.findings.iter().flat_map(|finding| &finding.fixes).any(is_own);
     has_some.then(|| CodeAction {
         title: "Apply all safe fixes of dpo-lint".to_owned(),
-        kind: FIX_ALL,
+        kind,
         diagnostics: Vec::new(),
         is_preferred: false,
         edit: None,

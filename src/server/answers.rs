@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::actions;
-use super::client::FIX_ALL;
+use super::client::{FIX_ALL, FIX_NOTEBOOK};
 use super::documents::TextId;
 use super::places::{self, Place};
 use super::protocol::{ActionParams, Hover, Markup, PlaceParams, Range};
@@ -95,7 +95,8 @@ impl Session {
         let Some(checked) = state.checked.as_deref() else { return Ok(Value::Null) };
         let argument = self.place(text, state).and_then(|place| place.hover(position));
         let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
-        let places = checked.report.findings.iter().map(|finding| (finding, mirror.place(finding.primary.span)));
+        let own = checked.report.findings.iter().filter(|one| mirror.path(one.primary.span.file) == text.path);
+        let places = own.map(|finding| (finding, mirror.place(finding.primary.span)));
         let is_here = |range: Range| range.start <= position && position <= range.end;
         let here = places.filter(|(_, (own, range))| own == text && is_here(*range));
         let here: Vec<_> = here.map(|(finding, (_, range))| (finding, range)).collect();
@@ -122,19 +123,15 @@ impl Session {
         let ActionParams { range, context, .. } = parse(params)?;
         let Some(checked) = state.checked.as_deref() else { return Ok(Some(json!([]))) };
         let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
-        // A kind stands for all that begin with it.
-        let wants = |kind: &str| match &context.only {
-            None => true,
-            Some(only) => only
-                .iter()
-                .any(|one| kind == one || kind.strip_prefix(one.as_str()).is_some_and(|rest| rest.starts_with('.'))),
-        };
+        let wants = |kind: &str| context.only.as_ref().is_none_or(|only| only.iter().any(|one| is_below(kind, one)));
         let mut found = Vec::new();
         if wants("quickfix") {
             found.extend(actions::quick_fixes(checked, &mirror, text, range));
         }
-        if wants(FIX_ALL)
-            && let Some(action) = actions::fix_all(checked, &mirror, text)
+        let fix_all = if wants(FIX_ALL) { Some(FIX_ALL) } else { None };
+        let fix_all = fix_all.or_else(|| (text.cell.is_some() && wants(FIX_NOTEBOOK)).then_some(FIX_NOTEBOOK));
+        if let Some(kind) = fix_all
+            && let Some(action) = actions::fix_all(checked, &mirror, text, kind)
         {
             if self.client.resolves_edits {
                 found.push(action);
@@ -156,11 +153,14 @@ impl Session {
             Outcome::Checked(_) | Outcome::Misconfigured(_) => None,
         };
         let is_resolve = request.method == "codeAction/resolve";
+        let asked = request.params.get("kind").or_else(|| request.params.pointer("/context/only/0"));
+        let is_notebook = asked.and_then(Value::as_str).is_some_and(|kind| is_below(FIX_NOTEBOOK, kind));
+        let kind = if is_notebook { FIX_NOTEBOOK } else { FIX_ALL };
         let edit = self.state(&of.path).and_then(|state| {
             let checked = state.checked.as_deref()?;
             let mirror = mirror(&self.client, &self.documents, &self.folder, checked);
             let before = self.text(&of.path, state)?;
-            let mut action = actions::fix_all(checked, &mirror, of)?;
+            let mut action = actions::fix_all(checked, &mirror, of, kind)?;
             action.edit = Some(actions::replacement(&mirror, &of.path, &before, text.as_deref()?)?);
             serde_json::to_value(action).ok()
         });
@@ -172,6 +172,11 @@ impl Session {
         };
         self.send(Response::new_ok(request.id, answer));
     }
+}
+
+/// A kind of actions stands for all that begin with it.
+fn is_below(kind: &str, asked: &str) -> bool {
+    kind.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn parse<T: DeserializeOwned>(params: Value) -> Result<T, Refusal> {

@@ -12,6 +12,9 @@ use crate::engine::settings::Overrides;
 /// The action that applies all safe fixes of a file.
 pub(super) const FIX_ALL: &str = "source.fixAll.dpo-lint";
 
+/// The same, as VS Code asks for it when a notebook is saved: once, in its first cell.
+pub(super) const FIX_NOTEBOOK: &str = "notebook.source.fixAll.dpo-lint";
+
 /// The editor.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a capability")]
@@ -79,7 +82,7 @@ impl Client {
                 },
                 "hoverProvider": true,
                 "completionProvider": { "triggerCharacters": ["(", ",", "=", "\"", "'", ":"] },
-                "codeActionProvider": { "codeActionKinds": ["quickfix", FIX_ALL], "resolveProvider": self.resolves_edits },
+                "codeActionProvider": { "codeActionKinds": ["quickfix", FIX_ALL, FIX_NOTEBOOK], "resolveProvider": self.resolves_edits },
                 "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
             },
             "serverInfo": { "name": "dpo-lint", "version": env!("CARGO_PKG_VERSION") },

@@ -2,7 +2,6 @@
 //! place in it to a cell.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -90,14 +89,14 @@ impl Layout {
     fn new(cells: &[NotebookCell], texts: &BTreeMap<String, Document>) -> Self {
         let mut text = String::from("{\"cells\": [");
         let mut placed = Vec::with_capacity(cells.len());
-        for (number, cell) in cells.iter().enumerate() {
+        for cell in cells {
             let Some(document) = texts.get(&cell.document) else { continue };
             let is_code = cell.kind == CODE;
             if !placed.is_empty() {
                 text.push_str(",\n");
             }
-            // Writing to a string cannot fail.
-            let _ = write!(text, "{{\"cell_type\": \"{}\", ", if is_code { "code" } else { "markdown" });
+            text.push_str("{\"cell_type\": \"");
+            text.push_str(if is_code { "code\", " } else { "markdown\", " });
             // Some editors give a cell that a magic makes shell another language, though the kernel is Python's.
             let language = document.language.as_deref().filter(|_| !document.text.trim_start().starts_with("%%"));
             if let Some(language) = language {
@@ -105,7 +104,7 @@ impl Layout {
                 push_escaped(&mut text, language);
                 text.push_str("\", ");
             }
-            let _ = write!(text, "\"id\": \"{number}\", \"source\": \"");
+            text.push_str("\"source\": \"");
             let start = text.len();
             push_escaped(&mut text, &document.text);
             let range = start..text.len();
@@ -113,7 +112,7 @@ impl Layout {
             let (uri, own) = (document.uri.as_str().into(), Arc::clone(&document.text));
             placed.push(Cell { uri, text: own, is_code, range });
         }
-        text.push_str("], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}\n");
+        text.push_str("], \"metadata\": {}, \"nbformat\": 4}\n");
         Self { text: text.into(), cells: placed }
     }
 

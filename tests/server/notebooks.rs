@@ -187,10 +187,33 @@ fn fixes_are_edits_of_cells() {
     assert_eq!(apply(cells[1].2, &first), "trainer = DPOTrainer(\"m\", processing_class=tok)");
     assert_eq!(edits_of(&all, &notebook.uri(0)), Vec::<Value>::new());
 
+    // What VS Code asks for when a notebook is saved.
+    let only = notebook.actions(0, &range((0, 0), (0, 0)), Some("notebook.source.fixAll"));
+    assert_eq!((only.len(), &only[0]["kind"]), (1, &json!("notebook.source.fixAll.dpo-lint")));
+    let saved = notebook.client.ask("codeAction/resolve", only[0].clone());
+    assert_eq!((&saved["kind"], &saved["edit"]), (&only[0]["kind"], &all["edit"]));
+
     // What was checked is not what is there any more.
     notebook.write(2, 2, &json!([{"text": fixed}]));
     assert_eq!(notebook.actions(2, &place, Some("quickfix")), Vec::<Value>::new());
     assert_eq!(notebook.actions(1, &range((0, 30), (0, 30)), Some("quickfix")).len(), 2);
+}
+
+#[test]
+fn an_editor_that_wants_edits_at_once_gets_those_of_all_cells() {
+    let folder = project(&[("requirements.txt", REQUIREMENTS)]);
+    let client = Client::start(folder.path(), Options { resolves: false, ..Options::default() });
+    let cells = [(2, "python", IMPORTS), (2, "python", "trainer = DPOTrainer(\"m\", tokenizer=tok)")];
+    let mut notebook = Notebook::open(client, "train.ipynb", &cells);
+    let all = notebook.actions(0, &range((0, 0), (0, 0)), Some("notebook.source.fixAll.dpo-lint"));
+    assert_eq!((all.len(), &all[0]["kind"]), (1, &json!("notebook.source.fixAll.dpo-lint")));
+    let fixed = apply(cells[1].2, &edits_of(&all[0], &notebook.uri(1)));
+    assert_eq!(fixed, "trainer = DPOTrainer(\"m\", processing_class=tok)");
+    // Scripts have no such kind.
+    notebook.client.open("train.py", "from trl import DPOTrainer\nDPOTrainer(\"m\", tokenizer=tok)\n");
+    let params = json!({"textDocument": {"uri": notebook.client.uri("train.py")}, "range": range((0, 0), (9, 0)),
+        "context": {"diagnostics": [], "only": ["notebook.source.fixAll"]}});
+    assert_eq!(notebook.client.ask("textDocument/codeAction", params), json!([]));
 }
 
 #[test]
