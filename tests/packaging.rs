@@ -191,14 +191,19 @@ fn every_description_says_the_same() {
 #[test]
 #[cfg(unix)]
 fn the_mirror_installs_this_release_with_the_same_hooks() {
+    if Command::new("git").arg("--version").output().is_err() {
+        return;
+    }
     let folder = tempfile::tempdir().expect("a folder");
     let mirror = folder.path().join("mirror");
     let write = || {
         let mut command = Command::new(root().join("packaging/pre-commit/mirror.sh"));
+        // Whoever signs commits signs none of these.
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
         for name in ["GIT_AUTHOR", "GIT_COMMITTER"] {
             command.env(format!("{name}_NAME"), "me").env(format!("{name}_EMAIL"), "me@localhost");
         }
-        command.arg(&mirror).output().expect("bash and git")
+        command.arg(&mirror).output().expect("bash")
     };
     let git = |words: &[&str]| {
         let output = Command::new("git").arg("-C").arg(&mirror).args(words).output().expect("git");

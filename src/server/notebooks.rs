@@ -244,6 +244,21 @@ mod tests {
         assert!(notebook.layout.texts_in("{}").is_none() && notebook.layout.texts_in("{\"cells\": []}").is_none());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_from_the_file_as_it_was_written(one in ".*", other in "[ -~\\n\\r\\t\u{0}-\u{1f}𝄞]*") {
+            let notebook = notebook(&[("c:0", 2, "python", &one), ("c:1", 2, "python", &other)]);
+            let layout = &notebook.layout;
+            proptest::prop_assert_eq!(layout.texts_in(&layout.text), Some(vec![one, other]));
+            let source = Sources::default().add("a.ipynb".into(), &*layout.text);
+            let read = notebook::parse(&source);
+            for error in &read.errors {
+                proptest::prop_assert!(layout.cells.iter().any(|cell| cell.range.start <= error.span.start as usize
+                    && error.span.end as usize <= cell.range.end), "the JSON is sound: {error:?}");
+            }
+        }
+    }
+
     #[test]
     fn cells_come_go_and_change_in_the_order_of_the_protocol() {
         let mut notebook = notebook(&[("c:0", 2, "python", "a"), ("c:1", 2, "python", "b"), ("c:2", 2, "r", "c")]);

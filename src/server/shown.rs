@@ -54,8 +54,6 @@ impl Session {
         let mut told = Vec::new();
         for (text, found) in texts {
             let version = self.documents.version(&text);
-            // The cell may be gone since it was checked.
-            let found = if text.cell.is_some() && version.is_none() { Vec::new() } else { found };
             let now = (version, found.clone());
             if version.is_some() || before.get(&text).is_none_or(|shown| shown.1 != now.1) {
                 told.push((text.clone(), found));

@@ -251,3 +251,33 @@ fn a_cell_is_explained_and_completed_with_what_other_cells_import() {
     let hover = notebook.client.ask("textDocument/hover", place);
     assert!(hover["contents"]["value"].as_str().is_some_and(|text| text.starts_with("# unknown-argument")), "{hover}");
 }
+
+#[test]
+fn messages_that_make_no_sense_change_nothing() {
+    let folder = project(&[("requirements.txt", REQUIREMENTS)]);
+    let client = Client::start(folder.path(), Options::default());
+    let mut notebook = Notebook::open(client, "train.ipynb", &[(2, "python", IMPORTS), (2, "python", TRAINER)]);
+    assert_eq!(told(&notebook.diagnostics(1)), ["1:renamed-argument"]);
+    let name = notebook.name;
+    for cells in [
+        json!({"structure": {"array": {"start": -1, "deleteCount": 1}}}),
+        json!({"structure": {"array": {"start": 99, "deleteCount": 4_000_000_000_u64}}}),
+        json!({"structure": {"array": {"start": 2, "deleteCount": 0, "cells": [cell(name, 5, 2)]}}}),
+        json!({"textContent": [{"document": {"uri": uri(name, 6), "version": 2}, "changes": [{"text": "x"}]}]}),
+        json!({"data": [cell(name, 6, 1)]}),
+        json!({"data": 1}),
+        Value::Null,
+    ] {
+        notebook.change(&cells);
+    }
+    for (method, uri) in [("didChange", notebook.client.uri("other.ipynb")), ("didOpen", "untitled:x.ipynb".to_owned())]
+    {
+        let params = json!({"notebookDocument": {"uri": uri, "version": 1, "cells": []}, "change": {"cells": {}}});
+        notebook.client.notify(&format!("notebookDocument/{method}"), params);
+    }
+    // A range behind the end is the end.
+    notebook.write(1, 2, &json!([{"range": range((9, 9), (99, 0)), "text": "DPOTrainer(\"m\", no_such=1)"}]));
+    let found = notebook.client.diagnostics_where(&uri(name, 1), |one| one["version"] == 2);
+    assert_eq!(told(&found), ["1:renamed-argument", "2:unknown-argument"]);
+    assert_eq!(notebook.client.end(), Some(0));
+}
