@@ -186,6 +186,56 @@ fn every_description_says_the_same() {
     assert!(readme.contains(&format!("OWNER/dpo-lint@v{version}`")), "the action in the README");
 }
 
+/// The mirror has our hooks, installs this release and nothing else, and a release is written once. `packaging/pre-commit/try.sh` shows
+/// that the real pre-commit installs it without Rust.
+#[test]
+#[cfg(unix)]
+fn the_mirror_installs_this_release_with_the_same_hooks() {
+    if Command::new("git").arg("--version").output().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let mirror = folder.path().join("mirror");
+    let write = || {
+        let mut command = Command::new(root().join("packaging/pre-commit/mirror.sh"));
+        // Whoever signs commits signs none of these.
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+        for name in ["GIT_AUTHOR", "GIT_COMMITTER"] {
+            command.env(format!("{name}_NAME"), "me").env(format!("{name}_EMAIL"), "me@localhost");
+        }
+        command.arg(&mirror).output().expect("bash")
+    };
+    let git = |words: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(&mirror).args(words).output().expect("git");
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    let first = write();
+    assert!(first.status.success(), "{}", String::from_utf8_lossy(&first.stderr));
+    let of_mirror = |name: &str| std::fs::read_to_string(mirror.join(name)).expect("it is written");
+    let version = toml("Cargo.toml")["package"]["version"].as_str().expect("a version").to_owned();
+    assert_eq!(git(&["tag", "--points-at", "HEAD"]), format!("v{version}"));
+    assert_eq!(git(&["status", "--porcelain"]), "");
+    for name in [".pre-commit-hooks.yaml", "LICENSE-APACHE", "LICENSE-MIT"] {
+        assert_eq!(of_mirror(name), read(name), "{name}");
+    }
+    let (theirs, ours) = (of_mirror("pyproject.toml").parse::<toml::Table>().expect("TOML"), toml("pyproject.toml"));
+    let dependencies = theirs["project"]["dependencies"].as_array().expect("a list");
+    let name = ours["project"]["name"].as_str().expect("a name");
+    assert_eq!(dependencies[..], [toml::Value::from(format!("{name}=={version}"))]);
+    assert_eq!(theirs["project"]["requires-python"], ours["project"]["requires-python"]);
+    assert!(of_mirror("README.md").contains(&format!("rev: v{version}\n")));
+    assert!(!(of_mirror("README.md") + &of_mirror("pyproject.toml")).contains('@'), "a placeholder is left");
+
+    let commits = git(&["rev-list", "--count", "HEAD"]);
+    let again = write();
+    assert_eq!(again.status.code(), Some(2), "a tag never moves");
+    assert_eq!(git(&["rev-list", "--count", "HEAD"]), commits);
+    git(&["tag", "--delete", &format!("v{version}")]);
+    std::fs::write(mirror.join("notes"), "mine").expect("written");
+    assert_eq!(write().status.code(), Some(2), "what somebody works on is left alone");
+    assert_eq!(of_mirror("notes"), "mine");
+}
+
 /// Nobody knows yet where the repository will be: the one placeholder stands in the README, which says so.
 #[test]
 fn the_owner_is_named_in_one_place() {
@@ -219,7 +269,7 @@ fn the_package_has_what_a_build_needs() {
         let name = file.expect("an entry").file_name();
         assert!(is_there(&format!("schemas/knowledge/{}", name.display())), "{}", name.display());
     }
-    for prefix in ["fixtures/", "fuzz/", ".ci/", "tests/"] {
+    for prefix in ["fixtures/", "fuzz/", ".ci/", "packaging/", "tests/"] {
         assert!(!list.lines().any(|line| line.starts_with(prefix)), "{prefix} is of use in the repository alone");
     }
 }

@@ -1,6 +1,8 @@
 //! `dpo-lint server`, driven as an editor drives it.
 
 mod client;
+#[path = "server/notebooks.rs"]
+mod notebooks;
 
 use std::path::Path;
 use std::time::Duration;

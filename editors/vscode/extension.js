@@ -22,6 +22,8 @@ async function start() {
       documentSelector: [
         ...LANGUAGES.map((language) => file({ language })),
         ...PATTERNS.map((pattern) => file({ pattern })),
+        // Cells of notebooks; the client sends them as the server asks for it.
+        { scheme: "vscode-notebook-cell", pattern: "**/*.ipynb" },
       ],
       initializationOptions: settings,
       synchronize: { configurationSection: SECTION },

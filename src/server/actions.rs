@@ -1,28 +1,34 @@
 //! What the editor offers to do about a finding: its fixes, a comment that suppresses it, and all safe fixes at once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 
-use super::client::FIX_ALL;
 use super::diagnostics::Mirror;
+use super::documents::TextId;
+use super::notebooks::Cell;
 use super::position::Lines;
 use super::protocol::{CodeAction, DocumentEdit, EditedDocument, Range, TextEdit, WorkspaceEdit};
 use super::worker::Checked;
 use crate::diagnostic::{Applicability, Diagnostic, Fix};
 use crate::engine::{repair, suppress};
+use crate::syntax::Edit;
 
 const QUICK_FIX: &str = "quickfix";
 
 /// What a suppression comment says until somebody writes why.
 const REASON: &str = "TODO: say why";
 
-/// The actions for a range of a file (absolute path), of the kinds that are asked for.
-pub(super) fn quick_fixes(checked: &Checked, mirror: &Mirror<'_>, path: &Path, range: Range) -> Vec<CodeAction> {
+/// The actions for a range of a text.
+pub(super) fn quick_fixes(checked: &Checked, mirror: &Mirror<'_>, text: &TextId, range: Range) -> Vec<CodeAction> {
     let is_meant = |finding: &&Diagnostic| {
-        let own = mirror.range(finding.primary.span);
-        mirror.path(finding.primary.span.file) == path && own.start <= range.end && range.start <= own.end
+        let is_own = || {
+            let (own_text, own) = mirror.place(finding.primary.span);
+            own_text == *text && own.start <= range.end && range.start <= own.end
+        };
+        mirror.path(finding.primary.span.file) == text.path && is_own()
     };
     let findings: Vec<&Diagnostic> = checked.report.findings.iter().filter(is_meant).collect();
     let fixes = findings.iter().flat_map(|finding| of_finding(finding, mirror));
@@ -30,28 +36,48 @@ pub(super) fn quick_fixes(checked: &Checked, mirror: &Mirror<'_>, path: &Path, r
     fixes.chain(comments).collect()
 }
 
-/// The action that fixes all of a file; its edit comes later. `None` where nothing in the file has a safe fix.
-pub(super) fn fix_all(checked: &Checked, mirror: &Mirror<'_>, path: &Path) -> Option<CodeAction> {
+/// The action that fixes all of a file, which a text is or belongs to; its edit comes later. `None` where nothing in the file has a safe
+/// fix.
+pub(super) fn fix_all(checked: &Checked, mirror: &Mirror<'_>, text: &TextId, kind: &'static str) -> Option<CodeAction> {
+    let path = &text.path;
     let is_own = |fix: &Fix| {
         fix.applicability == Applicability::Safe
             && !fix.edits.is_empty()
-            && fix.edits.iter().all(|edit| mirror.path(edit.span.file) == path)
+            && fix.edits.iter().all(|edit| mirror.path(edit.span.file) == *path)
     };
     let has_some = checked.report.findings.iter().flat_map(|finding| &finding.fixes).any(is_own);
     has_some.then(|| CodeAction {
         title: "Apply all safe fixes of dpo-lint".to_owned(),
-        kind: FIX_ALL,
+        kind,
         diagnostics: Vec::new(),
         is_preferred: false,
         edit: None,
-        data: Some(json!({ "uri": mirror.documents.uri(path) })),
+        data: Some(json!({ "uri": mirror.documents.uri(text) })),
     })
 }
 
-/// The edit that makes one text of another.
-pub(super) fn replacement(mirror: &Mirror<'_>, path: &Path, before: &str, after: &str) -> WorkspaceEdit {
-    let edits = vec![changed(mirror, before, after)];
-    workspace_edit(mirror, [(path.to_path_buf(), edits)].into())
+/// The edit that makes one text of a file another. `None`: the notebook has other cells now.
+pub(super) fn replacement(mirror: &Mirror<'_>, path: &Path, before: &str, after: &str) -> Option<WorkspaceEdit> {
+    Some(workspace_edit(mirror, edits_between(mirror, path, before, after)?))
+}
+
+/// The edits that make one text of a file another, in each text of the editor that changes.
+fn edits_between(
+    mirror: &Mirror<'_>,
+    path: &Path,
+    before: &str,
+    after: &str,
+) -> Option<BTreeMap<TextId, Vec<TextEdit>>> {
+    let Some(notebook) = mirror.notebooks.get(path) else {
+        return Some([(TextId::file(path), vec![changed(mirror, before, after)])].into());
+    };
+    let texts = notebook.texts_in(after).filter(|_| *notebook.text == *before)?;
+    let pairs = notebook.cells.iter().zip(&texts).filter(|(cell, text)| *cell.text != **text);
+    let edit = |(cell, text): (&Cell, &String)| {
+        let id = TextId { path: path.to_path_buf(), cell: Some(Arc::clone(&cell.uri)) };
+        (id, vec![changed(mirror, &cell.text, text)])
+    };
+    Some(pairs.map(edit).collect())
 }
 
 fn of_finding(finding: &Diagnostic, mirror: &Mirror<'_>) -> Vec<CodeAction> {
@@ -82,38 +108,45 @@ fn comment(finding: &Diagnostic, mirror: &Mirror<'_>) -> Option<CodeAction> {
         kind: QUICK_FIX,
         diagnostics: vec![mirror.diagnostic(finding)],
         is_preferred: false,
-        edit: Some(replacement(mirror, &path, &changed.before, &changed.after)),
+        edit: Some(replacement(mirror, &path, &changed.before, &changed.after)?),
         data: None,
     })
 }
 
 /// `None` when a text is not any more what was checked.
 fn edit_of(fix: &Fix, mirror: &Mirror<'_>) -> Option<WorkspaceEdit> {
-    let mut files: BTreeMap<PathBuf, Vec<TextEdit>> = BTreeMap::new();
-    for edit in &fix.edits {
-        let file = mirror.sources.get(edit.span.file);
-        let path = mirror.folder.join(file.path());
+    let mut texts: BTreeMap<TextId, Vec<TextEdit>> = BTreeMap::new();
+    for (id, edits) in repair::by_file(fix.edits.iter().cloned()) {
+        let (file, path) = (mirror.sources.get(id), mirror.path(id));
         is_current(mirror, &path, file.text()).then_some(())?;
-        let new_text = repair::as_its_lines_end(file.text(), &edit.text);
-        files.entry(path).or_default().push(TextEdit { range: mirror.range(edit.span), new_text });
+        if mirror.notebooks.contains_key(&path) {
+            // Cells are JSON strings in the file, and plain in the editor.
+            texts.extend(edits_between(mirror, &path, file.text(), &repair::splice(file.text(), edits)?)?);
+            continue;
+        }
+        let edit = |edit: Edit| TextEdit {
+            range: mirror.place(edit.span).1,
+            new_text: repair::as_its_lines_end(file.text(), &edit.text),
+        };
+        texts.insert(TextId::file(path), edits.into_iter().map(edit).collect());
     }
-    (!files.is_empty()).then(|| workspace_edit(mirror, files))
+    (!texts.is_empty()).then(|| workspace_edit(mirror, texts))
 }
 
 fn is_current(mirror: &Mirror<'_>, path: &Path, text: &str) -> bool {
-    mirror.documents.get(path).is_none_or(|document| *document.text == *text)
+    mirror.documents.text(path).is_none_or(|open| **open == *text)
 }
 
-fn workspace_edit(mirror: &Mirror<'_>, files: BTreeMap<PathBuf, Vec<TextEdit>>) -> WorkspaceEdit {
+fn workspace_edit(mirror: &Mirror<'_>, texts: BTreeMap<TextId, Vec<TextEdit>>) -> WorkspaceEdit {
     let documents = mirror.documents;
     if !mirror.client.has_document_changes {
-        return WorkspaceEdit::Changes(files.into_iter().map(|(path, edits)| (documents.uri(&path), edits)).collect());
+        return WorkspaceEdit::Changes(texts.into_iter().map(|(text, edits)| (documents.uri(&text), edits)).collect());
     }
-    let edit = |(path, edits): (PathBuf, Vec<TextEdit>)| {
-        let version = documents.get(&path).map(|document| document.version);
-        DocumentEdit { text_document: EditedDocument { uri: documents.uri(&path), version }, edits }
+    let edit = |(text, edits): (TextId, Vec<TextEdit>)| {
+        let (uri, version) = (documents.uri(&text), documents.version(&text));
+        DocumentEdit { text_document: EditedDocument { uri, version }, edits }
     };
-    WorkspaceEdit::DocumentChanges(files.into_iter().map(edit).collect())
+    WorkspaceEdit::DocumentChanges(texts.into_iter().map(edit).collect())
 }
 
 /// One edit, no longer than it must be.

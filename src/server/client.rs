@@ -12,6 +12,9 @@ use crate::engine::settings::Overrides;
 /// The action that applies all safe fixes of a file.
 pub(super) const FIX_ALL: &str = "source.fixAll.dpo-lint";
 
+/// The same, as VS Code asks for it when a notebook is saved: once, in its first cell.
+pub(super) const FIX_NOTEBOOK: &str = "notebook.source.fixAll.dpo-lint";
+
 /// The editor.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a capability")]
@@ -72,9 +75,14 @@ impl Client {
             "capabilities": {
                 "positionEncoding": self.encoding.name(),
                 "textDocumentSync": { "openClose": true, "change": 2, "save": { "includeText": false } },
+                // All cells: which of them are Python depends on more than the editor's name for their language.
+                "notebookDocumentSync": {
+                    "notebookSelector": [{ "notebook": { "scheme": "file", "notebookType": "jupyter-notebook" } }],
+                    "save": true,
+                },
                 "hoverProvider": true,
                 "completionProvider": { "triggerCharacters": ["(", ",", "=", "\"", "'", ":"] },
-                "codeActionProvider": { "codeActionKinds": ["quickfix", FIX_ALL], "resolveProvider": self.resolves_edits },
+                "codeActionProvider": { "codeActionKinds": ["quickfix", FIX_ALL, FIX_NOTEBOOK], "resolveProvider": self.resolves_edits },
                 "workspace": { "workspaceFolders": { "supported": true, "changeNotifications": true } },
             },
             "serverInfo": { "name": "dpo-lint", "version": env!("CARGO_PKG_VERSION") },
@@ -141,6 +149,8 @@ mod tests {
         own.retain(|name| !matches!(*name, "path" | "trace.server"));
         own.sort_unstable();
         assert_eq!(own, ["extend-select", "ignore", "python", "select", "target"]);
+        // Without it VS Code asks for nothing in a cell.
+        assert!(include_str!("../../editors/vscode/extension.js").contains("scheme: \"vscode-notebook-cell\""));
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::client::Client;
-use super::documents::Documents;
+use super::documents::{Documents, TextId};
+use super::notebooks::Layout;
 use super::position::Lines;
 use super::protocol::{Diagnostic, Location, Range, RelatedInformation};
 use super::worker::Checked;
@@ -23,6 +25,8 @@ pub(super) struct Mirror<'a> {
     /// The working directory.
     pub folder: &'a Path,
     pub sources: &'a Sources,
+    /// As they were checked.
+    pub notebooks: &'a BTreeMap<PathBuf, Arc<Layout>>,
 }
 
 impl Mirror<'_> {
@@ -31,9 +35,14 @@ impl Mirror<'_> {
         self.folder.join(self.sources.get(file).path())
     }
 
-    pub fn range(&self, span: Span) -> Range {
-        let file = self.sources.get(span.file);
-        Lines::new(file.text(), self.client.encoding).range(span.range())
+    /// Where the editor shows a place.
+    pub fn place(&self, span: Span) -> (TextId, Range) {
+        let (file, path) = (self.sources.get(span.file), self.path(span.file));
+        let lines = |text: &str, range| Lines::new(text, self.client.encoding).range(range);
+        match self.notebooks.get(&path).and_then(|notebook| notebook.place(&span.range())) {
+            Some((cell, range)) => (TextId { path, cell: Some(Arc::clone(&cell.uri)) }, lines(&cell.text, range)),
+            None => (TextId::file(path), lines(file.text(), span.range())),
+        }
     }
 
     /// One finding. What an editor has no place for stands in the message.
@@ -46,7 +55,7 @@ impl Mirror<'_> {
             message = message + "\n" + &line;
         }
         Diagnostic {
-            range: self.range(finding.primary.span),
+            range: self.place(finding.primary.span).1,
             severity: severity(finding.severity),
             code: Some(finding.rule.to_owned()),
             source: SOURCE,
@@ -61,26 +70,27 @@ impl Mirror<'_> {
     }
 
     fn related(&self, label: &Label) -> RelatedInformation {
-        let location = Location { uri: self.documents.uri(&self.path(label.span.file)), range: self.range(label.span) };
+        let (text, range) = self.place(label.span);
+        let location = Location { uri: self.documents.uri(&text), range };
         RelatedInformation { location, message: label.message.clone() }
     }
 }
 
-/// The diagnostics of each file that has some, by absolute path.
-pub(super) fn by_file(checked: &Checked, mirror: &Mirror<'_>) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
-    let mut files: BTreeMap<PathBuf, Vec<Diagnostic>> = BTreeMap::new();
+/// The diagnostics of each text that has some.
+pub(super) fn by_text(checked: &Checked, mirror: &Mirror<'_>) -> BTreeMap<TextId, Vec<Diagnostic>> {
+    let mut texts: BTreeMap<TextId, Vec<Diagnostic>> = BTreeMap::new();
     for finding in &checked.report.findings {
-        files.entry(mirror.path(finding.primary.span.file)).or_default().push(mirror.diagnostic(finding));
+        texts.entry(mirror.place(finding.primary.span).0).or_default().push(mirror.diagnostic(finding));
     }
-    files
+    texts
 }
 
 /// Mistakes in the configuration, in its file.
-pub(super) fn of_configuration(errors: &[ConfigError], client: &Client) -> BTreeMap<PathBuf, Vec<Diagnostic>> {
-    let mut files: BTreeMap<PathBuf, Vec<Diagnostic>> = BTreeMap::new();
+pub(super) fn of_configuration(errors: &[ConfigError], client: &Client) -> BTreeMap<TextId, Vec<Diagnostic>> {
+    let mut files: BTreeMap<TextId, Vec<Diagnostic>> = BTreeMap::new();
     for error in errors {
         let help = error.help.as_ref().map_or(String::new(), |help| format!("\nhelp: {help}"));
-        files.entry(error.path.clone()).or_default().push(Diagnostic {
+        files.entry(TextId::file(&error.path)).or_default().push(Diagnostic {
             range: Lines::new(&error.text, client.encoding).range(error.span.clone()),
             severity: severity(Severity::Error),
             code: None,

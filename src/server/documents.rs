@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::notebooks::{Layout, Notebook};
 use super::position::{Encoding, Lines};
-use super::protocol::{ChangeParams, OpenedDocument};
+use super::protocol::{ChangeNotebookParams, ChangeParams, ContentChange, OpenNotebookParams, OpenedDocument};
 use super::uri;
 
 /// An open text.
@@ -14,30 +15,36 @@ pub(super) struct Document {
     /// As the editor writes it.
     pub uri: String,
     pub version: i64,
+    /// As the editor calls it.
+    pub language: Option<String>,
     pub text: Arc<str>,
+}
+
+/// What the editor shows as one text: a file, or a cell of a notebook.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct TextId {
+    /// Of the file.
+    pub path: PathBuf,
+    /// The URI of the cell.
+    pub cell: Option<Arc<str>>,
 }
 
 /// All of them that are files, by absolute path.
 #[derive(Debug, Default)]
 pub(super) struct Documents {
     by_path: BTreeMap<PathBuf, Document>,
+    notebooks: BTreeMap<PathBuf, Notebook>,
 }
 
-impl Documents {
-    /// Returns the path.
-    pub fn open(&mut self, opened: OpenedDocument) -> Option<PathBuf> {
-        let path = uri::path_of(&opened.uri)?;
-        let document = Document { uri: opened.uri, version: opened.version, text: opened.text.into() };
-        self.by_path.insert(path.clone(), document);
-        Some(path)
+impl Document {
+    pub fn new(opened: OpenedDocument) -> Self {
+        let OpenedDocument { uri, version, language_id: language, text } = opened;
+        Self { uri, version, language, text: text.into() }
     }
 
-    /// Returns the path, if the text is open.
-    pub fn change(&mut self, change: ChangeParams, encoding: Encoding) -> Option<PathBuf> {
-        let path = uri::path_of(&change.text_document.uri)?;
-        let document = self.by_path.get_mut(&path)?;
-        let mut text = document.text.to_string();
-        for part in change.content_changes {
+    pub fn change(&mut self, changes: Vec<ContentChange>, version: i64, encoding: Encoding) {
+        let mut text = self.text.to_string();
+        for part in changes {
             let Some(range) = part.range else {
                 text = part.text;
                 continue;
@@ -46,8 +53,30 @@ impl Documents {
             let (start, end) = (lines.offset(range.start), lines.offset(range.end));
             text.replace_range(start..end.max(start), &part.text);
         }
-        document.text = text.into();
-        document.version = change.text_document.version;
+        self.text = text.into();
+        self.version = version;
+    }
+}
+
+impl TextId {
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), cell: None }
+    }
+}
+
+impl Documents {
+    /// Returns the path.
+    pub fn open(&mut self, opened: OpenedDocument) -> Option<PathBuf> {
+        let path = uri::path_of(&opened.uri)?;
+        self.by_path.insert(path.clone(), Document::new(opened));
+        Some(path)
+    }
+
+    /// Returns the path, if the text is open.
+    pub fn change(&mut self, change: ChangeParams, encoding: Encoding) -> Option<PathBuf> {
+        let path = uri::path_of(&change.text_document.uri)?;
+        let document = self.by_path.get_mut(&path)?;
+        document.change(change.content_changes, change.text_document.version, encoding);
         Some(path)
     }
 
@@ -57,17 +86,90 @@ impl Documents {
         self.by_path.remove(&path).map(|_| path)
     }
 
-    pub fn get(&self, path: &Path) -> Option<&Document> {
-        self.by_path.get(path)
+    /// Returns the path.
+    pub fn open_notebook(&mut self, opened: OpenNotebookParams) -> Option<PathBuf> {
+        let path = uri::path_of(&opened.notebook_document.uri)?;
+        let notebook = Notebook::new(opened.notebook_document.cells, opened.cell_text_documents);
+        self.notebooks.insert(path.clone(), notebook);
+        Some(path)
     }
 
-    /// The URI of a file: as the editor writes it, if it is open.
-    pub fn uri(&self, path: &Path) -> String {
-        self.get(path).map_or_else(|| uri::uri_of(path), |document| document.uri.clone())
+    /// Returns the path, if the notebook is open and has other cells now.
+    pub fn change_notebook(&mut self, changed: ChangeNotebookParams, encoding: Encoding) -> Option<PathBuf> {
+        let path = uri::path_of(&changed.notebook_document.uri)?;
+        self.notebooks.get_mut(&path)?.change(changed.change.cells?, encoding);
+        Some(path)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&Path, &Document)> {
-        self.by_path.iter().map(|(path, document)| (path.as_path(), document))
+    /// Returns the path, if the notebook was open.
+    pub fn close_notebook(&mut self, uri: &str) -> Option<PathBuf> {
+        let path = uri::path_of(uri)?;
+        self.notebooks.remove(&path).map(|_| path)
+    }
+
+    /// What a URI of the editor stands for. `None` for what is no file and no part of one.
+    pub fn id_of(&self, uri: &str) -> Option<TextId> {
+        let owner = self.notebooks.iter().find(|(_, notebook)| notebook.cell(uri).is_some());
+        match owner {
+            Some((path, _)) => Some(TextId { path: path.clone(), cell: Some(uri.into()) }),
+            None => uri::path_of(uri).map(TextId::file),
+        }
+    }
+
+    /// What is checked in place of a file. A notebook counts by its cells, even where its JSON is open, too.
+    pub fn text(&self, path: &Path) -> Option<&Arc<str>> {
+        let notebook = self.notebooks.get(path).map(|notebook| &notebook.layout.text);
+        notebook.or_else(|| self.by_path.get(path).map(|document| &document.text))
+    }
+
+    /// Everything that is checked in place of a file.
+    pub fn texts(&self) -> impl Iterator<Item = (&Path, &Arc<str>)> {
+        let only_text = self.by_path.iter().filter(|(path, _)| !self.notebooks.contains_key(*path));
+        let texts = only_text.map(|(path, document)| (path.as_path(), &document.text));
+        let notebooks = self.notebooks.iter();
+        texts.chain(notebooks.map(|(path, notebook)| (path.as_path(), &notebook.layout.text)))
+    }
+
+    /// The notebooks as they are now.
+    pub fn layouts(&self) -> BTreeMap<PathBuf, Arc<Layout>> {
+        let layouts = self.notebooks.iter().map(|(path, notebook)| (path.clone(), Arc::clone(&notebook.layout)));
+        layouts.collect()
+    }
+
+    /// A notebook as it is now.
+    pub fn layout(&self, path: &Path) -> Option<&Layout> {
+        self.notebooks.get(path).map(|notebook| &*notebook.layout)
+    }
+
+    /// The texts that the editor shows below a folder.
+    pub fn open_below(&self, root: &Path) -> Vec<TextId> {
+        let files = self.by_path.keys().filter(|path| path.starts_with(root)).map(TextId::file);
+        let notebooks = self.notebooks.iter().filter(|(path, _)| path.starts_with(root));
+        let cells = notebooks.flat_map(|(path, notebook)| {
+            let cells = notebook.layout.cells.iter();
+            cells.map(|cell| TextId { path: path.clone(), cell: Some(Arc::clone(&cell.uri)) })
+        });
+        files.chain(cells).collect()
+    }
+
+    /// The version of a text; `None`: it is not open.
+    pub fn version(&self, id: &TextId) -> Option<i64> {
+        self.document(id).map(|document| document.version)
+    }
+
+    /// The URI of a text: as the editor writes it, if it is open.
+    pub fn uri(&self, id: &TextId) -> String {
+        match &id.cell {
+            Some(cell) => cell.to_string(),
+            None => self.document(id).map_or_else(|| uri::uri_of(&id.path), |document| document.uri.clone()),
+        }
+    }
+
+    fn document(&self, id: &TextId) -> Option<&Document> {
+        match &id.cell {
+            Some(cell) => self.notebooks.get(&id.path)?.cell(cell),
+            None => self.by_path.get(&id.path),
+        }
     }
 }
 
@@ -88,11 +190,11 @@ mod tests {
             {"range": {"start": at(0, 15), "end": at(0, 15)}, "text": "!"},
         ]});
         documents.change(serde_json::from_value(change).expect("valid"), Encoding::Utf16).expect("it is open");
-        let document = documents.get(&path).expect("it is open");
-        assert_eq!((&*document.text, document.version), ("x = '😀' + \"𝄞\"!\n", 2));
+        let text = documents.text(&path).expect("it is open");
+        assert_eq!((&**text, documents.version(&TextId::file(&path))), ("x = '😀' + \"𝄞\"!\n", Some(2)));
         let whole = json!({"textDocument": {"uri": "file:///a.py", "version": 3}, "contentChanges": [{"text": "z"}]});
         documents.change(serde_json::from_value(whole).expect("valid"), Encoding::Utf8).expect("it is open");
-        assert_eq!(documents.get(&path).map(|one| &*one.text), Some("z"));
-        assert!(documents.close("file:///a.py").is_some() && documents.get(&path).is_none());
+        assert_eq!(documents.text(&path).map(|text| &**text), Some("z"));
+        assert!(documents.close("file:///a.py").is_some() && documents.text(&path).is_none());
     }
 }

@@ -2,12 +2,12 @@
 //!
 //! The text is the one in the editor, however broken; which releases count is known from the last check.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::inform::{self, Choice};
 use super::position::{Encoding, Lines};
-use super::protocol::{CompletionItem, Hover, Markup, Position, TextEdit};
+use super::protocol::{CompletionItem, Hover, Markup, Position, Range, TextEdit};
 use super::readers::{self, Reader};
 use super::worker::Checked;
 use super::yaml_place::YamlPlace;
@@ -16,7 +16,7 @@ use crate::knowledge::{Knowledge, Parameter};
 use crate::lower::{Releases, timelines};
 use crate::model::Environment;
 use crate::rules::RuleMeta;
-use crate::source::{SourceFile, Sources};
+use crate::source::Sources;
 use crate::syntax::python::PythonModule;
 use crate::syntax::python_call::{Part, call_at, full_name};
 use crate::syntax::{self, Format, Key, Node, NodeKind};
@@ -29,8 +29,11 @@ const DEPRECATED: u8 = 1;
 pub(super) struct Place<'a> {
     pub path: &'a Path,
     /// The path as the check knows it.
-    pub shown: &'a Path,
-    pub text: &'a str,
+    pub shown: PathBuf,
+    pub text: Arc<str>,
+    /// Whether the text is the Python of a notebook's cells, and the line of it on which the editor's text begins.
+    pub is_cell: bool,
+    pub first_line: u32,
     pub encoding: Encoding,
     pub checked: &'a Checked,
     /// Who reads the file, as the last check that could tell knows it.
@@ -40,27 +43,27 @@ pub(super) struct Place<'a> {
 impl<'a> Place<'a> {
     /// What each release does with the argument or key at a place.
     pub fn hover(&self, position: Position) -> Option<Hover> {
-        let lines = Lines::new(self.text, self.encoding);
-        let offset = lines.offset(position);
-        let (text, range) = match Format::of(self.path)? {
+        let lines = Lines::new(&self.text, self.encoding);
+        let offset = lines.offset(self.inside(position));
+        let (text, range) = match self.format()? {
             Format::Python => self.python_argument(offset),
             format if readers::is_argument_file(self.path) => self.key(format, offset),
             _ => None,
         }?;
-        Some(Hover { contents: Markup::markdown(text), range: lines.range(range) })
+        Some(Hover { contents: Markup::markdown(text), range: self.outside(lines.range(range)) })
     }
 
     /// What may be written at a place.
     pub fn completion(&self, position: Position) -> Vec<CompletionItem> {
-        let lines = Lines::new(self.text, self.encoding);
-        let offset = lines.offset(position);
-        let found = match Format::of(self.path) {
+        let lines = Lines::new(&self.text, self.encoding);
+        let offset = lines.offset(self.inside(position));
+        let found = match self.format() {
             Some(Format::Python) => self.complete_python(offset),
             Some(Format::Yaml) => self.complete_yaml(offset),
             _ => None,
         };
         let Some((range, items)) = found else { return Vec::new() };
-        let range = lines.range(range);
+        let range = self.outside(lines.range(range));
         let item = |item: Item| CompletionItem {
             label: item.label,
             kind: if item.is_value { VALUE } else { FIELD },
@@ -72,6 +75,20 @@ impl<'a> Place<'a> {
         items.into_iter().map(item).collect()
     }
 
+    fn format(&self) -> Option<Format> {
+        if self.is_cell { Some(Format::Python) } else { Format::of(self.path) }
+    }
+
+    /// From the editor's text to this one.
+    fn inside(&self, position: Position) -> Position {
+        Position { line: position.line.saturating_add(self.first_line), ..position }
+    }
+
+    fn outside(&self, range: Range) -> Range {
+        let back = |position: Position| Position { line: position.line.saturating_sub(self.first_line), ..position };
+        Range { start: back(range.start), end: back(range.end) }
+    }
+
     fn knowledge(&self) -> &'a Knowledge {
         self.checked.known.get()
     }
@@ -79,18 +96,21 @@ impl<'a> Place<'a> {
     /// The releases that a script gets; where it was not seen yet, those of another one of the project.
     fn environment(&self) -> Option<&'a Environment> {
         let all = &self.checked.report.environments;
-        let own = all.iter().find(|(path, _)| path == self.shown);
+        let own = all.iter().find(|(path, _)| *path == self.shown);
         own.or_else(|| all.first()).map(|(_, environment)| environment)
     }
 
-    fn module(&self) -> (Arc<SourceFile>, PythonModule) {
-        let source = Sources::default().add(self.path.to_path_buf(), self.text);
-        let module = PythonModule::parse(&source);
-        (source, module)
+    fn module(&self) -> PythonModule {
+        let source = Sources::default().add(self.path.to_path_buf(), &*self.text);
+        if self.is_cell {
+            // Commands and magics are read as in a notebook.
+            return PythonModule::from_pieces(&source, Arc::clone(&self.text), Vec::new());
+        }
+        PythonModule::parse(&source)
     }
 
     fn python_argument(&self, offset: usize) -> Option<(String, std::ops::Range<usize>)> {
-        let (_, module) = self.module();
+        let module = self.module();
         let place = call_at(&module, offset)?;
         let Part::Name { range, is_named: true } = place.part else { return None };
         let callee = full_name(&module, &place.callee)?;
@@ -102,7 +122,7 @@ impl<'a> Place<'a> {
     }
 
     fn key(&self, format: Format, offset: usize) -> Option<(String, std::ops::Range<usize>)> {
-        let source = Sources::default().add(self.path.to_path_buf(), self.text);
+        let source = Sources::default().add(self.path.to_path_buf(), &*self.text);
         let document = syntax::parse(format, &source);
         let mut parents = Vec::new();
         let key = key_at(&document.root, offset, &mut parents)?;
@@ -114,7 +134,7 @@ impl<'a> Place<'a> {
     }
 
     fn complete_python(&self, offset: usize) -> Option<(std::ops::Range<usize>, Vec<Item>)> {
-        let (_, module) = self.module();
+        let module = self.module();
         let place = call_at(&module, offset)?;
         let callee = full_name(&module, &place.callee)?;
         let none = Environment::default();
@@ -148,7 +168,7 @@ impl<'a> Place<'a> {
 
     fn complete_yaml(&self, offset: usize) -> Option<(std::ops::Range<usize>, Vec<Item>)> {
         let reader = self.reader?;
-        let YamlPlace { part, parents, beside } = YamlPlace::at(self.text, offset)?;
+        let YamlPlace { part, parents, beside } = YamlPlace::at(&self.text, offset)?;
         let keys = reader.keys(&parents, self.knowledge());
         let title = reader.title(self.knowledge());
         match part {

@@ -29,9 +29,12 @@ pub(super) struct OpenParams {
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct OpenedDocument {
     pub uri: String,
     pub version: i64,
+    #[serde(default)]
+    pub language_id: Option<String>,
     pub text: String,
 }
 
@@ -53,6 +56,83 @@ pub(super) struct VersionedDocument {
 pub(super) struct ContentChange {
     pub range: Option<Range>,
     pub text: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OpenNotebookParams {
+    pub notebook_document: OpenedNotebook,
+    #[serde(default)]
+    pub cell_text_documents: Vec<OpenedDocument>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct OpenedNotebook {
+    pub uri: String,
+    #[serde(default)]
+    pub cells: Vec<NotebookCell>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NotebookCell {
+    /// 1: markup, 2: code.
+    pub kind: u8,
+    /// The URI of its text.
+    pub document: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ChangeNotebookParams {
+    pub notebook_document: DocumentName,
+    pub change: NotebookChange,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct NotebookChange {
+    pub cells: Option<CellsChange>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CellsChange {
+    pub structure: Option<StructureChange>,
+    #[serde(default)]
+    pub data: Vec<NotebookCell>,
+    #[serde(default)]
+    pub text_content: Vec<CellContentChange>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct StructureChange {
+    pub array: ArrayChange,
+    #[serde(default)]
+    pub did_open: Vec<OpenedDocument>,
+    #[serde(default)]
+    pub did_close: Vec<DocumentName>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ArrayChange {
+    pub start: usize,
+    pub delete_count: usize,
+    #[serde(default)]
+    pub cells: Vec<NotebookCell>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct CellContentChange {
+    pub document: VersionedDocument,
+    pub changes: Vec<ContentChange>,
+}
+
+/// `didSave`, `didClose` of a notebook.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NotebookParams {
+    pub notebook_document: DocumentName,
 }
 
 /// `didSave`, `didClose`.

@@ -14,17 +14,16 @@ use serde_json::{Value, json};
 
 use super::Ended;
 use super::client::Client;
-use super::diagnostics::{self, Mirror};
-use super::documents::Documents;
+use super::diagnostics::Mirror;
+use super::documents::{Documents, TextId};
 use super::protocol::{
-    CancelParams, ChangeParams, ConfigurationParams, Diagnostic, DocumentParams, FoldersParams, OpenParams,
-    PublishParams, WatchedFilesParams,
+    CancelParams, ChangeNotebookParams, ChangeParams, ConfigurationParams, Diagnostic, DocumentParams, FoldersParams,
+    NotebookParams, OpenNotebookParams, OpenParams, WatchedFilesParams,
 };
 use super::readers::Reader;
 use super::uri;
 use super::worker::{Checked, Outcome, Task, Wanted};
 use crate::engine::collect::{self, Project};
-use crate::engine::config::DiscoverError;
 use crate::engine::driver;
 
 /// Who types pauses for longer than this.
@@ -49,8 +48,8 @@ pub(super) struct Session {
     pub due: Option<Instant>,
     /// Questions about projects that are due or being checked.
     pub waiting: Vec<Request>,
-    /// Files to be fixed, with the questions that ask for it.
-    pub fixes: Vec<(PathBuf, Request)>,
+    /// Texts whose files are to be fixed, with the questions that ask for it.
+    pub fixes: Vec<(TextId, Request)>,
     is_shut_down: bool,
     requests: i32,
 }
@@ -65,16 +64,16 @@ pub(super) struct State {
     pub checked: Option<Box<Checked>>,
     /// Who reads which file (path as it is shown): a file with a syntax error keeps its reader.
     pub readers: BTreeMap<PathBuf, Reader>,
-    /// What the editor shows, by absolute path.
-    shown: BTreeMap<PathBuf, (Option<i64>, Vec<Diagnostic>)>,
-    problems: BTreeSet<String>,
+    /// What the editor shows.
+    pub shown: BTreeMap<TextId, (Option<i64>, Vec<Diagnostic>)>,
+    pub problems: BTreeSet<String>,
 }
 
 pub(super) struct Running {
     pub root: PathBuf,
     stop: Arc<AtomicBool>,
     /// The question that a fix answers.
-    pub fix: Option<(PathBuf, Request)>,
+    pub fix: Option<(TextId, Request)>,
 }
 
 /// Why there is no answer.
@@ -173,11 +172,33 @@ impl Session {
                 self.touch(path.as_deref(), true, Duration::ZERO);
                 self.settle_projects();
             }
+            "notebookDocument/didOpen" => {
+                let path = read::<OpenNotebookParams>(params).and_then(|params| self.documents.open_notebook(params));
+                self.settle_projects();
+                self.touch(path.as_deref(), false, Duration::ZERO);
+            }
+            "notebookDocument/didChange" => {
+                let encoding = self.client.encoding;
+                let path = read::<ChangeNotebookParams>(params)
+                    .and_then(|params| self.documents.change_notebook(params, encoding));
+                self.touch(path.as_deref(), false, PAUSE);
+            }
+            "notebookDocument/didSave" => {
+                let path =
+                    read::<NotebookParams>(params).and_then(|params| uri::path_of(&params.notebook_document.uri));
+                self.touch(path.as_deref(), true, Duration::ZERO);
+            }
+            "notebookDocument/didClose" => {
+                let path = read::<NotebookParams>(params)
+                    .and_then(|params| self.documents.close_notebook(&params.notebook_document.uri));
+                self.touch(path.as_deref(), true, Duration::ZERO);
+                self.settle_projects();
+            }
             "workspace/didChangeWatchedFiles" => {
                 let changes = read::<WatchedFilesParams>(params).map(|params| params.changes).unwrap_or_default();
                 for path in changes.iter().filter_map(|change| uri::path_of(&change.uri)) {
                     // Of an open file the editor's text counts.
-                    if self.documents.get(&path).is_none() {
+                    if self.documents.text(&path).is_none() {
                         self.touch(Some(&path), true, PAUSE);
                     }
                 }
@@ -250,7 +271,7 @@ impl Session {
     fn settle_projects(&mut self) {
         let folders = &self.client.folders;
         let is_outside = |path: &Path| !folders.iter().any(|folder| path.starts_with(folder)) && path.is_file();
-        let outside = self.documents.iter().map(|(path, _)| path.to_path_buf()).filter(|path| is_outside(path));
+        let outside = self.documents.texts().map(|(path, _)| path.to_path_buf()).filter(|path| is_outside(path));
         let arguments: Vec<PathBuf> = folders.iter().filter(|folder| folder.is_dir()).cloned().chain(outside).collect();
         let found = if arguments.is_empty() { Vec::new() } else { collect::projects(&self.folder, &arguments).0 };
         let mut before = std::mem::take(&mut self.projects);
@@ -267,8 +288,8 @@ impl Session {
         }
         for (root, state) in before {
             self.stop_running(|running| running == root);
-            for path in state.shown.into_keys() {
-                self.publish(&path, Vec::new());
+            for text in state.shown.into_keys() {
+                self.publish(&text, Vec::new());
             }
         }
     }
@@ -318,11 +339,11 @@ impl Session {
             let (root, project) = (root.clone(), state.project.clone());
             return self.send_task(root, project, is_stale, Wanted::Findings, None);
         }
-        if let Some((path, request)) = self.fixes.pop() {
-            match self.projects.values().find(|state| path.starts_with(&state.project.root)) {
+        if let Some((text, request)) = self.fixes.pop() {
+            match self.projects.values().find(|state| text.path.starts_with(&state.project.root)) {
                 Some(state) => {
                     let (root, project) = (state.project.root.clone(), state.project.clone());
-                    self.send_task(root, project, false, Wanted::Fixed(path.clone()), Some((path, request)));
+                    self.send_task(root, project, false, Wanted::Fixed(text.path.clone()), Some((text, request)));
                 }
                 None => self.refuse(request.id, (ErrorCode::RequestFailed, "the file is in no project".to_owned())),
             }
@@ -335,14 +356,15 @@ impl Session {
         project: Project,
         is_stale: bool,
         wanted: Wanted,
-        fix: Option<(PathBuf, Request)>,
+        fix: Option<(TextId, Request)>,
     ) {
         let stop = Arc::new(AtomicBool::new(false));
-        let texts = self.documents.iter().map(|(path, document)| (path.to_path_buf(), Arc::clone(&document.text)));
+        let texts = self.documents.texts().map(|(path, text)| (path.to_path_buf(), Arc::clone(text)));
         let task = Task {
             project,
             is_stale,
             texts: texts.collect(),
+            notebooks: self.documents.layouts(),
             overrides: self.client.options.clone(),
             stop: Arc::clone(&stop),
             wanted,
@@ -355,8 +377,8 @@ impl Session {
     /// Takes what came of the task that runs.
     pub fn done(&mut self, outcome: Outcome) {
         let Some(Running { root, fix, .. }) = self.running.take() else { return };
-        if let Some((path, request)) = fix {
-            self.fixed(&path, request, outcome);
+        if let Some((text, request)) = fix {
+            self.fixed(&text, request, outcome);
         } else {
             match outcome {
                 Outcome::Checked(checked) => self.show(&root, checked),
@@ -374,73 +396,12 @@ impl Session {
         }
     }
 
-    fn show(&mut self, root: &Path, checked: Box<Checked>) {
-        let Some(state) = self.projects.get_mut(root) else { return };
-        state.readers.extend(checked.readers.iter().map(|(path, reader)| (path.clone(), reader.clone())));
-        let problems: BTreeSet<String> =
-            checked.report.problems.iter().map(|problem| problem.message.clone()).collect();
-        let new: Vec<String> = problems.difference(&state.problems).cloned().collect();
-        state.problems = problems;
-        let mirror = mirror(&self.client, &self.documents, &self.folder, &checked);
-        let files = diagnostics::by_file(&checked, &mirror);
-        state.checked = Some(checked);
-        for problem in &new {
-            self.log(2, problem);
-        }
-        self.show_files(root, files);
-    }
-
-    /// Nothing was checked, so nothing is known.
-    fn misconfigured(&mut self, root: &Path, error: &DiscoverError) {
-        let files = match error {
-            DiscoverError::Invalid(errors) => diagnostics::of_configuration(errors, &self.client),
-            DiscoverError::Io { .. } => BTreeMap::new(),
-        };
-        self.log(1, &format!("{}: {error}", root.display()));
-        if let Some(state) = self.projects.get_mut(root) {
-            state.checked = None;
-        }
-        self.show_files(root, files);
-    }
-
-    /// Shows the diagnostics of a project, and takes away those of files that have none any more. An open file is told always: its
-    /// reader wants to know that it was checked.
-    fn show_files(&mut self, root: &Path, mut files: BTreeMap<PathBuf, Vec<Diagnostic>>) {
-        let Some(state) = self.projects.get_mut(root) else { return };
-        let open = self.documents.iter().map(|(path, _)| path).filter(|path| path.starts_with(root));
-        let before = std::mem::take(&mut state.shown);
-        let paths = before.keys().map(PathBuf::as_path).chain(open).map(Path::to_path_buf);
-        for path in paths.collect::<Vec<_>>() {
-            files.entry(path).or_default();
-        }
-        let mut told = Vec::new();
-        for (path, found) in files {
-            let version = self.documents.get(&path).map(|document| document.version);
-            let now = (version, found.clone());
-            if version.is_some() || before.get(&path).is_none_or(|shown| shown.1 != now.1) {
-                told.push((path.clone(), found));
-            }
-            if version.is_some() || !now.1.is_empty() {
-                state.shown.insert(path, now);
-            }
-        }
-        for (path, found) in told {
-            self.publish(&path, found);
-        }
-    }
-
-    fn publish(&self, path: &Path, diagnostics: Vec<Diagnostic>) {
-        let version = self.documents.get(path).map(|document| document.version);
-        let params = PublishParams { uri: self.documents.uri(path), version, diagnostics };
-        self.send(Notification::new("textDocument/publishDiagnostics".to_owned(), params));
-    }
-
     pub fn refuse(&self, id: RequestId, (code, message): Refusal) {
         self.send(Response::new_err(id, code as i32, message));
     }
 
     /// A line in the editor's log: 1 is an error, 2 a warning.
-    fn log(&self, kind: u8, message: &str) {
+    pub fn log(&self, kind: u8, message: &str) {
         self.send(Notification::new("window/logMessage".to_owned(), json!({ "type": kind, "message": message })));
     }
 
@@ -477,7 +438,7 @@ pub(super) fn mirror<'a>(
     folder: &'a Path,
     checked: &'a Checked,
 ) -> Mirror<'a> {
-    Mirror { client, documents, folder, sources: &checked.sources }
+    Mirror { client, documents, folder, sources: &checked.sources, notebooks: &checked.notebooks }
 }
 
 /// What a notification says; nothing where it cannot be understood.

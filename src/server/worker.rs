@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender};
 
+use super::notebooks::Layout;
 use super::readers::{self, Reader};
 use crate::diagnostic::{Applicability, Problem};
 use crate::engine::baseline::Baseline;
@@ -32,6 +33,8 @@ pub(super) struct Task {
     pub is_stale: bool,
     /// The texts that are open, by absolute path.
     pub texts: Vec<(PathBuf, Arc<str>)>,
+    /// The notebooks among them.
+    pub notebooks: BTreeMap<PathBuf, Arc<Layout>>,
     /// What the editor says over the configuration file.
     pub overrides: Overrides,
     /// Set by whoever does not wait any more.
@@ -66,6 +69,8 @@ pub(super) struct Checked {
     pub sources: Sources,
     pub report: Report,
     pub readers: BTreeMap<PathBuf, Reader>,
+    /// The open notebooks as they were, by absolute path.
+    pub notebooks: BTreeMap<PathBuf, Arc<Layout>>,
     pub known: Known,
 }
 
@@ -138,7 +143,7 @@ impl Worker {
             }
         }
         let known = self.known(plan.planned.settings.python.as_deref());
-        let job = Job { plan: &plan, folder: &self.folder, known: &known, stop: &task.stop };
+        let job = Job { plan: &plan, folder: &self.folder, known: &known, task };
         let outcome = match &task.wanted {
             Wanted::Findings => job.check(&overlay),
             Wanted::Fixed(path) => job.fix(&overlay, path),
@@ -181,7 +186,7 @@ struct Job<'a> {
     plan: &'a Plan,
     folder: &'a Path,
     known: &'a Known,
-    stop: &'a AtomicBool,
+    task: &'a Task,
 }
 
 impl Job<'_> {
@@ -195,7 +200,8 @@ impl Job<'_> {
         }
         report.problems.extend(self.plan.problems.iter().cloned());
         let readers = readers.unwrap_or_default();
-        Outcome::Checked(Box::new(Checked { sources, report, readers, known: self.known.clone() }))
+        let (notebooks, known) = (self.task.notebooks.clone(), self.known.clone());
+        Outcome::Checked(Box::new(Checked { sources, report, readers, notebooks, known }))
     }
 
     /// Applies what is safe and concerns one file alone, in rounds, as `--fix` does.
@@ -213,7 +219,7 @@ impl Job<'_> {
         sources: &Sources,
         work: impl FnOnce(&driver::Job<'_>) -> T,
     ) -> T {
-        let is_stopped = || self.stop.load(Ordering::Relaxed);
+        let is_stopped = || self.task.stop.load(Ordering::Relaxed);
         let with =
             With { folder: self.folder, file_system, sources, knowledge: self.known.get(), is_stopped: &is_stopped };
         self.plan.planned.with_job(with, work)
@@ -257,7 +263,8 @@ mod tests {
         let send = |is_stopped| {
             let stop = Arc::new(AtomicBool::new(is_stopped));
             let (project, overrides) = (project.clone(), Overrides::default());
-            let task = Task { project, is_stale: true, texts: Vec::new(), overrides, stop, wanted: Wanted::Findings };
+            let (texts, notebooks, wanted) = (Vec::new(), BTreeMap::new(), Wanted::Findings);
+            let task = Task { project, is_stale: true, texts, notebooks, overrides, stop, wanted };
             task_sender.send(task).expect("somebody listens");
         };
         [false, false, true].into_iter().for_each(send);

@@ -220,6 +220,14 @@ const PYTHON_MAGICS: [&str; 8] = ["capture", "time", "timeit", "prun", "python",
 
 const SHELL_MAGICS: [&str; 6] = ["bash", "sh", "shell", "system", "sx", "!"];
 
+/// The part of a cell of a Python kernel that is Python: what stands below its magics. `None`: they make something else of it.
+pub fn python_part(cell: &str) -> Option<Range<usize>> {
+    match kind_of(cell) {
+        Kind::Python(range) => Some(range),
+        Kind::Shell(_) | Kind::Other => None,
+    }
+}
+
 fn kind_of(text: &str) -> Kind {
     let mut start = text.len() - text.trim_start().len();
     loop {

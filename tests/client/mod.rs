@@ -175,9 +175,19 @@ impl Client {
     /// The next diagnostics of a file that are like this.
     pub fn diagnostics_with(&mut self, name: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
         let uri = self.uri(name);
+        self.diagnostics_where(&uri, is_meant)
+    }
+
+    /// The next diagnostics of a text, by its URI.
+    pub fn diagnostics_of(&mut self, uri: &str) -> Value {
+        self.diagnostics_where(uri, |_| true)
+    }
+
+    /// The next diagnostics of a text, by its URI, that are like this.
+    pub fn diagnostics_where(&mut self, uri: &str, is_meant: impl Fn(&Value) -> bool) -> Value {
         let is_it = |message: &Value| {
             message["method"] == "textDocument/publishDiagnostics"
-                && message["params"]["uri"] == uri.as_str()
+                && message["params"]["uri"] == uri
                 && is_meant(&message["params"])
         };
         self.find(is_it)["params"].clone()

@@ -17,8 +17,7 @@ use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::source::{FileSystem, Overlay, Sources};
 
 pub(in crate::engine) use guard::compare;
-pub use splice::as_its_lines_end;
-pub(in crate::engine) use splice::splice;
+pub use splice::{as_its_lines_end, by_file, splice};
 pub use write::{WriteError, write};
 
 /// Checks the project as a file system shows it; given by the driver.

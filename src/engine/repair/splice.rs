@@ -6,7 +6,7 @@ use crate::source::FileId;
 use crate::syntax::{Edit, edit};
 
 /// The edits of each file.
-pub(super) fn by_file(edits: impl Iterator<Item = Edit>) -> BTreeMap<FileId, Vec<Edit>> {
+pub fn by_file(edits: impl Iterator<Item = Edit>) -> BTreeMap<FileId, Vec<Edit>> {
     let mut files: BTreeMap<FileId, Vec<Edit>> = BTreeMap::new();
     for edit in edits {
         files.entry(edit.span.file).or_default().push(edit);
@@ -16,7 +16,7 @@ pub(super) fn by_file(edits: impl Iterator<Item = Edit>) -> BTreeMap<FileId, Vec
 
 /// The text with the edits made; line breaks they bring end as the text's own lines do. `None` when they overlap or do
 /// not fit the text.
-pub(in crate::engine) fn splice(text: &str, mut edits: Vec<Edit>) -> Option<String> {
+pub fn splice(text: &str, mut edits: Vec<Edit>) -> Option<String> {
     for edit in &mut edits {
         edit.text = as_its_lines_end(text, &edit.text);
     }

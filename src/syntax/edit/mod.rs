@@ -15,6 +15,8 @@ mod comma;
 mod lines;
 mod place;
 mod proof;
+#[cfg(test)]
+mod property_tests;
 mod removal;
 #[cfg(test)]
 mod tests;

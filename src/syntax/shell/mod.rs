@@ -21,6 +21,7 @@ mod expand;
 mod grammar;
 mod lexer;
 mod names;
+mod splitting;
 
 pub use edit::{quote, remove_flag, rename_flag, set_flag};
 
