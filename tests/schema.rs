@@ -132,7 +132,9 @@ fn findings_and_schemas_agree() {
             for some in keys.chunks(12) {
                 let mut changed = document.clone();
                 changed["no_such_key"] = value.clone();
-                some.iter().for_each(|key| changed[key.as_str()] = value.clone());
+                for key in some {
+                    changed[key.as_str()] = value.clone();
+                }
                 documents.push(changed);
             }
         }
@@ -165,9 +167,9 @@ fn findings(pin: &str, start: &str, documents: &[Value]) -> Vec<BTreeSet<(String
     let mut lines = String::new();
     for (at, document) in documents.iter().enumerate() {
         // A key for each line, in order: JSON is YAML.
-        let keys = document.as_object().expect("keys").iter();
-        write(&format!("{at}.yaml"), &keys.map(|(key, value)| format!("{key}: {value}\n")).collect::<String>());
-        lines.push_str(&format!("{start} {at}.yaml\n"));
+        let keys = document.as_object().expect("keys").iter().map(|(key, value)| format!("{key}: {value}"));
+        write(&format!("{at}.yaml"), &keys.collect::<Vec<_>>().join("\n"));
+        lines.extend([start, " ", &at.to_string(), ".yaml\n"]);
     }
     write("run.sh", &lines);
     let mut command = Command::cargo_bin("dpo-lint").expect("it is built");
