@@ -1,7 +1,7 @@
 //! Functions and classes of the project: definitions, attributes, instances.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ruff_python_ast::{self as ast, Expr, Stmt};
 use ruff_text_size::{Ranged, TextRange};
@@ -141,6 +141,7 @@ impl Interpreter<'_> {
             span: self.span(node),
             bases,
             dataclass,
+            order: OnceLock::new(),
         });
         let scope = self.new_scope(Some(self.frame.scope), true, self.frame.module.file());
         let outer_scope = std::mem::replace(&mut self.frame.scope, scope);
@@ -357,14 +358,13 @@ impl Interpreter<'_> {
 
     /// A class attribute, and the class that has it.
     pub(super) fn class_attribute(&mut self, class: &Arc<Class>, name: &str) -> Option<(Value, Arc<Class>)> {
-        for base in Self::resolution(class) {
-            if let Value::Class(base) = base
-                && let Some(value) = self.own_attribute(&base, name)
-            {
-                return Some((value, base));
-            }
+        if let Some(value) = self.own_attribute(class, name) {
+            return Some((value, Arc::clone(class)));
         }
-        None
+        behind(class).iter().find_map(|base| {
+            let Value::Class(base) = base else { return None };
+            Some((self.own_attribute(base, name)?, Arc::clone(base)))
+        })
     }
 
     pub(super) fn own_attribute(&self, class: &Arc<Class>, name: &str) -> Option<Value> {
@@ -376,9 +376,7 @@ impl Interpreter<'_> {
     /// The class and its bases, outside ones included, in the order in which Python looks attributes up. Where the bases
     /// contradict each other (Python refuses such a class, but an outside base may hide why) or are too many: depth first.
     pub(super) fn resolution(class: &Arc<Class>) -> Vec<Value> {
-        let whole = Value::Class(Arc::clone(class));
-        let mut budget = MAX_BASES;
-        linearize(&whole, &mut budget).unwrap_or_else(|| depth_first(whole))
+        std::iter::once(Value::Class(Arc::clone(class))).chain(behind(class).iter().cloned()).collect()
     }
 
     /// The first base outside the project that means something; `None` also where what stands before it is not known, since that may
@@ -434,6 +432,16 @@ impl Interpreter<'_> {
         self.instances.insert(id, Arc::clone(&instance));
         instance
     }
+}
+
+/// What stands behind a class in its [`Interpreter::resolution`]. Kept without the class itself, which would never be freed.
+fn behind(class: &Arc<Class>) -> &[Value] {
+    class.order.get_or_init(|| {
+        let whole = Value::Class(Arc::clone(class));
+        let mut budget = MAX_BASES;
+        let order = linearize(&whole, &mut budget).unwrap_or_else(|| depth_first(whole));
+        order.into_iter().skip(1).collect()
+    })
 }
 
 /// The C3 order of a class: itself, then the orders of its bases and the list of its bases, merged so that none of them is

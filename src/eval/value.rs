@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Cond, FlagId, ParserId};
 use crate::source::{FileId, Span};
@@ -258,6 +258,8 @@ pub struct Class {
     pub bases: Vec<Value>,
     /// Whether `@dataclass` (or an equivalent) builds its constructor.
     pub dataclass: bool,
+    /// The order in which attributes are looked up behind the class itself, once somebody has asked.
+    pub(super) order: OnceLock<Vec<Value>>,
 }
 
 impl Value {
