@@ -22,7 +22,7 @@ use cudarc::cublas::{self, CudaBlas};
 use cudarc::driver::{
     CudaContext, CudaFunction, CudaSlice, CudaStream, DeviceRepr, DriverError, LaunchConfig, PushKernelArg, sys,
 };
-use cudarc::nvrtc::{self, CompileError, CompileOptions};
+use cudarc::nvrtc::{self, CompileError, CompileOptions, Ptx};
 
 pub use attention::{Heads, Inputs, Places};
 pub use layers::{Angles, Norm, Score, bend, bend_back};
@@ -86,19 +86,8 @@ impl Gpu {
         // All work is done in one order, on one stream: there is nothing to wait for.
         disable_events(&context);
         keep_memory(&context);
-        let (major, minor) = context.compute_capability().map_err(failed)?;
-        let options = CompileOptions {
-            options: vec![format!("--gpu-architecture=compute_{major}{minor}")],
-            ..CompileOptions::default()
-        };
-        let program = nvrtc::compile_ptx_with_opts(SOURCE, options).map_err(|error| {
-            RunError::Gpu(match error {
-                CompileError::CompileError { log, .. } => {
-                    format!("the kernels do not compile: {}", log.to_string_lossy())
-                }
-                other => format!("the kernels do not compile: {other:?}"),
-            })
-        })?;
+        let program =
+            compile(&context).map_err(|error| RunError::Gpu(format!("the kernels do not compile: {error}")))?;
         let module = context.load_module(program).map_err(failed)?;
         let mut kernels = BTreeMap::new();
         for name in names(SOURCE) {
@@ -241,6 +230,21 @@ fn spoken(error: DriverError) -> String {
         sys::CUresult::CUDA_ERROR_NO_DEVICE => String::from("the driver finds none"),
         _ => format!("the driver says {error:?}"),
     }
+}
+
+/// Compiles the kernels. A compiler that is older than the GPU does not know it, and compiles for the oldest one that it knows; the driver
+/// makes the rest of it.
+fn compile(context: &CudaContext) -> Result<Ptx, String> {
+    let own = context.compute_capability().map(|(major, minor)| CompileOptions {
+        options: vec![format!("--gpu-architecture=compute_{major}{minor}")],
+        ..CompileOptions::default()
+    });
+    let program = own.ok().and_then(|options| nvrtc::compile_ptx_with_opts(SOURCE, options).ok());
+    let otherwise = || nvrtc::compile_ptx_with_opts(SOURCE, CompileOptions::default());
+    program.map_or_else(otherwise, Ok).map_err(|error| match error {
+        CompileError::CompileError { log, .. } => log.to_string_lossy().into_owned(),
+        other => format!("{other:?}"),
+    })
 }
 
 /// The names of all kernels.
