@@ -401,4 +401,65 @@ trainer.train()
         assert!(!script.contains("ref_model=model,"), "{script}");
         assert!(ran.out.contains("It trains: everything holds"), "{}{}", ran.out, ran.err);
     }
+
+    /// The estimate is told before, and what was held after. Half of it is the program where the model is small.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_estimate_of_memory_is_near_what_was_held() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let report = json(&run(folder.path(), &["verify", ".", "--steps", "2", "--format", "json"]));
+        let memory = &report["memory"];
+        let sizes = ["estimated_bytes", "peak_bytes"].map(|key| memory[key].as_f64().expect("a size"));
+        let ratio = sizes[0] / sizes[1];
+        assert!((0.75..1.3).contains(&ratio), "{memory}");
+        let parts = memory["parts"].as_array().expect("parts");
+        assert_eq!(parts.iter().map(|part| part["bytes"].as_f64().expect("a size")).sum::<f64>(), sizes[0]);
+        let text = run(folder.path(), &["verify", ".", "--steps", "2"]).out;
+        assert!(text.contains("  memory     about "), "{text}");
+    }
+
+    /// A model of 22 billion parameters, of which nothing but its form is there: nobody looks for its weights.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_run_that_cannot_have_its_memory_is_refused_before_weights_are_read() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let model = folder.path().join("large");
+        std::fs::create_dir(&model).expect("a folder");
+        for name in ["tokenizer.json", "tokenizer_config.json"] {
+            std::fs::copy(fixtures().join("runner/model").join(name), model.join(name)).expect("a file");
+        }
+        let form = r#"{"model_type": "llama", "vocab_size": 150000, "hidden_size": 16384, "intermediate_size": 65536,
+            "num_hidden_layers": 1000, "num_attention_heads": 64, "num_key_value_heads": 8}"#;
+        std::fs::write(model.join("config.json"), form).expect("a file");
+        let ran = run(folder.path(), &["verify", ".", "--model", "large"]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+        for words in ["this run takes about ", "weights in 32 bits; less with a smaller model", "`max_length`"] {
+            assert!(ran.err.contains(words), "{words}: {}", ran.err);
+        }
+    }
+
+    /// A limit of the shell counts as well, and whatever it is, nothing ends in an abort.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_limit_of_the_shell_is_named() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let model = folder.path().join("large");
+        std::fs::create_dir(&model).expect("a folder");
+        for name in ["tokenizer.json", "tokenizer_config.json"] {
+            std::fs::copy(fixtures().join("runner/model").join(name), model.join(name)).expect("a file");
+        }
+        let form = r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 8192,
+            "num_hidden_layers": 24, "num_attention_heads": 16}"#;
+        std::fs::write(model.join("config.json"), form).expect("a file");
+        let line = format!("ulimit -v 3000000 && exec {} verify . --model large", env!("CARGO_BIN_EXE_dpo-lint"));
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", &line])
+            .current_dir(folder.path())
+            .env("DPO_LINT_CACHE", folder.path().join("no-such-cache"));
+        let output = command.output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("left to this process by `ulimit`"), "{text}");
+    }
 }

@@ -16,6 +16,7 @@ mod golden_tests;
 mod kernels;
 pub mod loss;
 pub mod made;
+pub mod memory;
 pub mod model;
 mod open;
 mod optimizer;

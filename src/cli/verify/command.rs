@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::report::{Report, Said};
 use super::settings::{self, Remark, Settled};
 use super::watch::{Bar, interruption};
-use super::{report, save};
+use super::{memory, report, save};
 use crate::cli::args::{Device, GlobalArgs, ListFormat, VerifyArgs};
 use crate::cli::plan::Plan;
 use crate::cli::progress::Progress;
@@ -16,9 +16,10 @@ use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, TrainingRun};
 use crate::output;
 use crate::runner::data::{self, Row};
+use crate::runner::memory::{Machine, Planned};
 use crate::runner::session::Session;
 use crate::runner::tokenizer::Tokenizer;
-use crate::runner::{Model, RunError, made, tiny};
+use crate::runner::{Config, Model, RunError, made, tiny};
 use crate::source::{Sources, Span};
 
 /// The trainer whose runs are trained here.
@@ -113,9 +114,8 @@ fn train(
         Some(path) => data::read(path).map_err(|error| message(&error))?,
         None => data::parse(Path::new("the bundled pairs"), data::SAMPLE).map_err(|error| message(&error))?,
     };
-    let (model, tokenizer) = model(args, name.as_deref(), &title.script, &rows)?;
+    let (config, tokenizer) = form(args, name.as_deref(), &title.script, &rows)?;
     let tokenised = data::tokenise(&rows, &tokenizer, &spec).map_err(|error| message(&error))?;
-    tokenised.check(&model, &spec).map_err(|error| message(&error))?;
     plan.settle(&mut spec, tokenised.pairs.len());
     let whole = spec.total_steps;
     let steps = args.steps.map_or(STEPS, |steps| steps as usize).min(whole);
@@ -129,6 +129,23 @@ fn train(
         notes.extend(differs);
     }
     notes.extend(remarks(&tokenised, title.others));
+    let planned = Planned {
+        config: &config,
+        spec: &spec,
+        pairs: &tokenised.pairs,
+        steps,
+        is_read: args.model.is_some(),
+        is_saved: args.save.is_some(),
+        is_repeated: args.before_fix && has_spare_reference,
+        held: Machine::here().held(),
+    };
+    let needed = memory::enough(&planned, &mut notes).map_err(|error| message(&error))?;
+    let model = match &args.model {
+        Some(folder) => Model::load(folder),
+        None => Model::random(&config.raw, 0),
+    };
+    let model = model.map_err(|error| message(&error))?;
+    tokenised.check(&model, &spec).map_err(|error| message(&error))?;
     let dropping = model.config().dropping(spec.drops);
     if !dropping.is_empty() {
         notes.push(format!(
@@ -172,6 +189,7 @@ fn train(
                 .as_deref()
                 .and_then(|name| Some((name.to_owned(), knowledge.curated().parameters_of(name)?))),
         },
+        memory: memory::Used { needed: needed.bytes(), parts: needed.parts, peak: Machine::here().peak() },
         spec,
         steps,
         nothing_to_fix: args.before_fix && !has_spare_reference,
@@ -215,12 +233,12 @@ fn remarks(tokenised: &data::Tokenised, others: usize) -> Vec<String> {
     notes
 }
 
-/// The model and its tokenizer: those of the folder, or small ones made on the spot.
-fn model(args: &VerifyArgs, name: Option<&str>, script: &Path, rows: &[Row]) -> Result<(Model, Tokenizer), Failure> {
+/// The form of the model, and its tokenizer: those of the folder, or small ones made on the spot.
+fn form(args: &VerifyArgs, name: Option<&str>, script: &Path, rows: &[Row]) -> Result<(Config, Tokenizer), Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::Message(error.to_string());
     if let Some(folder) = &args.model {
         let tokenizer = Tokenizer::load(folder).map_err(|error| wrong(&error))?;
-        return Ok((Model::load(folder).map_err(|error| wrong(&error))?, tokenizer));
+        return Ok((Config::load(folder).map_err(|error| wrong(&error))?, tokenizer));
     }
     let tokenizer = made::tokenizer(rows).map_err(|error| wrong(&error))?;
     let beside = script.parent().unwrap_or(Path::new(""));
@@ -228,7 +246,7 @@ fn model(args: &VerifyArgs, name: Option<&str>, script: &Path, rows: &[Row]) -> 
     let mut texts = folders.filter_map(|folder| std::fs::read_to_string(folder.join("config.json")).ok());
     let like = texts.next().and_then(|text| serde_json::from_str(&text).ok());
     let config = tiny::config(like.as_ref(), tokenizer.size());
-    Ok((Model::random(&config, 0).map_err(|error| wrong(&error))?, tokenizer))
+    Ok((Config::parse(Path::new("config.json"), config).map_err(|error| wrong(&error))?, tokenizer))
 }
 
 /// The files among the arguments, in full.

@@ -3,6 +3,8 @@
 #[cfg(feature = "runner")]
 mod command;
 #[cfg(feature = "runner")]
+mod memory;
+#[cfg(feature = "runner")]
 mod names;
 #[cfg(feature = "runner")]
 mod report;
