@@ -462,4 +462,27 @@ trainer.train()
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(text.contains("left to this process by `ulimit`"), "{text}");
     }
+
+    /// The file of the template is named.
+    #[test]
+    fn a_template_that_grows_without_end_is_named() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let model = folder.path().join("model");
+        std::fs::create_dir(&model).expect("a folder");
+        for name in ["tokenizer.json", "config.json"] {
+            std::fs::copy(fixtures().join("runner/model").join(name), model.join(name)).expect("a file");
+        }
+        std::fs::write(model.join("tokenizer_config.json"), r#"{"eos_token": "</s>"}"#).expect("a file");
+        let data = fixtures().join("runner/chat.jsonl").display().to_string();
+        for template in [
+            "{% set ns = namespace(x='ab') %}{% for i in range(200) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+            "{{ '{:>100000000000}'.format('a') }}",
+        ] {
+            std::fs::write(model.join("chat_template.jinja"), template).expect("a file");
+            let ran = run(folder.path(), &["verify", ".", "--model", "model", "--data", &data]);
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+            let name = Path::new("model").join("chat_template.jinja").display().to_string();
+            assert!(ran.err.contains(&format!("chat template of {name}")), "{}", ran.err);
+        }
+    }
 }
