@@ -374,6 +374,29 @@ trainer.train()
         assert!(ran.err.contains("cannot write kept"), "{}", ran.err);
     }
 
+    /// A place for temporary files where nothing can be written, as on a full disk: the adapter cannot be read again.
+    #[cfg(unix)]
+    #[test]
+    fn a_run_whose_checks_have_no_room_is_shown_and_kept() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = project("trl==1.16.0\n", "", "");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dpo-lint"));
+        command.env("DPO_LINT_CACHE", folder.path().join("no-such-cache")).current_dir(folder.path());
+        command.env("TMPDIR", folder.path().join("no-such-folder"));
+        let output = command.args(["verify", ".", "--steps", "3", "--save", "kept"]).output().expect("it runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{out}{err}");
+        assert!(out.contains("Nothing was checked") && out.contains("Wrote kept"), "{out}");
+        assert!(err.contains("cannot write ") && err.contains("no-such-folder"), "{err}");
+        let kept = folder.path().join("kept/adapter_model.safetensors");
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "").expect("a file");
+        let mode = |path: &Path| std::fs::metadata(path).expect("a file").permissions().mode();
+        assert_eq!(mode(&kept), mode(&plain), "like any other file");
+        assert_eq!(mode(&folder.path().join("kept/loss.png")), mode(&plain));
+    }
+
     #[test]
     fn missing_and_broken_files_are_named() {
         let folder = project("trl==1.16.0\n", "", "");

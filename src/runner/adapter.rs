@@ -244,12 +244,24 @@ fn file_form<T: Real>(slot: &Slot<T>) -> (Vec<usize>, Vec<u8>) {
     }
 }
 
+/// A file that is to become another one. Like any new file it may be read by whom the user lets read, and not by its owner alone.
+pub fn part(folder: &Path, suffix: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".dpo-lint-").suffix(suffix);
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(mode);
+    builder.tempfile_in(folder)
+}
+
 /// Writes a file as a whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     let failed = |source| RunError::Write { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".dpo-lint-").tempfile_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut file, bytes).map_err(failed)?;
+    let mut file = part(folder, "").map_err(failed)?;
+    // Of the file itself: its own error names the part.
+    std::io::Write::write_all(file.as_file_mut(), bytes).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }

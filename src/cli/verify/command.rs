@@ -167,12 +167,17 @@ fn train(
     } else {
         None
     };
+    let mut is_saved = false;
     let mut unsaved = trained.failure.as_ref().map(wrong);
-    if let (Some(folder), None) = (&args.save, &unsaved) {
+    // An adapter whose checks had no room may have room where it is to be.
+    let is_sound = matches!(trained.failure, None | Some(RunError::Write { .. }));
+    if let (Some(folder), true) = (&args.save, is_sound) {
         let base = args.model.as_deref().map(|path| path.display().to_string()).or_else(|| name.clone());
         #[expect(clippy::cast_precision_loss, reason = "a number of steps")]
         let pass = data::Batches::in_a_pass(tokenised.pairs.len(), &spec) as f64 / spec.accumulation as f64;
-        unsaved = save::save(folder, &trained, before.as_deref(), base.as_deref().unwrap_or_default(), pass).err();
+        let saved = save::save(folder, &trained, before.as_deref(), base.as_deref().unwrap_or_default(), pass);
+        is_saved = saved.is_ok();
+        unsaved = saved.err().or(unsaved);
     }
     let report = Report {
         title,
@@ -198,7 +203,7 @@ fn train(
         checks: trained.checks,
         is_cut: trained.is_cut,
         seconds: trained.time.as_secs_f64(),
-        saved: args.save.clone().filter(|_| unsaved.is_none()),
+        saved: args.save.clone().filter(|_| is_saved),
     };
     Ok((report, unsaved))
 }
