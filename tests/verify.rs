@@ -508,4 +508,48 @@ trainer.train()
             assert!(ran.err.contains(&format!("chat template of {name}")), "{}", ran.err);
         }
     }
+
+    /// Each changes losses in some releases, or beside some other setting.
+    #[test]
+    fn settings_that_mostly_change_nothing_are_looked_at() {
+        let refused = [
+            ("0.24.0", "padding_free=True, loss_type=\"ipo\"", "`padding_free` beside `loss_type` \"ipo\""),
+            (
+                "0.24.0",
+                "padding_free=True, loss_type=[\"sigmoid\", \"sft\"]",
+                "`padding_free` beside the likelihood of answers",
+            ),
+            ("0.24.0", "padding_free=True, use_logits_to_keep=True", "`padding_free` beside `use_logits_to_keep`"),
+            ("0.11.4", "label_pad_token_id=0", "`label_pad_token_id` other than -100"),
+            ("0.24.0", "label_pad_token_id=0, rpo_alpha=1.0", "`label_pad_token_id` other than -100"),
+            ("0.11.4", "is_encoder_decoder=True", "`is_encoder_decoder` is set"),
+            (
+                "1.16.0",
+                "accelerator_config={\"use_seedable_sampler\": False}",
+                "`use_seedable_sampler` of `accelerator_config`",
+            ),
+            ("1.16.0", "model_init_kwargs={\"attention_dropout\": 0.1}", "`attention_dropout` of `model_init_kwargs`"),
+        ];
+        for (trl, more, words) in refused {
+            let folder = project(&format!("trl=={trl}\n"), more, "");
+            let ran = run(folder.path(), &["verify", ".", "--steps", "1"]);
+            assert_eq!(ran.code, 2, "{more}: {}", ran.out);
+            assert!(ran.err.contains(&format!("train.py:8: {words}")), "{words}: {}", ran.err);
+        }
+        let followed = [
+            ("0.24.0", "padding_free=True", "`padding_free` is set; here no sequence sees another"),
+            ("1.16.0", "padding_free=True, loss_type=\"ipo\"", ""),
+            ("0.11.4", "label_pad_token_id=-1", ""),
+            ("0.24.0", "label_pad_token_id=0", ""),
+            ("1.16.0", "accelerator_config={\"use_seedable_sampler\": True, \"even_batches\": False}", ""),
+            ("1.16.0", "model_init_kwargs={\"attn_implementation\": \"sdpa\"}, trust_remote_code=True", ""),
+            ("1.16.0", "deepspeed=\"ds.json\"", "`deepspeed` is set; one process trains here"),
+        ];
+        for (trl, more, note) in followed {
+            let folder = project(&format!("trl=={trl}\npeft==0.17.1\n"), more, "");
+            let ran = run(folder.path(), &["verify", ".", "--steps", "1"]);
+            assert!(ran.code < 2 && ran.out.contains(note), "{more}: {}{}", ran.out, ran.err);
+            assert_eq!(ran.out.contains("padding_free"), note.contains("padding_free"), "{}", ran.out);
+        }
+    }
 }

@@ -14,6 +14,8 @@ mod save;
 mod settings;
 #[cfg(feature = "runner")]
 mod watch;
+#[cfg(feature = "runner")]
+mod weights;
 
 #[cfg(feature = "runner")]
 pub(super) use command::run;

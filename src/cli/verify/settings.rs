@@ -4,10 +4,12 @@
 
 mod adapter;
 mod loss;
+mod quiet;
 mod reference;
 mod values;
 
-use super::names::{self, Weight};
+use super::names;
+use super::weights::Weight;
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
 use crate::runner::{Accumulated, AccumulationEnd, Era, OptimizerSpec, Quirks, RunSpec, Schedule, Truncation};
@@ -70,9 +72,11 @@ impl StepPlan {
 /// Reads a run; what cannot be trained comes back as a list.
 pub(super) fn settle(run: &TrainingRun<'_>, knowledge: &Knowledge) -> Result<Settled, Vec<Remark>> {
     let mut reader = Reader::new(run, knowledge);
-    let settled = reader.settle();
+    let mut settled = reader.settle();
     reader.refuse_collator();
+    reader.look_at_quiet_settings();
     reader.refuse_the_rest();
+    settled.notes.append(&mut reader.notes);
     if reader.refused.is_empty() { Ok(settled) } else { Err(reader.refused) }
 }
 
@@ -214,7 +218,7 @@ impl<'a> Reader<'a> {
 
     fn settle(&mut self) -> Settled {
         let era = match self.fact("tokenises") {
-            Some("collator") => Era::Collator,
+            Some("parts" | "collator") => Era::Collator,
             Some("separate") => Era::Separate,
             Some("together") => Era::Together,
             _ => Era::CommonPrefix,
@@ -318,6 +322,8 @@ impl<'a> Reader<'a> {
             _ => (Accumulated::Mean, false),
         };
         Quirks {
+            tokenises_parts: is("tokenises", "parts"),
+            needs_start: is("start_token", "needed"),
             keeps_merged: is("merged_token", "of_answer"),
             repeats_marks: is("special_tokens", "repeated"),
             cuts_last: is("last_column", "cut"),
