@@ -432,11 +432,10 @@ trainer.train()
         let folder = project("trl==1.16.0\n", "", "");
         let report = json(&run(folder.path(), &["verify", ".", "--steps", "2", "--format", "json"]));
         let memory = &report["memory"];
-        let sizes = ["estimated_bytes", "peak_bytes"].map(|key| memory[key].as_f64().expect("a size"));
-        let ratio = sizes[0] / sizes[1];
-        assert!((0.75..1.3).contains(&ratio), "{memory}");
+        let [estimated, peak] = ["estimated_bytes", "peak_bytes"].map(|key| memory[key].as_u64().expect("a size"));
+        assert!(estimated * 4 > peak * 3 && estimated * 10 < peak * 13, "{memory}");
         let parts = memory["parts"].as_array().expect("parts");
-        assert_eq!(parts.iter().map(|part| part["bytes"].as_f64().expect("a size")).sum::<f64>(), sizes[0]);
+        assert_eq!(parts.iter().map(|part| part["bytes"].as_u64().expect("a size")).sum::<u64>(), estimated);
         let text = run(folder.path(), &["verify", ".", "--steps", "2"]).out;
         assert!(text.contains("  memory     about "), "{text}");
     }

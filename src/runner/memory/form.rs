@@ -30,8 +30,8 @@ impl<'c> Form<'c> {
         let modules = modules(config);
         let numbers = modules.iter().map(Module::numbers).sum();
         let largest = modules.iter().map(Module::numbers).max().unwrap_or(0);
-        let Trained { fresh, trained, tables } = match &spec.lora {
-            None => Trained { fresh: 0, trained: numbers, tables: true },
+        let Trained { fresh, all: trained, tables } = match &spec.lora {
+            None => Trained { fresh: 0, all: numbers, tables: true },
             // What cannot be attached is refused later, with its reason.
             Some(lora) => Trained::of(lora, config.family, &modules).unwrap_or_default(),
         };
@@ -73,7 +73,7 @@ impl<'c> Form<'c> {
     }
 
     /// Rows whose logits are held at once.
-    pub fn tile(&self, batch: &Batch) -> u64 {
+    pub fn tile(batch: &Batch) -> u64 {
         batch.scored.min(TILE)
     }
 
@@ -83,7 +83,7 @@ impl<'c> Form<'c> {
         let [hidden, inner, q, kv, vocabulary] =
             [config.hidden, config.intermediate, config.q_width(), config.kv_width(), config.vocabulary]
                 .map(|size| size as u64);
-        let head = self.tile(batch) * (vocabulary + hidden) + 3 * batch.scored * hidden;
+        let head = Self::tile(batch) * (vocabulary + hidden) + 3 * batch.scored * hidden;
         let tables = if self.trains_tables { 2 * vocabulary * hidden } else { 0 };
         let shared = (config.heads / config.kv_heads) as u64;
         let tasks = (rayon::current_num_threads() as u64).min(config.kv_heads as u64 * 2);
@@ -100,6 +100,12 @@ impl<'c> Form<'c> {
     }
 }
 
+/// A linear layer: its name, outputs and inputs, and whether it has a bias.
+type Linear = (&'static str, usize, usize, bool);
+
+/// A normalisation: its name and size.
+type Norm = (&'static str, usize);
+
 /// All modules with numbers.
 fn modules(config: &Config) -> Vec<Module> {
     let (hidden, inner) = (config.hidden, config.intermediate);
@@ -111,7 +117,7 @@ fn modules(config: &Config) -> Vec<Module> {
         all.push(Module::new("transformer.wpe".to_owned(), config.positions, hidden, false));
     }
     let (of_q, of_o) = config.attention_bias;
-    let (linears, norms): (&[(&str, usize, usize, bool)], &[(&str, usize)]) = match config.family {
+    let (linears, norms): (&[Linear], &[Norm]) = match config.family {
         Family::Gpt2 => (
             &[
                 ("attn.c_attn", q + 2 * kv, hidden, true),

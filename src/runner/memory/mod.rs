@@ -69,12 +69,16 @@ impl Estimate {
     /// Refuses a run that cannot have what it takes. `held` is what the process has of it already.
     pub fn check(&self, held: u64, free: Option<&Free>) -> Result<(), RunError> {
         let Some(free) = free else { return Ok(()) };
-        #[expect(clippy::cast_sign_loss, reason = "a size")]
-        let least = (self.bytes().saturating_sub(held) as f64 / AT_LEAST) as u64;
-        if least <= free.bytes {
+        if self.least(held) <= free.bytes {
             return Ok(());
         }
         Err(RunError::Memory { needed: self.clone(), free: *free })
+    }
+
+    /// What is needed at least of what the process does not hold yet.
+    #[expect(clippy::cast_sign_loss, reason = "a size")]
+    fn least(&self, held: u64) -> u64 {
+        (self.bytes().saturating_sub(held) as f64 / AT_LEAST) as u64
     }
 
     fn add(&mut self, what: impl Into<String>, numbers: u64, less: &'static str) {
@@ -145,7 +149,7 @@ fn step(planned: &Planned<'_>, form: &Form, batch: &Batch) -> Estimate {
     let work = form.work(batch);
     let (kept_name, work_name) = (
         format!("what the backward pass needs of {} tokens", batch.rows),
-        format!("logits of {} tokens at once, and what a layer works with", form.tile(batch)),
+        format!("logits of {} tokens at once, and what a layer works with", Form::tile(batch)),
     );
     // The first batch of a step has its tape while there are no gradients yet.
     if planned.spec.accumulation > 1 || form.trained < kept + work {

@@ -106,7 +106,7 @@ fn estimated(spec: &RunSpec, raw: &Value, pairs: &[Pair]) -> Estimate {
 fn only_what_cannot_fit_is_refused_and_told_why() {
     let spec = RunSpec { lora: Some(LoraSpec::default()), ..RunSpec::default() };
     let needed = estimated(&spec, &models()[0], &[pair(5, 9, 2)]);
-    let least = ((needed.bytes() - 1000) as f64 / AT_LEAST) as u64;
+    let least = needed.least(1000);
     let free = |bytes| Some(Free { bytes, by: machine::Limit::Group });
     assert!(needed.check(1000, None).is_ok());
     assert!(needed.check(1000, free(least).as_ref()).is_ok());

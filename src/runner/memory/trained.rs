@@ -51,7 +51,7 @@ pub(super) struct Trained {
     /// Numbers of the adapter.
     pub fresh: u64,
     /// Those, and the numbers of the model that are trained beside it.
-    pub trained: u64,
+    pub all: u64,
     /// Whether gradients of the whole output layer or embedding are made.
     pub tables: bool,
 }
@@ -61,7 +61,7 @@ impl Trained {
         let matcher = Matcher::new(&spec.targets, family)?;
         let ranks = Pattern::all("rank_pattern", &spec.rank_pattern)?;
         let is_tied = !modules.iter().any(|module| module.path == HEAD);
-        let mut all = Self::default();
+        let mut sums = Self::default();
         let head = modules.first().filter(|_| is_tied).map(|table| Module { path: HEAD.to_owned(), ..table.clone() });
         for module in modules.iter().chain(&head) {
             let rank = Pattern::find(&ranks, &module.path).unwrap_or(spec.rank) as u64;
@@ -70,19 +70,19 @@ impl Trained {
                 if module.is_linear { matcher.takes(&module.path) } else { is_table && matcher.names(&module.path) };
             let (rows, cols) = (module.rows as u64, module.cols as u64);
             if adapted {
-                all.fresh += rank * (rows + cols) + if spec.dora { rows } else { 0 };
-                all.tables |= is_table;
+                sums.fresh += rank * (rows + cols) + if spec.dora { rows } else { 0 };
+                sums.tables |= is_table;
             }
             let is_saved = spec.modules_to_save.iter().any(|name| ends_with(&module.path, name));
-            all.trained += match spec.bias {
+            sums.all += match spec.bias {
                 _ if is_saved => module.numbers(),
                 BiasTraining::All => module.biases(),
                 BiasTraining::LoraOnly if adapted => module.biases(),
                 _ => 0,
             };
-            all.tables |= is_saved && is_table;
+            sums.tables |= is_saved && is_table;
         }
-        all.trained += all.fresh;
-        Ok(all)
+        sums.all += sums.fresh;
+        Ok(sums)
     }
 }

@@ -122,7 +122,8 @@ impl Reader<'_> {
             let key = key.to_string();
             let name = key.trim_matches(['"', '\'']);
             let is_on = matches!(value, Told::Const(constant) if constant.truthy());
-            if !OF_PROCESSES.contains(&name) && !(name == "use_seedable_sampler" && is_on) {
+            let is_followed = OF_PROCESSES.contains(&name) || (name == "use_seedable_sampler" && is_on);
+            if !is_followed {
                 self.refuse(&format!("`{name}` of `accelerator_config` is not implemented here"), held.origin);
             }
         }
