@@ -328,6 +328,11 @@ trainer.train()
         let metrics = std::fs::read_to_string(kept.join("metrics.jsonl")).expect("a file");
         let lines: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(lines.len(), 3);
+        for (line, step) in lines.iter().zip(1_i32..) {
+            // 32 pairs in batches of 3 are 11 steps.
+            assert_eq!(line["step"].as_i64(), Some(i64::from(step)));
+            assert_eq!(line["epoch"].as_f64(), Some(f64::from(step) / 11.0));
+        }
         for name in ["loss", "grad_norm", "rewards/margins", "logps/chosen", "epoch"] {
             assert!(lines[0][name].is_number(), "{name}: {metrics}");
         }

@@ -10,6 +10,8 @@
 pub mod adapter;
 pub mod checks;
 pub mod data;
+#[cfg(test)]
+mod edge_tests;
 mod error;
 #[cfg(test)]
 mod golden_tests;

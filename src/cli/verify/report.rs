@@ -322,3 +322,60 @@ pub(super) fn write_json(out: &mut dyn Write, report: &Report) -> io::Result<()>
     serde_json::to_writer_pretty(&mut *out, &json)?;
     writeln!(out)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(passed: [bool; 2]) -> Report {
+        let check = |passed| Check { name: "something holds", passed, measured: 0.5, tolerance: 0.0 };
+        Report {
+            title: Title {
+                run: String::from("train.py:1"),
+                start: None,
+                release: String::from("trl 1.16.0"),
+                script: PathBuf::from("train.py"),
+                others: 0,
+            },
+            notes: Vec::new(),
+            said: Vec::new(),
+            source: Source {
+                model: None,
+                family: String::from("llama"),
+                parameters: 1_234_567,
+                trained: 12,
+                data: None,
+                pairs: 2,
+                second_copy: None,
+            },
+            memory: Used { needed: 0, parts: Vec::new(), peak: None },
+            spec: RunSpec::default(),
+            steps: 1,
+            nothing_to_fix: false,
+            log: vec![StepMetrics::default()],
+            before: None,
+            checks: passed.map(check).to_vec(),
+            is_cut: false,
+            seconds: 1.0,
+            saved: None,
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_counted_and_is_no_success() {
+        for (passed, words, holds) in [
+            ([true, true], "It trains: everything holds", true),
+            ([true, false], "1 thing does not hold", false),
+            ([false, false], "2 things do not hold", false),
+        ] {
+            let report = report(passed);
+            let mut text = Vec::new();
+            write_text(&mut text, &report).expect("text");
+            let text = String::from_utf8(text).expect("UTF-8");
+            assert!(text.contains(words) && text.contains("1,234,567 parameters"), "{text}");
+            assert_eq!(text.contains("FAIL something holds (5.00e-1)"), !holds, "{text}");
+            assert_eq!(report.holds(), holds);
+        }
+        assert!(!Report { checks: Vec::new(), ..report([true, true]) }.holds());
+    }
+}

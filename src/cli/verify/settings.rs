@@ -467,3 +467,24 @@ impl<'a> Reader<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `TrainingArguments.get_warmup_steps` and the trainer round: up.
+    #[test]
+    fn parts_of_passes_and_of_warm_ups_are_rounded_up() {
+        let plan = StepPlan { max_steps: None, epochs: 0.5, warmup_steps: 0.0, warmup_ratio: 0.1 };
+        let settled = |plan: &StepPlan, pairs: usize| {
+            let mut spec = RunSpec { batch_size: 2, accumulation: 2, ..RunSpec::default() };
+            plan.settle(&mut spec, pairs);
+            (spec.total_steps, spec.optimizer.warmup_steps)
+        };
+        // 21 pairs are 11 batches and 6 steps.
+        assert_eq!(settled(&plan, 21), (3, 1));
+        assert_eq!(settled(&StepPlan { epochs: 2.6, ..plan }, 21), (16, 2));
+        assert_eq!(settled(&StepPlan { epochs: 2.6, warmup_steps: 0.3, ..plan }, 21), (16, 5));
+        assert_eq!(settled(&StepPlan { max_steps: Some(7), warmup_steps: 3.0, ..plan }, 21), (7, 3));
+    }
+}
