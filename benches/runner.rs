@@ -85,7 +85,8 @@ fn main() {
     let middle = later[later.len() / 2];
     #[expect(clippy::cast_precision_loss, reason = "a few steps")]
     let cpu = (worked() - after_first) / later.len() as f64;
-    let taken = device.taken().map_or(String::new(), |bytes| format!("{} MB of the GPU are taken, ", bytes >> 20));
+    let taken = device.memory().map(|(free, all)| format!("{} MB of the GPU are taken, ", (all - free) >> 20));
+    let taken = taken.unwrap_or_default();
     println!(
         "runner {middle:.4} s a step on {} ({cpu:.3} s of both cores), fastest {:.4}, {:.0} MB, {taken}losses {worst:.1e} from TRL's",
         device.name(),

@@ -328,6 +328,11 @@ trainer.train()
         let metrics = std::fs::read_to_string(kept.join("metrics.jsonl")).expect("a file");
         let lines: Vec<Value> = metrics.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         assert_eq!(lines.len(), 3);
+        for (line, step) in lines.iter().zip(1_i32..) {
+            // 32 pairs in batches of 3 are 11 steps.
+            assert_eq!(line["step"].as_i64(), Some(i64::from(step)));
+            assert_eq!(line["epoch"].as_f64(), Some(f64::from(step) / 11.0));
+        }
         for name in ["loss", "grad_norm", "rewards/margins", "logps/chosen", "epoch"] {
             assert!(lines[0][name].is_number(), "{name}: {metrics}");
         }
@@ -374,6 +379,29 @@ trainer.train()
         assert!(ran.err.contains("cannot write kept"), "{}", ran.err);
     }
 
+    /// A place for temporary files where nothing can be written, as on a full disk: the adapter cannot be read again.
+    #[cfg(unix)]
+    #[test]
+    fn a_run_whose_checks_have_no_room_is_shown_and_kept() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let folder = project("trl==1.16.0\n", "", "");
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_dpo-lint"));
+        command.env("DPO_LINT_CACHE", folder.path().join("no-such-cache")).current_dir(folder.path());
+        command.env("TMPDIR", folder.path().join("no-such-folder"));
+        let output = command.args(["verify", ".", "--steps", "3", "--save", "kept"]).output().expect("it runs");
+        let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(2), "{out}{err}");
+        assert!(out.contains("Nothing was checked") && out.contains("Wrote kept"), "{out}");
+        assert!(err.contains("cannot write ") && err.contains("no-such-folder"), "{err}");
+        let kept = folder.path().join("kept/adapter_model.safetensors");
+        let plain = folder.path().join("plain");
+        std::fs::write(&plain, "").expect("a file");
+        let mode = |path: &Path| std::fs::metadata(path).expect("a file").permissions().mode();
+        assert_eq!(mode(&kept), mode(&plain), "like any other file");
+        assert_eq!(mode(&folder.path().join("kept/loss.png")), mode(&plain));
+    }
+
     #[test]
     fn missing_and_broken_files_are_named() {
         let folder = project("trl==1.16.0\n", "", "");
@@ -400,5 +428,132 @@ trainer.train()
         let script = std::fs::read_to_string(folder.path().join("train.py")).expect("a file");
         assert!(!script.contains("ref_model=model,"), "{script}");
         assert!(ran.out.contains("It trains: everything holds"), "{}{}", ran.out, ran.err);
+    }
+
+    /// The estimate is told before, and what was held after. Half of it is the program where the model is small.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_estimate_of_memory_is_near_what_was_held() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let report = json(&run(folder.path(), &["verify", ".", "--steps", "2", "--format", "json"]));
+        let memory = &report["memory"];
+        let [estimated, peak] = ["estimated_bytes", "peak_bytes"].map(|key| memory[key].as_u64().expect("a size"));
+        assert!(estimated * 4 > peak * 3 && estimated * 10 < peak * 13, "{memory}");
+        let parts = memory["parts"].as_array().expect("parts");
+        assert_eq!(parts.iter().map(|part| part["bytes"].as_u64().expect("a size")).sum::<u64>(), estimated);
+        let text = run(folder.path(), &["verify", ".", "--steps", "2"]).out;
+        assert!(text.contains("  memory     about "), "{text}");
+    }
+
+    /// A model of 22 billion parameters, of which nothing but its form is there: nobody looks for its weights.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_run_that_cannot_have_its_memory_is_refused_before_weights_are_read() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let model = folder.path().join("large");
+        std::fs::create_dir(&model).expect("a folder");
+        for name in ["tokenizer.json", "tokenizer_config.json"] {
+            std::fs::copy(fixtures().join("runner/model").join(name), model.join(name)).expect("a file");
+        }
+        let form = r#"{"model_type": "llama", "vocab_size": 150000, "hidden_size": 16384, "intermediate_size": 65536,
+            "num_hidden_layers": 1000, "num_attention_heads": 64, "num_key_value_heads": 8}"#;
+        std::fs::write(model.join("config.json"), form).expect("a file");
+        let ran = run(folder.path(), &["verify", ".", "--model", "large"]);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+        for words in ["this run takes about ", "weights in 32 bits; less with a smaller model", "`max_length`"] {
+            assert!(ran.err.contains(words), "{words}: {}", ran.err);
+        }
+    }
+
+    /// A limit of the shell counts as well, and whatever it is, nothing ends in an abort.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_limit_of_the_shell_is_named() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let model = folder.path().join("large");
+        std::fs::create_dir(&model).expect("a folder");
+        for name in ["tokenizer.json", "tokenizer_config.json"] {
+            std::fs::copy(fixtures().join("runner/model").join(name), model.join(name)).expect("a file");
+        }
+        let form = r#"{"model_type": "llama", "vocab_size": 32000, "hidden_size": 2048, "intermediate_size": 8192,
+            "num_hidden_layers": 24, "num_attention_heads": 16}"#;
+        std::fs::write(model.join("config.json"), form).expect("a file");
+        let line = format!("ulimit -v 3000000 && exec {} verify . --model large", env!("CARGO_BIN_EXE_dpo-lint"));
+        let mut command = std::process::Command::new("sh");
+        command
+            .args(["-c", &line])
+            .current_dir(folder.path())
+            .env("DPO_LINT_CACHE", folder.path().join("no-such-cache"));
+        let output = command.output().expect("it runs");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains("left to this process by `ulimit`"), "{text}");
+    }
+
+    /// The file of the template is named.
+    #[test]
+    fn a_template_that_grows_without_end_is_named() {
+        let folder = project("trl==1.16.0\n", "", "");
+        let model = folder.path().join("model");
+        std::fs::create_dir(&model).expect("a folder");
+        for name in ["tokenizer.json", "config.json"] {
+            std::fs::copy(fixtures().join("runner/model").join(name), model.join(name)).expect("a file");
+        }
+        std::fs::write(model.join("tokenizer_config.json"), r#"{"eos_token": "</s>"}"#).expect("a file");
+        let data = fixtures().join("runner/chat.jsonl").display().to_string();
+        for template in [
+            "{% set ns = namespace(x='ab') %}{% for i in range(200) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+            "{{ '{:>100000000000}'.format('a') }}",
+        ] {
+            std::fs::write(model.join("chat_template.jinja"), template).expect("a file");
+            let ran = run(folder.path(), &["verify", ".", "--model", "model", "--data", &data]);
+            assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+            let name = Path::new("model").join("chat_template.jinja").display().to_string();
+            assert!(ran.err.contains(&format!("chat template of {name}")), "{}", ran.err);
+        }
+    }
+
+    /// Each changes losses in some releases, or beside some other setting.
+    #[test]
+    fn settings_that_mostly_change_nothing_are_looked_at() {
+        let refused = [
+            ("0.24.0", "padding_free=True, loss_type=\"ipo\"", "`padding_free` beside `loss_type` \"ipo\""),
+            (
+                "0.24.0",
+                "padding_free=True, loss_type=[\"sigmoid\", \"sft\"]",
+                "`padding_free` beside the likelihood of answers",
+            ),
+            ("0.24.0", "padding_free=True, use_logits_to_keep=True", "`padding_free` beside `use_logits_to_keep`"),
+            ("0.11.4", "label_pad_token_id=0", "`label_pad_token_id` other than -100"),
+            ("0.24.0", "label_pad_token_id=0, rpo_alpha=1.0", "`label_pad_token_id` other than -100"),
+            ("0.11.4", "is_encoder_decoder=True", "`is_encoder_decoder` is set"),
+            (
+                "1.16.0",
+                "accelerator_config={\"use_seedable_sampler\": False}",
+                "`use_seedable_sampler` of `accelerator_config`",
+            ),
+            ("1.16.0", "model_init_kwargs={\"attention_dropout\": 0.1}", "`attention_dropout` of `model_init_kwargs`"),
+        ];
+        for (trl, more, words) in refused {
+            let folder = project(&format!("trl=={trl}\n"), more, "");
+            let ran = run(folder.path(), &["verify", ".", "--steps", "1"]);
+            assert_eq!(ran.code, 2, "{more}: {}", ran.out);
+            assert!(ran.err.contains(&format!("train.py:8: {words}")), "{words}: {}", ran.err);
+        }
+        let followed = [
+            ("0.24.0", "padding_free=True", "`padding_free` is set; here no sequence sees another"),
+            ("1.16.0", "padding_free=True, loss_type=\"ipo\"", ""),
+            ("0.11.4", "label_pad_token_id=-1", ""),
+            ("0.24.0", "label_pad_token_id=0", ""),
+            ("1.16.0", "accelerator_config={\"use_seedable_sampler\": True, \"even_batches\": False}", ""),
+            ("1.16.0", "model_init_kwargs={\"attn_implementation\": \"sdpa\"}, trust_remote_code=True", ""),
+            ("1.16.0", "deepspeed=\"ds.json\"", "`deepspeed` is set; one process trains here"),
+        ];
+        for (trl, more, note) in followed {
+            let folder = project(&format!("trl=={trl}\npeft==0.17.1\n"), more, "");
+            let ran = run(folder.path(), &["verify", ".", "--steps", "1"]);
+            assert!(ran.code < 2 && ran.out.contains(note), "{more}: {}{}", ran.out, ran.err);
+            assert_eq!(ran.out.contains("padding_free"), note.contains("padding_free"), "{}", ran.out);
+        }
     }
 }

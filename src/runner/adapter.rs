@@ -20,17 +20,17 @@ use super::spec::{BiasTraining, LoraSpec, Targets};
 const PREFIX: &str = "base_model.model.";
 
 /// The output layer.
-const HEAD: &str = "lm_head";
+pub(super) const HEAD: &str = "lm_head";
 
 /// Which modules get an adapter.
-enum Matcher {
+pub(super) enum Matcher {
     Linear,
     Names(Vec<String>),
     Regex(Box<Regex>),
 }
 
 impl Matcher {
-    fn new(targets: &Targets, family: Family) -> Result<Matcher, RunError> {
+    pub(super) fn new(targets: &Targets, family: Family) -> Result<Matcher, RunError> {
         Ok(match targets {
             Targets::AllLinear => Matcher::Linear,
             Targets::Names(names) => Matcher::Names(names.clone()),
@@ -48,11 +48,11 @@ impl Matcher {
     }
 
     /// Whether it means a module that is no linear layer between others.
-    fn names(&self, path: &str) -> bool {
+    pub(super) fn names(&self, path: &str) -> bool {
         !matches!(self, Matcher::Linear) && self.takes(path)
     }
 
-    fn takes(&self, path: &str) -> bool {
+    pub(super) fn takes(&self, path: &str) -> bool {
         match self {
             Matcher::Linear => true,
             Matcher::Names(names) => names.iter().any(|name| ends_with(path, name)),
@@ -62,13 +62,13 @@ impl Matcher {
 }
 
 /// What modules with some ends of paths have of their own.
-struct Pattern<T> {
+pub(super) struct Pattern<T> {
     end: Regex,
     value: T,
 }
 
 impl<T: Copy> Pattern<T> {
-    fn all(setting: &str, of: &[(String, T)]) -> Result<Vec<Pattern<T>>, RunError> {
+    pub(super) fn all(setting: &str, of: &[(String, T)]) -> Result<Vec<Pattern<T>>, RunError> {
         let one = |(end, value): &(String, T)| {
             let end = Regex::new(&format!(r"^(.*\.)?({end})$"));
             let end = end.map_err(|error| RunError::unsupported(setting, error.to_string()))?;
@@ -78,13 +78,13 @@ impl<T: Copy> Pattern<T> {
     }
 
     /// Of several that fit the first one counts.
-    fn find(all: &[Pattern<T>], path: &str) -> Option<T> {
+    pub(super) fn find(all: &[Pattern<T>], path: &str) -> Option<T> {
         all.iter().find(|one| one.end.is_match(path).unwrap_or(false)).map(|one| one.value)
     }
 }
 
 /// Whether a path is `name` or ends with it as a whole part.
-fn ends_with(path: &str, name: &str) -> bool {
+pub(super) fn ends_with(path: &str, name: &str) -> bool {
     path.strip_suffix(name).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
@@ -244,12 +244,24 @@ fn file_form<T: Real>(slot: &Slot<T>) -> (Vec<usize>, Vec<u8>) {
     }
 }
 
+/// A file that is to become another one. Like any new file it may be read by whom the user lets read, and not by its owner alone.
+pub fn part(folder: &Path, suffix: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".dpo-lint-").suffix(suffix);
+    #[cfg(unix)]
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    #[cfg(unix)]
+    builder.permissions(mode);
+    builder.tempfile_in(folder)
+}
+
 /// Writes a file as a whole or not at all.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), RunError> {
     let failed = |source| RunError::Write { path: path.to_owned(), source };
     let folder = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".dpo-lint-").tempfile_in(folder).map_err(failed)?;
-    std::io::Write::write_all(&mut file, bytes).map_err(failed)?;
+    let mut file = part(folder, "").map_err(failed)?;
+    // Of the file itself: its own error names the part.
+    std::io::Write::write_all(file.as_file_mut(), bytes).map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     Ok(())
 }

@@ -39,12 +39,12 @@ impl Device {
         }
     }
 
-    /// Bytes of its own memory that are taken, by whomever; of a GPU alone.
-    pub fn taken(&self) -> Option<usize> {
+    /// Bytes of its own memory: those that are free, and all. The processor has none of its own.
+    pub fn memory(&self) -> Option<(u64, u64)> {
         match self {
             Device::Cpu => None,
             #[cfg(feature = "cuda")]
-            Device::Gpu(gpu) => gpu.taken(),
+            Device::Gpu(gpu) => gpu.memory(),
         }
     }
 

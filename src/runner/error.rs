@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::memory::{Estimate, Free, shown};
+
 /// Why a model cannot be read, a run cannot be trained, or an adapter cannot be kept.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -51,6 +53,14 @@ pub enum RunError {
     /// There is no GPU to train on, or it cannot go on.
     #[error("training on a GPU: {0}")]
     Gpu(String),
+    /// There is not the memory that the run takes.
+    #[error("{}", too_large(needed, *free))]
+    Memory {
+        /// What it takes.
+        needed: Estimate,
+        /// What can be had.
+        free: Free,
+    },
     /// A row that this model cannot take.
     #[error("a row cannot be trained on: {0}")]
     Row(String),
@@ -64,4 +74,15 @@ impl RunError {
     pub(crate) fn unsupported(setting: impl Into<String>, reason: impl Into<String>) -> RunError {
         RunError::Unsupported { setting: setting.into(), reason: reason.into() }
     }
+}
+
+/// What takes how much, and what makes it smaller.
+fn too_large(needed: &Estimate, free: Free) -> String {
+    let (all, left) = (shown(needed.bytes()), shown(free.bytes));
+    let mut lines = vec![format!("this run takes about {all} of memory, and {left} are {}", free.by)];
+    for part in &needed.parts {
+        let less = if part.less.is_empty() { String::new() } else { format!("; less with {}", part.less) };
+        lines.push(format!("  {:>9}  {}{less}", shown(part.bytes), part.what));
+    }
+    lines.join("\n")
 }

@@ -11,6 +11,8 @@ pub mod adapter;
 pub mod checks;
 pub mod data;
 mod device;
+#[cfg(test)]
+mod edge_tests;
 mod error;
 #[cfg(test)]
 mod golden_tests;
@@ -19,6 +21,7 @@ mod gpu_tests;
 mod kernels;
 pub mod loss;
 pub mod made;
+pub mod memory;
 pub mod model;
 mod open;
 mod optimizer;

@@ -14,6 +14,14 @@ fn factors_are_those_of_transformers() {
     }
 }
 
+/// Where a run ends, transformers ends the last wave; it does not begin another one.
+#[test]
+fn the_last_restart_ends_at_nothing() {
+    let schedule = Schedule::CosineWithRestarts(3.0);
+    let spec = OptimizerSpec { schedule, warmup_steps: 4, ..RunSpec::default().optimizer };
+    assert!(factor(&spec, 20, 20).abs() < 1e-12 && factor(&spec, 20, 25).abs() < 1e-12);
+}
+
 #[expect(clippy::unreadable_literal, reason = "as Python printed them")]
 /// Of steps 0, 2, 4, 9, 13 and 19.
 const EXPECTED: [(Schedule, [f64; 6]); 9] = [

@@ -60,7 +60,12 @@ impl Session<'_> {
             Err(error) => (true, Some(error)),
         };
         let time = start.elapsed();
-        let checks = if log.is_empty() || failure.is_some() { Vec::new() } else { checker.finish(&trainer)? };
+        // Where the checks cannot be made, for want of room for the adapter that is read again, what was trained is there all the same.
+        let checked = if log.is_empty() || failure.is_some() { Ok(Vec::new()) } else { checker.finish(&trainer) };
+        let (checks, failure) = match checked {
+            Ok(checks) => (checks, failure),
+            Err(error) => (Vec::new(), Some(error)),
+        };
         Ok(Trained { log, checks, is_cut, failure, time, trainer })
     }
 

@@ -116,6 +116,10 @@ impl Default for RunSpec {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Quirks {
+    /// Prompt and answers are tokenised apart, and nothing marks the beginning.
+    pub tokenises_parts: bool,
+    /// A tokenizer without a token for the beginning makes training fail.
+    pub needs_start: bool,
     /// Where the last token of a prompt merges with the answer, the merged one belongs to the answer, and not to neither.
     pub keeps_merged: bool,
     /// Tokens for the begin and the end are added even where they are there.

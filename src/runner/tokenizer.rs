@@ -191,7 +191,8 @@ fn template(folder: &Path, settings: &Value) -> Result<Option<Template>, Tokeniz
         Err(error) => return Err(TokenizerError::Read { path, error }),
     };
     let parsed = source.map(|source| Template::new(&source)).transpose();
-    parsed.map_err(|message| TokenizerError::Broken { path, message })
+    let parsed = parsed.map_err(|message| TokenizerError::Broken { path: path.clone(), message })?;
+    Ok(parsed.map(|template| template.of_file(&path)))
 }
 
 fn written(value: &Value) -> Option<String> {

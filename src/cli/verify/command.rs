@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::report::{Report, Said};
 use super::settings::{self, Remark, Settled};
 use super::watch::{Bar, interruption};
-use super::{report, save};
+use super::{memory, report, save};
 use crate::cli::args::{Device, GlobalArgs, ListFormat, VerifyArgs};
 use crate::cli::plan::Plan;
 use crate::cli::progress::Progress;
@@ -16,9 +16,10 @@ use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, TrainingRun};
 use crate::output;
 use crate::runner::data::{self, Row};
+use crate::runner::memory::Planned;
 use crate::runner::session::Session;
 use crate::runner::tokenizer::Tokenizer;
-use crate::runner::{self, Model, RunError, made, tiny};
+use crate::runner::{self, Config, Model, RunError, made, tiny};
 use crate::source::{Sources, Span};
 
 /// The trainer whose runs are trained here.
@@ -115,9 +116,8 @@ fn train(
         Some(path) => data::read(path).map_err(|error| message(&error))?,
         None => data::parse(Path::new("the bundled pairs"), data::SAMPLE).map_err(|error| message(&error))?,
     };
-    let (model, tokenizer) = model(args, name.as_deref(), &title.script, &rows)?;
+    let (config, tokenizer) = form(args, name.as_deref(), &title.script, &rows)?;
     let tokenised = data::tokenise(&rows, &tokenizer, &spec).map_err(|error| message(&error))?;
-    tokenised.check(&model, &spec).map_err(|error| message(&error))?;
     plan.settle(&mut spec, tokenised.pairs.len());
     let whole = spec.total_steps;
     let steps = args.steps.map_or(STEPS, |steps| steps as usize).min(whole);
@@ -131,9 +131,25 @@ fn train(
         notes.extend(differs);
     }
     notes.extend(remarks(&tokenised, title.others));
-    if args.device == Device::Cuda {
-        notes.push(format!("trained on {} with 32 bits", device.name()));
-    }
+    notes.extend(device.memory().map(|_| format!("trained on {} with 32 bits", device.name())));
+    let planned = Planned {
+        config: &config,
+        spec: &spec,
+        pairs: &tokenised.pairs,
+        steps,
+        is_read: args.model.is_some(),
+        is_saved: args.save.is_some(),
+        is_repeated: args.before_fix && has_spare_reference,
+        held: memory::held(device),
+    };
+    notes.extend(device.memory().map(|_| format!("trained on {} with 32 bits", device.name())));
+    let needed = memory::enough(&planned, device, &mut notes).map_err(|error| message(&error))?;
+    let model = match &args.model {
+        Some(folder) => Model::load(folder),
+        None => Model::random(&config.raw, 0),
+    };
+    let model = model.map_err(|error| message(&error))?;
+    tokenised.check(&model, &spec).map_err(|error| message(&error))?;
     let dropping = model.config().dropping(spec.drops);
     if !dropping.is_empty() {
         notes.push(format!(
@@ -155,12 +171,17 @@ fn train(
     } else {
         None
     };
+    let mut is_saved = false;
     let mut unsaved = trained.failure.as_ref().map(wrong);
-    if let (Some(folder), None) = (&args.save, &unsaved) {
+    // An adapter whose checks had no room may have room where it is to be.
+    let is_sound = matches!(trained.failure, None | Some(RunError::Write { .. }));
+    if let (Some(folder), true) = (&args.save, is_sound) {
         let base = args.model.as_deref().map(|path| path.display().to_string()).or_else(|| name.clone());
         #[expect(clippy::cast_precision_loss, reason = "a number of steps")]
         let pass = data::Batches::in_a_pass(tokenised.pairs.len(), &spec) as f64 / spec.accumulation as f64;
-        unsaved = save::save(folder, &trained, before.as_deref(), base.as_deref().unwrap_or_default(), pass).err();
+        let saved = save::save(folder, &trained, before.as_deref(), base.as_deref().unwrap_or_default(), pass);
+        is_saved = saved.is_ok();
+        unsaved = saved.err().or(unsaved);
     }
     let report = Report {
         title,
@@ -177,6 +198,7 @@ fn train(
                 .as_deref()
                 .and_then(|name| Some((name.to_owned(), knowledge.curated().parameters_of(name)?))),
         },
+        memory: memory::Used { needed: needed.bytes(), parts: needed.parts, peak: memory::peak(device) },
         spec,
         steps,
         nothing_to_fix: args.before_fix && !has_spare_reference,
@@ -185,7 +207,7 @@ fn train(
         checks: trained.checks,
         is_cut: trained.is_cut,
         seconds: trained.time.as_secs_f64(),
-        saved: args.save.clone().filter(|_| unsaved.is_none()),
+        saved: args.save.clone().filter(|_| is_saved),
     };
     Ok((report, unsaved))
 }
@@ -220,12 +242,12 @@ fn remarks(tokenised: &data::Tokenised, others: usize) -> Vec<String> {
     notes
 }
 
-/// The model and its tokenizer: those of the folder, or small ones made on the spot.
-fn model(args: &VerifyArgs, name: Option<&str>, script: &Path, rows: &[Row]) -> Result<(Model, Tokenizer), Failure> {
+/// The form of the model, and its tokenizer: those of the folder, or small ones made on the spot.
+fn form(args: &VerifyArgs, name: Option<&str>, script: &Path, rows: &[Row]) -> Result<(Config, Tokenizer), Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::Message(error.to_string());
     if let Some(folder) = &args.model {
         let tokenizer = Tokenizer::load(folder).map_err(|error| wrong(&error))?;
-        return Ok((Model::load(folder).map_err(|error| wrong(&error))?, tokenizer));
+        return Ok((Config::load(folder).map_err(|error| wrong(&error))?, tokenizer));
     }
     let tokenizer = made::tokenizer(rows).map_err(|error| wrong(&error))?;
     let beside = script.parent().unwrap_or(Path::new(""));
@@ -233,7 +255,7 @@ fn model(args: &VerifyArgs, name: Option<&str>, script: &Path, rows: &[Row]) -> 
     let mut texts = folders.filter_map(|folder| std::fs::read_to_string(folder.join("config.json")).ok());
     let like = texts.next().and_then(|text| serde_json::from_str(&text).ok());
     let config = tiny::config(like.as_ref(), tokenizer.size());
-    Ok((Model::random(&config, 0).map_err(|error| wrong(&error))?, tokenizer))
+    Ok((Config::parse(Path::new("config.json"), config).map_err(|error| wrong(&error))?, tokenizer))
 }
 
 /// The files among the arguments, in full.

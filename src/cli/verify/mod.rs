@@ -3,6 +3,8 @@
 #[cfg(feature = "runner")]
 mod command;
 #[cfg(feature = "runner")]
+mod memory;
+#[cfg(feature = "runner")]
 mod names;
 #[cfg(feature = "runner")]
 mod report;
@@ -12,6 +14,8 @@ mod save;
 mod settings;
 #[cfg(feature = "runner")]
 mod watch;
+#[cfg(feature = "runner")]
+mod weights;
 
 #[cfg(feature = "runner")]
 pub(super) use command::run;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::command::Title;
+use super::memory::{self, Used};
+use crate::runner::memory::shown as bytes;
 use crate::runner::{Check, LossKind, Reference, RunSpec, StepMetrics};
 
 /// A run that was trained.
@@ -14,6 +16,7 @@ pub(super) struct Report {
     pub notes: Vec<String>,
     pub said: Vec<Said>,
     pub source: Source,
+    pub memory: Used,
     pub spec: RunSpec,
     pub steps: usize,
     /// Whether the run before the fix was asked for, and there is none.
@@ -86,6 +89,7 @@ pub(super) fn write_text(out: &mut dyn Write, report: &Report) -> io::Result<()>
         report.log.len(),
         spec.total_steps
     )?;
+    writeln!(out, "  memory     {}", report.memory.words())?;
     writeln!(out)?;
     table(out, report)?;
     writeln!(out)?;
@@ -165,15 +169,6 @@ fn measured(number: f64) -> String {
     if number == 0.0 { String::from("0") } else { format!("{number:.2e}") }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
-fn bytes(count: u64) -> String {
-    match count as f64 {
-        count if count >= 1e9 => format!("{:.1} GB", count / 1e9),
-        count if count >= 1e6 => format!("{:.1} MB", count / 1e6),
-        count => format!("{:.1} kB", count / 1e3),
-    }
-}
-
 /// With commas between thousands.
 fn counted(number: usize) -> String {
     let digits = number.to_string();
@@ -218,6 +213,7 @@ struct Json<'r> {
     release: &'r str,
     model: JsonModel<'r>,
     data: JsonData,
+    memory: memory::Json<'r>,
     losses: Vec<String>,
     beta: f64,
     reference: String,
@@ -306,6 +302,7 @@ pub(super) fn write_json(out: &mut dyn Write, report: &Report) -> io::Result<()>
             trained: source.trained,
         },
         data: JsonData { path: path(&source.data), pairs: source.pairs },
+        memory: report.memory.json(),
         losses: spec.losses.iter().map(|(kind, _)| name(*kind)).collect(),
         beta: spec.beta,
         reference: reference(&spec.reference),
@@ -324,4 +321,61 @@ pub(super) fn write_json(out: &mut dyn Write, report: &Report) -> io::Result<()>
     };
     serde_json::to_writer_pretty(&mut *out, &json)?;
     writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(passed: [bool; 2]) -> Report {
+        let check = |passed| Check { name: "something holds", passed, measured: 0.5, tolerance: 0.0 };
+        Report {
+            title: Title {
+                run: String::from("train.py:1"),
+                start: None,
+                release: String::from("trl 1.16.0"),
+                script: PathBuf::from("train.py"),
+                others: 0,
+            },
+            notes: Vec::new(),
+            said: Vec::new(),
+            source: Source {
+                model: None,
+                family: String::from("llama"),
+                parameters: 1_234_567,
+                trained: 12,
+                data: None,
+                pairs: 2,
+                second_copy: None,
+            },
+            memory: Used { needed: 0, parts: Vec::new(), peak: None },
+            spec: RunSpec::default(),
+            steps: 1,
+            nothing_to_fix: false,
+            log: vec![StepMetrics::default()],
+            before: None,
+            checks: passed.map(check).to_vec(),
+            is_cut: false,
+            seconds: 1.0,
+            saved: None,
+        }
+    }
+
+    #[test]
+    fn what_does_not_hold_is_counted_and_is_no_success() {
+        for (passed, words, holds) in [
+            ([true, true], "It trains: everything holds", true),
+            ([true, false], "1 thing does not hold", false),
+            ([false, false], "2 things do not hold", false),
+        ] {
+            let report = report(passed);
+            let mut text = Vec::new();
+            write_text(&mut text, &report).expect("text");
+            let text = String::from_utf8(text).expect("UTF-8");
+            assert!(text.contains(words) && text.contains("1,234,567 parameters"), "{text}");
+            assert_eq!(text.contains("FAIL something holds (5.00e-1)"), !holds, "{text}");
+            assert_eq!(report.holds(), holds);
+        }
+        assert!(!Report { checks: Vec::new(), ..report([true, true]) }.holds());
+    }
 }

@@ -7,7 +7,7 @@ use plotters::prelude::*;
 use serde_json::json;
 
 use crate::cli::Failure;
-use crate::runner::adapter::write as write_whole;
+use crate::runner::adapter::{part, write as write_whole};
 use crate::runner::session::Trained;
 use crate::runner::{RunError, StepMetrics};
 
@@ -43,8 +43,7 @@ pub(super) fn save(
     drop(area);
     write_whole(&path, svg.as_bytes()).map_err(message)?;
     let path = folder.join("loss.png");
-    let part = tempfile::Builder::new().prefix(".dpo-lint-").suffix(".png").tempfile_in(folder);
-    let part = part.map_err(|error| wrong(&path, &error))?;
+    let part = part(folder, ".png").map_err(|error| wrong(&path, &error))?;
     let area = BitMapBackend::new(part.path(), SIZE).into_drawing_area();
     draw(&area, &trained.log, before).map_err(|error| wrong(&path, &error))?;
     drop(area);

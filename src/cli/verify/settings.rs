@@ -4,10 +4,12 @@
 
 mod adapter;
 mod loss;
+mod quiet;
 mod reference;
 mod values;
 
-use super::names::{self, Weight};
+use super::names;
+use super::weights::Weight;
 use crate::knowledge::Knowledge;
 use crate::lower::{Held, Options, Told, TrainingRun};
 use crate::runner::{Accumulated, AccumulationEnd, Era, OptimizerSpec, Quirks, RunSpec, Schedule, Truncation};
@@ -70,9 +72,11 @@ impl StepPlan {
 /// Reads a run; what cannot be trained comes back as a list.
 pub(super) fn settle(run: &TrainingRun<'_>, knowledge: &Knowledge) -> Result<Settled, Vec<Remark>> {
     let mut reader = Reader::new(run, knowledge);
-    let settled = reader.settle();
+    let mut settled = reader.settle();
     reader.refuse_collator();
+    reader.look_at_quiet_settings();
     reader.refuse_the_rest();
+    settled.notes.append(&mut reader.notes);
     if reader.refused.is_empty() { Ok(settled) } else { Err(reader.refused) }
 }
 
@@ -214,7 +218,7 @@ impl<'a> Reader<'a> {
 
     fn settle(&mut self) -> Settled {
         let era = match self.fact("tokenises") {
-            Some("collator") => Era::Collator,
+            Some("parts" | "collator") => Era::Collator,
             Some("separate") => Era::Separate,
             Some("together") => Era::Together,
             _ => Era::CommonPrefix,
@@ -318,6 +322,8 @@ impl<'a> Reader<'a> {
             _ => (Accumulated::Mean, false),
         };
         Quirks {
+            tokenises_parts: is("tokenises", "parts"),
+            needs_start: is("start_token", "needed"),
             keeps_merged: is("merged_token", "of_answer"),
             repeats_marks: is("special_tokens", "repeated"),
             cuts_last: is("last_column", "cut"),
@@ -459,5 +465,26 @@ impl<'a> Reader<'a> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `TrainingArguments.get_warmup_steps` and the trainer round: up.
+    #[test]
+    fn parts_of_passes_and_of_warm_ups_are_rounded_up() {
+        let plan = StepPlan { max_steps: None, epochs: 0.5, warmup_steps: 0.0, warmup_ratio: 0.1 };
+        let settled = |plan: &StepPlan, pairs: usize| {
+            let mut spec = RunSpec { batch_size: 2, accumulation: 2, ..RunSpec::default() };
+            plan.settle(&mut spec, pairs);
+            (spec.total_steps, spec.optimizer.warmup_steps)
+        };
+        // 21 pairs are 11 batches and 6 steps.
+        assert_eq!(settled(&plan, 21), (3, 1));
+        assert_eq!(settled(&StepPlan { epochs: 2.6, ..plan }, 21), (16, 2));
+        assert_eq!(settled(&StepPlan { epochs: 2.6, warmup_steps: 0.3, ..plan }, 21), (16, 5));
+        assert_eq!(settled(&StepPlan { max_steps: Some(7), warmup_steps: 3.0, ..plan }, 21), (7, 3));
     }
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{read, tokenise};
+use super::{DataError, read, tokenise};
 use crate::runner::tokenizer::Tokenizer;
-use crate::runner::{Era, RunSpec, Truncation};
+use crate::runner::{Era, Quirks, RunSpec, Truncation};
 
 #[derive(serde::Deserialize)]
 struct Golden {
@@ -32,15 +32,29 @@ fn spec(era: Era, drops_full_prompts: bool, word: &str) -> RunSpec {
     }
 }
 
+/// The row of the plain file that has the end of an answer within it.
+const WITH_END: usize = 17;
+
 fn compare(release: &str, era: Era, drops_full_prompts: bool) {
+    compare_with(release, era, drops_full_prompts, Quirks::default(), 12);
+}
+
+fn compare_with(release: &str, era: Era, drops_full_prompts: bool, quirks: Quirks, count: usize) {
     let path = fixtures().join(format!("golden/trl-{release}.json"));
     let golden: Golden = serde_json::from_slice(&std::fs::read(path).expect("a golden file")).expect("JSON");
     let tokenizer = Tokenizer::load(&fixtures().join("model")).expect("a tokenizer");
-    assert_eq!(golden.tokens.len(), 12);
+    assert_eq!(golden.tokens.len(), count);
     for (name, expected) in &golden.tokens {
         let (file, word) = name.split_once(' ').expect("a file and a word");
-        let rows = read(&fixtures().join(format!("{file}.jsonl"))).expect("rows");
-        let pairs = tokenise(&rows, &tokenizer, &spec(era, drops_full_prompts, word)).map(|found| found.pairs);
+        let mut rows = read(&fixtures().join(format!("{file}.jsonl"))).expect("rows");
+        let mut expected = expected.clone();
+        if quirks.tokenises_parts {
+            // Such a row is refused.
+            rows.remove(WITH_END);
+            expected.as_mut().expect("rows").remove(WITH_END);
+        }
+        let spec = RunSpec { quirks, ..spec(era, drops_full_prompts, word) };
+        let pairs = tokenise(&rows, &tokenizer, &spec).map(|found| found.pairs);
         let Some(expected) = expected else {
             assert!(pairs.is_err(), "{release}: {name} is refused there");
             continue;
@@ -50,9 +64,44 @@ fn compare(release: &str, era: Era, drops_full_prompts: bool) {
         for (at, (pair, expected)) in pairs.into_iter().zip(expected).enumerate() {
             let mut found = vec![pair.prompt, pair.chosen, pair.rejected];
             found.extend(pair.rejected_prompt);
-            assert_eq!(&found, expected, "{release}: {name}, row {}", at + 1);
+            assert_eq!(found, expected, "{release}: {name}, row {}", at + 1);
         }
     }
+}
+
+#[test]
+fn prompt_and_answers_apart_by_the_collator() {
+    let quirks = Quirks { tokenises_parts: true, ..Quirks::default() };
+    compare_with("0.7.4", Era::Collator, false, quirks, 3);
+    // These releases refuse the end of an answer within it, or hide it.
+    let mut rows = read(&fixtures().join("plain.jsonl")).expect("rows");
+    let row = rows.remove(WITH_END);
+    rows.truncate(3);
+    rows.push(row);
+    let tokenizer = Tokenizer::load(&fixtures().join("model")).expect("a tokenizer");
+    let spec = RunSpec { quirks, ..spec(Era::Collator, false, "long") };
+    let error = tokenise(&rows, &tokenizer, &spec).expect_err("refused").to_string();
+    assert!(error.contains("plain.jsonl:18: has the end-of-sequence token in its text"), "{error}");
+}
+
+/// Run with 0.8.6 and 0.9.6, which end in a `TypeError`, and with 0.10.1, which does not.
+#[test]
+fn some_releases_need_a_token_for_the_beginning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let copy = |name: &str| std::fs::copy(fixtures().join("model").join(name), folder.path().join(name));
+    copy("tokenizer.json").expect("a file");
+    std::fs::write(folder.path().join("tokenizer_config.json"), r#"{"eos_token": "</s>"}"#).expect("a file");
+    let tokenizer = Tokenizer::load(folder.path()).expect("a tokenizer");
+    let rows = read(&fixtures().join("plain.jsonl")).expect("rows");
+    let spec = spec(Era::Collator, false, "long");
+    let pairs = tokenise(&rows, &tokenizer, &spec).expect("pairs").pairs;
+    assert_ne!(pairs[0].prompt[0], 0);
+    let quirks = Quirks { needs_start: true, ..Quirks::default() };
+    let error = tokenise(&rows, &tokenizer, &RunSpec { quirks, ..spec.clone() }).expect_err("refused");
+    assert!(matches!(error, DataError::NoStart), "{error}");
+    copy("tokenizer_config.json").expect("a file");
+    let tokenizer = Tokenizer::load(folder.path()).expect("a tokenizer");
+    assert!(tokenise(&rows, &tokenizer, &RunSpec { quirks, ..spec }).is_ok());
 }
 
 #[test]

@@ -101,6 +101,13 @@ mod tests {
         assert_eq!(found("{\"a\": 1}\n\n{\"b\": \"}\\\"{\"}\n"), [("{\"a\": 1}", 1), ("{\"b\": \"}\\\"{\"}", 3)]);
     }
 
+    /// A backslash that is escaped itself escapes nothing.
+    #[test]
+    fn a_string_may_end_with_a_backslash() {
+        let text = r#"{"a": "\\", "b": "}"}"#;
+        assert_eq!(found(&format!("{text}\n{{}}")), [(text, 1), ("{}", 2)]);
+    }
+
     #[test]
     fn values_may_take_several_lines() {
         assert_eq!(found("{\n\"a\": [1,\n2]}\n{}"), [("{\n\"a\": [1,\n2]}", 1), ("{}", 4)]);

@@ -47,6 +47,12 @@ pub enum DataError {
     /// Rows that the trainer stops at; it trains on none of the others then.
     #[error("{}", listed(.0, "TRL stops at such a row and trains on none of the others"))]
     Rows(Vec<BadRow>),
+    /// Prompts begin with a token that the tokenizer does not have.
+    #[error(
+        "the tokenizer has no beginning-of-sequence token (`bos_token`), and this release of TRL puts it before every prompt: its first \
+         batch ends in a TypeError; set one, or take a newer release"
+    )]
+    NoStart,
     /// Rows that the model cannot take.
     #[error("{}", listed(.0, "training stops at a batch with such a row"))]
     Unfit(Vec<BadRow>),

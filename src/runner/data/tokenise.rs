@@ -40,6 +40,9 @@ impl Tokenised {
 
 /// Tokenises all rows. A row that stops the trainer is an error.
 pub fn tokenise(rows: &[Row], tokenizer: &Tokenizer, spec: &RunSpec) -> Result<Tokenised, DataError> {
+    if spec.quirks.needs_start && tokenizer.bos().is_none() {
+        return Err(DataError::NoStart);
+    }
     let mut tokenised = Tokenised::default();
     let mut bad = Vec::new();
     // Newer releases look at the first row only, and take all others to be like it.
@@ -171,9 +174,11 @@ impl Encoder<'_> {
 
     fn collated(&self, texts: Texts, spec: &RunSpec) -> Result<One, String> {
         let Texts::Plain { prompt, chosen, rejected } = texts else { return Err(String::from("is a conversation")) };
-        let Quirks { keeps_merged, repeats_marks, .. } = spec.quirks;
-        let mut chosen = self.answer(&prompt, &chosen, keeps_merged)?;
-        let mut rejected = self.answer(&prompt, &rejected, keeps_merged)?;
+        let Quirks { keeps_merged, repeats_marks, tokenises_parts, .. } = spec.quirks;
+        let answer = |answer: &str| {
+            if tokenises_parts { self.part(&prompt, answer) } else { self.answer(&prompt, answer, keeps_merged) }
+        };
+        let (mut chosen, mut rejected) = (answer(&chosen)?, answer(&rejected)?);
         let differ = chosen.0.iter().zip(&rejected.0).filter(|(one, other)| one != other).count();
         if differ > 1 || chosen.0.len().abs_diff(rejected.0.len()) > 1 {
             return Err(String::from(
@@ -182,7 +187,8 @@ impl Encoder<'_> {
         }
         let is_mismatched = chosen.0 != rejected.0;
         for (prompt, answer) in [&mut chosen, &mut rejected] {
-            if let Some(bos) = self.tokenizer.bos().filter(|bos| repeats_marks || prompt.first() != Some(bos)) {
+            let bos = self.tokenizer.bos().filter(|_| !tokenises_parts);
+            if let Some(bos) = bos.filter(|bos| repeats_marks || prompt.first() != Some(bos)) {
                 prompt.insert(0, bos);
             }
             if repeats_marks || answer.last() != Some(&self.tokenizer.eos()) {
@@ -216,6 +222,16 @@ impl Encoder<'_> {
         let is_prefix = whole[..end] == alone[..];
         let start = if is_prefix { alone.len() } else { alone.len().saturating_sub(1).min(whole.len()) };
         Ok((whole[..start].to_vec(), whole[if keeps_merged { start } else { end }..].to_vec()))
+    }
+
+    /// The tokens of a prompt and of an answer, each for itself. What ends answers must not stand in them: the first releases stop
+    /// then, and the next ones hide it from attention, which is not implemented.
+    fn part(&self, prompt: &str, answer: &str) -> Result<(Vec<u32>, Vec<u32>), String> {
+        let (prompt, answer) = (self.encode(prompt)?, self.encode(answer)?);
+        if prompt.iter().chain(&answer).any(|token| *token == self.tokenizer.eos()) {
+            return Err(String::from("has the end-of-sequence token in its text, which this release refuses or hides"));
+        }
+        Ok((prompt, answer))
     }
 
     fn apart(&self, texts: Texts, spec: &RunSpec) -> Result<One, String> {

@@ -349,6 +349,10 @@ fn windows(keys: &Keys<'_>, family: Family, layers: usize) -> Result<Vec<Option<
         if kinds.len() != layers {
             return Err(keys.wrong("layer_types", format!("names {} layers, not {layers}", kinds.len())));
         }
+        let is_known = |kind: &&Value| matches!(kind.as_str(), Some("full_attention" | "sliding_attention"));
+        if let Some(other) = kinds.iter().find(|kind| !is_known(kind)) {
+            return Err(keys.wrong("layer_types", format!("the kind {other} is not known here")));
+        }
         return Ok(kinds.iter().map(|kind| window.filter(|_| kind.as_str() == Some("sliding_attention"))).collect());
     }
     let from = if by_flag { keys.size_or_none("max_window_layers")?.unwrap_or(28) } else { 0 };

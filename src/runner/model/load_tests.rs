@@ -135,6 +135,10 @@ fn broken_folders_are_told_apart() {
         (json!({"head_dim": 10_000_000, "num_attention_heads": 4}), "`num_attention_heads`: has heads that are wider"),
         (json!({"num_attention_heads": 16}), "`num_attention_heads`: is larger than `hidden_size`"),
         (json!({"partial_rotary_factor": 1e300}), "`partial_rotary_factor`: "),
+        (
+            json!({"layer_types": ["linear_attention"]}),
+            "`layer_types`: the kind \"linear_attention\" is not known here",
+        ),
         (json!({"quantization_config": {}}), "quantised weights are not read"),
         (json!({"tie_word_embeddings": "yes"}), "is neither true nor false"),
     ] {

@@ -26,7 +26,7 @@ use super::spec::Pair;
 use build::Source;
 pub use config::{Config, Family};
 pub use pack::Pack;
-pub use pass::{Pass, Request, Scores, Tape};
+pub use pass::{MOST_KEPT, Pass, Request, Scores, Tape};
 use weights::{AdapterIds, Kind, LinearIds, NormIds, SlotId, Weights};
 
 /// A model: its form and its numbers.

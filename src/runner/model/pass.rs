@@ -11,7 +11,7 @@ use super::weights::{AdapterIds, Gradients, Weights};
 use super::{Config, Model, Pack};
 
 /// Bytes of what the backward pass needs beyond which layers are computed a second time instead of kept.
-const MOST_KEPT: usize = 4 << 30;
+pub const MOST_KEPT: usize = 4 << 30;
 
 /// A model at work, with its own weights or those of a reference.
 pub struct Pass<'a, T> {

@@ -104,10 +104,10 @@ impl Gpu {
         &self.name
     }
 
-    /// Bytes of its memory that are taken, by whomever. What a run gave back is not: the driver keeps it for the next step.
-    pub fn taken(&self) -> Option<usize> {
+    /// Bytes of its memory: those that are free, and all. What a run gave back is not free: the driver keeps it for the next step.
+    pub fn memory(&self) -> Option<(u64, u64)> {
         let (free, all) = self.stream.context().mem_get_info().ok()?;
-        Some(all - free)
+        Some((free as u64, all as u64))
     }
 
     /// Copies numbers to it.
