@@ -4,9 +4,12 @@
 //! known release is said then.
 
 mod checks;
+mod drift;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub(super) use drift::drifts_of_configurations;
 
 use super::misfit::{Fate, Receiver};
 use super::versions::Versions;

@@ -150,7 +150,7 @@ mod zero3_checkpointing;
 mod zero3_with_device_map;
 
 pub use ask::Call;
-pub use migration::{Drift, changed_references, drifts, reordered};
+pub use migration::{Before, Drift, changed_references, drifts, reordered};
 pub use report::{join, without_consequences};
 
 use std::path::PathBuf;

@@ -177,7 +177,7 @@ fn meant(parameter: &Parameter, value: Value) -> Value {
 }
 
 /// The value of a default: `TrainerType.HF` is a member of an enumeration.
-fn default_of(parameter: &Parameter, default: &str, host: &ReleaseHost<'_>) -> Value {
+pub(super) fn default_of(parameter: &Parameter, default: &str, host: &ReleaseHost<'_>) -> Value {
     let member = default.rsplit_once('.').map(|(_, member)| member);
     let at = member.and_then(|member| parameter.choices.iter().position(|one| one == member));
     match at.and_then(|at| parameter.values.get(at)) {
