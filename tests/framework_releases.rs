@@ -122,3 +122,45 @@ fn defaults_of_keys_below_others_and_of_renamed_ones() {
         assert!(!drift.contains(unwanted), "{to}: {drift}");
     }
 }
+
+#[test]
+fn a_day_decides_which_release_of_a_framework_counts() {
+    // LLaMA-Factory 0.9.1 is of 2024-11-24, 0.9.2 of 2025-03-11; `use_kt` came with 0.9.4, of the last day of 2025.
+    let config = "model_name_or_path: me/sft\nstage: sft\ndo_train: true\nfinetuning_type: lora\ndataset: d\ntemplate: qwen\noutput_dir: out\nuse_kt: false\n";
+    let swift = "swift sft --model me/sft --dataset d --sft_type lora\n";
+    for (files, day, wanted) in [
+        ([("sft.yaml", config), ("requirements.txt", "llamafactory>=0.9\n")], None, None),
+        (
+            [("sft.yaml", config), ("requirements.txt", "llamafactory>=0.9\n")],
+            Some("2025-01-01"),
+            Some("LLaMA-Factory 0.9.1"),
+        ),
+        (
+            [("sft.yaml", config), ("requirements.txt", "llamafactory>=0.9\n")],
+            Some("2025-06-01"),
+            Some("LLaMA-Factory 0.9.2"),
+        ),
+        // The newest release of the day is not allowed.
+        ([("sft.yaml", config), ("requirements.txt", "llamafactory>=0.9.2\n")], Some("2025-01-01"), None),
+        // A pin is a pin on every day.
+        (
+            [("sft.yaml", config), ("requirements.txt", "llamafactory==0.9.3\n")],
+            Some("2025-01-01"),
+            Some("LLaMA-Factory 0.9.3"),
+        ),
+        ([("run.sh", swift), ("requirements.txt", "ms-swift\n")], Some("2025-02-01"), Some("ms-swift 3.0.3")),
+        ([("run.sh", swift), ("requirements.txt", "ms-swift\n")], Some("2024-11-30"), None),
+    ] {
+        let day = day.map(|day| ["--as-of", day]);
+        let arguments: Vec<&str> =
+            ["check", "--output-format", "concise"].into_iter().chain(day.into_iter().flatten()).collect();
+        let ran = Project::new(&files).run(&arguments);
+        let found: Vec<&str> = ran.out.lines().filter(|line| line.contains("DPL105")).collect();
+        match wanted {
+            None => assert!(found.is_empty(), "{arguments:?}: {found:?}"),
+            Some(release) => {
+                assert!(found.len() == 1 && found[0].contains(release), "{arguments:?}: {} {}", ran.out, ran.err)
+            }
+        }
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::Context;
 use super::checkpointing::in_json;
-use super::framework::{Reader, Stage, readers, recent};
+use super::framework::{Reader, Stage, readers};
 use super::launched::{
     DEEPSPEED, accelerate_option, accelerate_stage3, launcher_config, processes_of, sharded, stage3,
 };
@@ -149,7 +149,7 @@ impl<'a> Configured<'a> {
     /// Whether something is so in the release in effect; where nothing declares that, in every recent one.
     pub(super) fn everywhere(&self, is_so: &dyn Fn(usize) -> bool) -> bool {
         let versions = &self.reader.versions;
-        if versions.is_assumed() { recent(&versions.package.all()).all(is_so) } else { is_so(self.reader.release) }
+        if versions.is_assumed() { self.reader.recent().all(is_so) } else { is_so(self.reader.release) }
     }
 
     /// Whether checkpointing is said to be reentrant, and where.

@@ -158,9 +158,21 @@ impl<'a> Reader<'a> {
     pub(super) fn data_kinds(&self) -> impl Iterator<Item = &'static DataKind> {
         let package = self.versions.package;
         let releases: Vec<usize> =
-            if self.versions.is_assumed() { recent(&package.all()).collect() } else { vec![self.release] };
+            if self.versions.is_assumed() { self.recent().collect() } else { vec![self.release] };
         let kinds = self.configuration.consumer.data_kinds.iter();
         kinds.filter(move |kind| releases.iter().all(|release| kind.is_in(package, *release)))
+    }
+
+    /// The releases that users may still install from a repository of theirs: the newest ones, of the day that is asked about.
+    pub(super) fn recent(&self) -> impl Iterator<Item = usize> + use<'a> {
+        const FEW: usize = 6;
+        let package = self.versions.package;
+        let limit = self.configuration.environment.choice.as_of.as_deref();
+        let is_early = move |release: &usize| {
+            let day = package.brief()[*release].date.as_deref();
+            limit.is_none_or(|limit| day.is_some_and(|day| day <= limit))
+        };
+        (0..package.brief().len()).rev().filter(is_early).take(FEW)
     }
 
     /// The releases in which the program's own package declares a key.
@@ -318,12 +330,6 @@ impl<'a> Reader<'a> {
         let version = &self.versions.package.brief()[self.release].version;
         format!("{} {version}", self.configuration.consumer.title)
     }
-}
-
-/// The releases of a set that users may still install from a repository of theirs: the newest ones.
-pub(super) fn recent(releases: &ReleaseSet) -> impl Iterator<Item = usize> {
-    const FEW: usize = 6;
-    releases.iter().rev().take(FEW).collect::<Vec<_>>().into_iter()
 }
 
 /// Leaves out findings at a place where the same is found already: a file may be named by several commands.

@@ -1,9 +1,9 @@
 //! What a program checks of a configuration: conditions over its keys, asked of the values that they end up with.
 
 use super::super::guards::{paths, with_path};
-use super::{Reader, Stage, recent};
+use super::{Reader, Stage};
 use crate::eval::{self, Atom, Cond, Const, Tri, Value};
-use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
+use crate::knowledge::{Guard, Parameter, Reading, Takes};
 use crate::lower::ReleaseHost;
 use crate::lower::configuration::{Key, kind_of, read};
 
@@ -13,8 +13,6 @@ impl<'a> Reader<'a> {
         if self.configuration.consumer.restores {
             return Vec::new();
         }
-        let releases: ReleaseSet =
-            if self.versions.is_assumed() { self.versions.package.all() } else { self.versions.near() };
         let mut found: Vec<(&Guard, Vec<&Key>)> = Vec::new();
         for (guard, stage, prefix) in self.guards(self.release) {
             let certain = self.holds_below(&guard.when, self.release, stage, &prefix);
@@ -33,7 +31,7 @@ impl<'a> Reader<'a> {
                         one.message == guard.message && self.holds_below(&one.when, release, stage, &prefix)
                     })
             };
-            if self.versions.is_assumed() && !recent(&releases).all(is_everywhere) {
+            if self.versions.is_assumed() && !self.recent().all(is_everywhere) {
                 continue;
             }
             found.push((guard, keys));
