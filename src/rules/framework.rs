@@ -304,6 +304,18 @@ impl<'a> Reader<'a> {
         if self.versions.is_assumed() { self.versions.package.all().iter().any(knows) } else { knows(self.release) }
     }
 
+    /// A key as it is written: an option of a command line with its dashes, a word of it (`beta=0.1`) and a key of a file without.
+    pub(super) fn shown(&self, key: &Key) -> String {
+        let is_option = self.is_option(key);
+        if is_option { format!("--{}", key.name) } else { key.name.clone() }
+    }
+
+    /// Whether a key is an option of a command line.
+    fn is_option(&self, key: &Key) -> bool {
+        let starts_with_dash = || self.context.sources.get(key.span.file).slice(key.span).starts_with(['-', '"', '\'']);
+        key.on_command_line && starts_with_dash()
+    }
+
     /// A finding about the release in effect.
     pub(super) fn finding(&self, meta: &RuleMeta, severity: Severity, message: String, primary: Label) -> Diagnostic {
         let is_assumed = self.versions.is_assumed();

@@ -129,7 +129,7 @@ fn check(analysis: &Analysis, reader: &Reader<'_>) -> Vec<Diagnostic> {
 fn report(analysis: &Analysis, reader: &Reader<'_>, fate: &Fate, keys: &[&Key]) -> Option<Diagnostic> {
     let (first, rest) = keys.split_first()?;
     let consumer = reader.configuration.consumer;
-    let dash = |key: &&Key| if key.on_command_line { format!("`--{}`", key.name) } else { format!("`{}`", key.name) };
+    let dash = |key: &&Key| format!("`{}`", reader.shown(key));
     let names = enumerate(&keys.iter().map(dash).collect::<Vec<_>>());
     let title = reader.title();
     let message = match fate {

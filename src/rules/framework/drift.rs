@@ -70,6 +70,7 @@ impl<'a> Change<'_, 'a> {
         if others.peek().is_none() {
             return Vec::new();
         }
+        let has_words = now.configuration.keys.first().is_some_and(|key| key.on_command_line && !now.is_option(key));
         let apart: BTreeSet<String> = now.apart().chain(self.was.apart()).collect();
         let mut found: Vec<Drift> = Vec::new();
         for (path, class, former, field) in others {
@@ -83,7 +84,13 @@ impl<'a> Change<'_, 'a> {
             if is_same(&before, &after) || self.is_filled_later(&before, &after) {
                 continue;
             }
-            let written = written_down(format, path, &before).zip(written_down(format, path, &after));
+            let written = |value: &Const| {
+                let text = written_down(format, path, value)?;
+                // Words of a command line that have no dashes.
+                let word = || text.trim_start_matches('-').replacen(' ', "=", 1);
+                Some(if has_words { word() } else { text })
+            };
+            let written = written(&before).zip(written(&after));
             let Some((was, is)) = written else { continue };
             let since = self.since(path, class);
             found.push(Drift { span, owner: now.title(), parameter: path.clone(), before: was, after: is, since });
