@@ -108,6 +108,9 @@ pub struct Consumer {
     /// The option of its command that says how many processes it starts; those of one machine, unless `num_machines` is given.
     #[serde(default)]
     pub processes_option: Option<String>,
+    /// Options with which that one says nothing: `cloud`, or `launcher=python` for a value.
+    #[serde(default)]
+    pub processes_unless: Vec<String>,
     marks: Vec<Marks>,
 }
 
