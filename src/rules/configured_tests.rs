@@ -485,7 +485,12 @@ fn files_of_ms_swift_without_rejected_answers() {
         ("3.12.6", trl, "--rlhf_type rm --val_dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
         ("4.5.2", "\"rejected_response\": \"b\"", dpo, vec![]),
         ("4.5.2", "\"rejected_messages\": []", dpo, vec![]),
-        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl", vec![]),
+        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
+        ("3.0.0", "\"labels\": true", "--rlhf_type kto --dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
+        ("3.0.0", "\"label\": true", "--rlhf_type kto --dataset data/pairs.jsonl", vec![]),
+        // Of rows for evaluation the answer is taken to be unwanted.
+        ("4.5.2", trl, "--rlhf_type kto --dataset org/other --val_dataset data/pairs.jsonl", vec![]),
+        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl --columns '{\"y\": \"label\"}'", vec![]),
         ("4.5.2", trl, "--rlhf_type grpo --dataset data/pairs.jsonl", vec![]),
         (
             "4.5.2",
