@@ -17,6 +17,7 @@ mod configured_tests;
 mod constructor_raises;
 mod custom_adapter_name;
 mod data_columns;
+mod data_files;
 mod dataset_not_registered;
 mod ddp_reentrant_checkpointing;
 mod declare;
