@@ -159,7 +159,7 @@ fn a_day_decides_which_release_of_a_framework_counts() {
         match wanted {
             None => assert!(found.is_empty(), "{arguments:?}: {found:?}"),
             Some(release) => {
-                assert!(found.len() == 1 && found[0].contains(release), "{arguments:?}: {} {}", ran.out, ran.err)
+                assert!(found.len() == 1 && found[0].contains(release), "{arguments:?}: {} {}", ran.out, ran.err);
             }
         }
     }

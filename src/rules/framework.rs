@@ -354,6 +354,15 @@ pub(super) fn push_new(found: &mut Vec<Diagnostic>, new: impl IntoIterator<Item 
     }
 }
 
+/// Adds what is found in each of several configurations, each thing once.
+pub(super) fn push_of_each<T, F: IntoIterator<Item = Diagnostic>>(
+    found: &mut Vec<Diagnostic>,
+    configurations: impl Iterator<Item = T>,
+    check: impl Fn(&T) -> F,
+) {
+    configurations.for_each(|one| push_new(found, check(&one)));
+}
+
 /// The fix that takes a key away, where that can be done without changing more.
 pub(super) fn removed(analysis: &Analysis, place: Span, name: &str, applicability: Applicability) -> Option<Fix> {
     let edits = vec![analysis.written.remove_at(place)?];

@@ -117,9 +117,9 @@ fn misspelt_data(file: &DataFile<'_>, context: &Context<'_>) -> Option<Diagnosti
         return None;
     }
     let name = Path::new(&file.path).file_name()?.to_str()?;
-    let folder = bases().filter_map(|path| path.parent().map(Path::to_path_buf));
-    let folder = folder.into_iter().find(|folder| context.disk.is_dir(folder))?;
-    let beside: Vec<String> = context.disk.read_dir(&folder).ok()?.into_iter().filter_map(file_name).collect();
+    let mut folders = bases().filter_map(|path| path.parent().map(Path::to_path_buf));
+    let folder = folders.find(|folder| context.disk.is_dir(folder))?;
+    let beside: Vec<String> = context.disk.read_dir(&folder).ok()?.iter().filter_map(file_name).collect();
     let beside = beside.iter().map(String::as_str).filter(|other| is_alike(other, name));
     let meant = did_you_mean(name, beside).filter(|_| !is_ignored(&folder, name, context))?;
     let message = format!("the data file `{}` does not exist", file.path);
@@ -130,7 +130,7 @@ fn misspelt_data(file: &DataFile<'_>, context: &Context<'_>) -> Option<Diagnosti
     Some(finding)
 }
 
-fn file_name(entry: DirEntry) -> Option<String> {
+fn file_name(entry: &DirEntry) -> Option<String> {
     entry.path.file_name()?.to_str().map(str::to_owned)
 }
 
