@@ -2,9 +2,10 @@
 
 The input is the project's page in the JSON form that the public index of Python packages offers (`info`, `releases`); a
 release is dated by its first file, and withdrawn when all of its files are. Releases without a wheel for every platform are
-left out, and so are pre-releases, which nobody gets without asking.
+left out, but for `--archives` (a framework of which an installer builds the archive), and so are pre-releases, which nobody gets
+without asking.
 
-    curl --silent PAGE | python schemas/index.py OLDEST > schemas/index/<package>.json
+    curl --silent PAGE | python schemas/index.py OLDEST [--archives] > schemas/index/<package>.json
 """
 
 import json
@@ -24,11 +25,11 @@ def withdrawn(files):
     return {"yanked": True, "because": reason} if reason else {"yanked": True}
 
 
-def main(oldest):
+def main(oldest, archives=None):
     releases = json.load(sys.stdin)["releases"]
     lines = []
     for version in sorted((v for v in releases if re.fullmatch(r"[\d.]+(\.post\d+)?", v)), key=key):
-        files = [one for one in releases[version] if one["filename"].endswith("-none-any.whl")]
+        files = [one for one in releases[version] if archives or one["filename"].endswith("-none-any.whl")]
         if not files or key(version) < key(oldest):
             continue
         entry = {
@@ -42,4 +43,4 @@ def main(oldest):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

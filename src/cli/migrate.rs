@@ -110,9 +110,10 @@ fn dropped(migrated: &[Migrated], plan: &Plan) -> Vec<String> {
 fn drift(migrated: &Migrated, plan: &Plan) -> Vec<String> {
     let shown = output::shown_places(&migrated.sources, &plan.folder);
     let line = |drift: &crate::rules::Drift| {
-        let (place, callee, name) = (shown(drift.span), &drift.callee, &drift.parameter);
+        let (place, owner) = (shown(drift.span), &drift.owner);
         let (before, after) = (&drift.before, &drift.after);
-        format!("{place}: `{callee}` now has `{name}={after}`; `{name}={before}` keeps what it was")
+        let since = drift.since.as_ref().map(|release| format!(" (changed by {release})")).unwrap_or_default();
+        format!("{place}: `{owner}` now has `{after}`; `{before}` keeps what it was{since}")
     };
     migrated.drift.iter().map(line).collect()
 }

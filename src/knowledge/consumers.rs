@@ -102,9 +102,15 @@ pub struct Consumer {
     /// Whether options of the launcher may stand among the keys.
     #[serde(default)]
     launches: bool,
+    /// Keys that count in some modes of it only.
+    #[serde(default)]
+    pub modes: Vec<Mode>,
     /// The option of its command that says how many processes it starts; those of one machine, unless `num_machines` is given.
     #[serde(default)]
     pub processes_option: Option<String>,
+    /// Options with which that one says nothing: `cloud`, or `launcher=python` for a value.
+    #[serde(default)]
+    pub processes_unless: Vec<String>,
     marks: Vec<Marks>,
 }
 
@@ -118,6 +124,20 @@ pub struct Implied {
     pub value: String,
     /// When, as an expression over the keys.
     pub when: String,
+}
+
+/// Keys that count only where something holds.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mode {
+    /// When, as an expression over the keys.
+    pub when: String,
+    /// Classes whose fields they are.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Others.
+    #[serde(default)]
+    pub keys: Vec<String>,
 }
 
 /// A kind of data set, or a key of one, that some releases refuse or do not look at.
@@ -412,6 +432,17 @@ mod tests {
                     let takes = knowledge.takes(owner, definition, "no_such_key", &in_effect);
                     assert_eq!(takes, Takes::Nothing, "{class} of {}", package.brief()[release].version);
                 }
+            }
+            for mode in &consumer.modes {
+                assert!(mode.classes.iter().all(|class| package.defines(class)), "{:?}", mode.classes);
+                let has = |key: &str| {
+                    let fills = |release: usize, class: &String| {
+                        let signature = package.signature(class, release);
+                        signature.is_some_and(|signature| signature.parameters.contains_key(key))
+                    };
+                    package.all().iter().any(|at| consumer.classes(package, at).iter().any(|class| fills(at, class)))
+                };
+                assert!(mode.keys.iter().all(|key| has(key)), "{:?}", mode.keys);
             }
             for check in &consumer.checks {
                 assert!(!package.guards(check, newest).is_empty(), "{check}");

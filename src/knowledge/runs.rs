@@ -60,6 +60,9 @@ pub struct Runs {
     /// The column of rejected answers in data sets that a key names by file.
     #[serde(default)]
     pub rejected: Option<Rejected>,
+    /// When each row must say by a column `label` whether its answer is wanted.
+    #[serde(default)]
+    pub labels: Option<Case>,
     /// What it refuses with stage 3 of `DeepSpeed`, by checks that are not mined since they ask a function.
     #[serde(default)]
     pub refused_with_stage3: Vec<Case>,

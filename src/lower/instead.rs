@@ -158,6 +158,17 @@ fn words(value: &Value) -> Option<String> {
     Some(words.join(" "))
 }
 
+/// A setting as one would write it down: `cutoff_len: 1024` in YAML, `--cutoff_len 1024` on a launch line. `None` where that cannot be.
+pub fn written_down(format: Format, name: &str, value: &Const) -> Option<String> {
+    let value = Value::Const(value.clone());
+    Some(match format {
+        Format::Yaml => format!("{name}: {}", raw(format, &value, None)?),
+        Format::Json | Format::Jsonc => format!("\"{name}\": {}", raw(format, &value, None)?),
+        Format::Toml => format!("{name} = {}", raw(format, &value, None)?),
+        _ => format!("--{name} {}", words(&value)?),
+    })
+}
+
 /// A number that every format reads as one: `5.0e-7`, which `PyYAML` does not without the point.
 fn number(value: f64) -> Option<String> {
     let text = format!("{value:?}");

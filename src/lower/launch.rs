@@ -9,6 +9,7 @@ use crate::source::{SourceFile, Span};
 use crate::syntax::embedded::Embedded;
 use crate::syntax::{Document, Entry, Format, Key, Node, NodeKind, Scalar, shell};
 
+mod handed;
 pub(super) mod hosted;
 mod programs;
 
@@ -189,7 +190,13 @@ impl<'a> Context<'a> {
         let mut peeled = Peeled { launchers: Vec::new(), environment: Vec::new(), is_open: false };
         let (program, rest) = peeled.program(&words)?;
         let is_cut = rest < words.len() && words.ends_with_escaped_blank();
-        let flags = shell::group(words.entries[rest..words.len() - usize::from(is_cut)].iter());
+        let mut own = &words.entries[rest..words.len() - usize::from(is_cut)];
+        if let Some((at, launcher)) = handed::handed_on(&program, own) {
+            own = &own[..at];
+            peeled.is_open |= launcher.flags.iter().any(|flag| self.may_hold_more(flag));
+            peeled.launchers.push(launcher);
+        }
+        let flags = shell::group(own.iter());
         let is_open = peeled.is_open || flags.iter().any(|flag| self.may_hold_more(flag));
         let exported = self.exported.iter().map(|entry| Entry::clone(entry));
         let environment = exported.chain(shell::environment(call).iter().cloned()).chain(peeled.environment).collect();

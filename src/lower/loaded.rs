@@ -23,8 +23,12 @@ const MAX_STEPS: usize = 8;
 pub struct Loaded {
     /// `json` or `csv`.
     pub format: String,
-    /// The files as written, and where.
-    pub files: Vec<(String, Span)>,
+    /// The call that loads it.
+    pub call: Span,
+    /// The part of it that is taken: `train` of `data["train"]`.
+    pub part: Option<String>,
+    /// The files as written, and where; `None`: the script does not write them.
+    pub files: Option<Vec<(String, Span)>>,
 }
 
 /// The data set of an argument, where nothing but files decides its columns: `load_dataset("json", data_files=...)`, perhaps through
@@ -32,7 +36,7 @@ pub struct Loaded {
 pub fn loaded(module: &PythonModule, argument: Span) -> Option<Loaded> {
     let mut names = Names { wanted: module.range(argument), ..Names::default() };
     module.body().iter().for_each(|statement| names.visit_stmt(statement));
-    names.resolve(names.found?, module, MAX_STEPS)
+    names.resolve(names.found?, module, None, MAX_STEPS)
 }
 
 /// What the names of a module stand for.
@@ -59,19 +63,24 @@ impl<'a> Names<'a> {
         }
     }
 
-    fn resolve(&self, expr: &'a Expr, module: &PythonModule, steps: usize) -> Option<Loaded> {
+    fn resolve(&self, expr: &'a Expr, module: &PythonModule, part: Option<&'a str>, steps: usize) -> Option<Loaded> {
         let steps = steps.checked_sub(1)?;
         match expr {
             Expr::Name(name) => match self.values.get(name.id.as_str())?.as_slice() {
-                [Some(value)] => self.resolve(value, module, steps),
+                [Some(value)] => self.resolve(value, module, part, steps),
                 _ => None,
             },
-            Expr::Subscript(node) if node.slice.is_string_literal_expr() => self.resolve(&node.value, module, steps),
+            Expr::Subscript(node) => {
+                let part = node.slice.as_string_literal_expr()?.value.to_str();
+                self.resolve(&node.value, module, Some(part), steps)
+            }
             Expr::Call(call) => match &*call.func {
                 Expr::Attribute(method) if KEEPING.contains(&method.attr.as_str()) => {
-                    self.resolve(&method.value, module, steps)
+                    // Its parts are others.
+                    let part = part.filter(|_| method.attr.as_str() != "train_test_split");
+                    self.resolve(&method.value, module, part, steps)
                 }
-                function if self.loads(function) => files(call, module),
+                function if self.loads(function) => files(call, module, part),
                 _ => None,
             },
             _ => None,
@@ -95,7 +104,7 @@ impl<'a> Names<'a> {
     }
 }
 
-fn files(call: &ast::ExprCall, module: &PythonModule) -> Option<Loaded> {
+fn files(call: &ast::ExprCall, module: &PythonModule, part: Option<&str>) -> Option<Loaded> {
     let keyword = |wanted: &str| call.arguments.find_keyword(wanted).map(|keyword| &keyword.value);
     let is_harmless =
         |keyword: &ast::Keyword| keyword.arg.as_ref().is_some_and(|name| HARMLESS.contains(&name.as_str()));
@@ -104,18 +113,23 @@ fn files(call: &ast::ExprCall, module: &PythonModule) -> Option<Loaded> {
     if !matches!(format, "json" | "csv") || !is_plain {
         return None;
     }
-    let mut files = Vec::new();
-    let mut add = |expr: &Expr| {
+    // `train[:10%]`
+    let split = keyword("split").and_then(|split| split.as_string_literal_expr()?.value.to_str().split('[').next());
+    let part = part.or(split);
+    let file = |expr: &Expr| {
         let text = expr.as_string_literal_expr()?;
-        files.push((text.value.to_str().to_owned(), module.span(text)));
-        Some(())
+        Some((text.value.to_str().to_owned(), module.span(text)))
     };
-    match keyword("data_files")? {
-        Expr::List(list) => list.elts.iter().try_for_each(&mut add)?,
-        Expr::Dict(dict) => dict.items.iter().try_for_each(|item| add(&item.value))?,
-        one => add(one)?,
-    }
-    Some(Loaded { format: format.to_owned(), files })
+    let is_taken = |item: &&ast::DictItem| {
+        let key = item.key.as_ref().and_then(Expr::as_string_literal_expr).map(|key| key.value.to_str());
+        key.zip(part).is_none_or(|(key, part)| key == part)
+    };
+    let files = match keyword("data_files")? {
+        Expr::List(list) => list.elts.iter().map(file).collect(),
+        Expr::Dict(dict) => dict.items.iter().filter(is_taken).map(|item| file(&item.value)).collect(),
+        one => file(one).map(|one| vec![one]),
+    };
+    Some(Loaded { format: format.to_owned(), call: module.span(call), part: part.map(str::to_owned), files })
 }
 
 impl<'a> Visitor<'a> for Names<'a> {

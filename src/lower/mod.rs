@@ -30,7 +30,7 @@ pub use asked::{asked, trained};
 pub use flags::{fields, library_class};
 pub use host::ReleaseHost;
 pub use install::Install;
-pub use instead::Instead;
+pub use instead::{Instead, written_down};
 pub use loaded::{Loaded, loaded};
 pub use releases::Releases;
 pub(crate) use script::in_parallel;

@@ -23,6 +23,11 @@ impl<'a> Releases<'a> {
         self.knowledge
     }
 
+    /// The releases of the other packages.
+    pub fn environment(&self) -> &'a Environment {
+        self.environment
+    }
+
     /// The release of a package, by normalised name; `None` where that cannot be told.
     pub fn of(&self, package: &str) -> Option<usize> {
         if package == self.package.name() {

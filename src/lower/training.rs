@@ -141,6 +141,51 @@ impl<'a> TrainingRun<'a> {
         }
     }
 
+    /// The texts that a value consists of, each with the place that sets it: those of a list, or of the entries of a dictionary, `part`
+    /// of them if it is known. `None` where there may be others.
+    pub fn texts(&self, value: &Value, part: Option<&str>) -> Option<Vec<(Arc<str>, Span)>> {
+        match value {
+            Value::Symbol(symbol) if symbol.path.is_empty() => {
+                let Root::Flag(id) = symbol.root else { return None };
+                let held = self.flag(id);
+                let is_known = self.variant.setting(id).is_some() || !self.variant.is_open;
+                let place = held.origin.filter(|_| is_known)?;
+                let text = |told: Told| match told {
+                    Told::Const(Const::Str(text)) => Some((text, place)),
+                    _ => None,
+                };
+                match held.value {
+                    Told::List(items) => items.into_iter().map(text).collect(),
+                    one => Some(vec![text(one)?]),
+                }
+            }
+            Value::List(items) => {
+                let texts: Option<Vec<_>> = items.iter().map(|item| self.texts(&item.value, None)).collect();
+                Some(texts?.into_iter().flatten().collect())
+            }
+            Value::Dict(dict) if !dict.open => {
+                let mut texts = Vec::new();
+                for (key, value, _) in &dict.entries {
+                    let is_taken = part.is_none_or(|part| *key == Const::Str(part.into()));
+                    let holds = dict.maybe.get(key).map_or(Tri::Yes, |when| self.holds(when));
+                    match holds {
+                        _ if !is_taken => {}
+                        Tri::Yes => texts.extend(self.texts(&value.value, None)?),
+                        Tri::No => {}
+                        Tri::Maybe => return None,
+                    }
+                }
+                Some(texts)
+            }
+            Value::Choice(_) => {
+                let alternatives = value.alternatives();
+                let (_, one) = alternatives.iter().find(|(when, _)| self.holds(when) == Tri::Yes)?;
+                self.texts(one, part)
+            }
+            _ => None,
+        }
+    }
+
     fn chosen(&self, alternatives: &[(Cond, Value)]) -> Told {
         let open: Vec<(Tri, &Value)> = alternatives
             .iter()

@@ -1,7 +1,7 @@
 //! Configurations that are another command's of the same program.
 
 use super::declare::declare_rule;
-use super::framework::{Reader, label, push_new, readers};
+use super::framework::{Reader, label, push_of_each, readers};
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -70,9 +70,9 @@ impl Rule for ConfigForWrongSubcommand {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for reader in readers(analysis, context) {
-            push_new(found, Mistaken::of(analysis, &reader).map(|mistaken| mistaken.report(&reader)));
-        }
+        push_of_each(found, readers(analysis, context), |reader| {
+            Mistaken::of(analysis, reader).map(|mistaken| mistaken.report(reader))
+        });
     }
 }
 

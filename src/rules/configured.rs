@@ -3,9 +3,9 @@
 
 use super::Context;
 use super::checkpointing::in_json;
-use super::framework::{Reader, Stage, readers, recent};
+use super::framework::{Reader, Stage, readers};
 use super::launched::{
-    DEEPSPEED, accelerate_option, accelerate_stage3, launcher_config, processes_of, sharded, stage3,
+    DEEPSPEED, accelerate_option, accelerate_stage3, launcher_config, processes_of, processes_option, sharded, stage3,
 };
 use crate::eval::Const;
 use crate::knowledge::{Case, Runs};
@@ -96,8 +96,12 @@ impl<'a> Configured<'a> {
     pub(super) fn processes(&self) -> Option<(i64, Span)> {
         let (launch, from) = self.launch()?;
         let Some(variable) = self.runs.processes.as_ref().and_then(|name| launch.variable(name)) else {
+            if !launch.launchers.is_empty() {
+                return processes_of(self.analysis, launch, from);
+            }
             // A program that counts the devices itself starts one process for each.
-            return if launch.launchers.is_empty() { None } else { processes_of(self.analysis, launch, from) };
+            let (count, span) = processes_option(launch, self.reader.configuration.consumer)?;
+            return Some((i64::try_from(count).ok()?, span));
         };
         let nodes = ["NNODES", "NODE_COUNT"].iter().any(|name| launch.variable(name).is_some());
         let count = variable.value.as_str()?.parse().ok().filter(|_| !nodes && launch.launchers.is_empty())?;
@@ -149,7 +153,7 @@ impl<'a> Configured<'a> {
     /// Whether something is so in the release in effect; where nothing declares that, in every recent one.
     pub(super) fn everywhere(&self, is_so: &dyn Fn(usize) -> bool) -> bool {
         let versions = &self.reader.versions;
-        if versions.is_assumed() { recent(&versions.package.all()).all(is_so) } else { is_so(self.reader.release) }
+        if versions.is_assumed() { self.reader.recent().all(is_so) } else { is_so(self.reader.release) }
     }
 
     /// Whether checkpointing is said to be reentrant, and where.

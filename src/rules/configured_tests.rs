@@ -173,10 +173,20 @@ fn processes_that_the_framework_starts_itself() {
         (format!("CUDA_VISIBLE_DEVICES=0,1,2,3 NPROC_PER_NODE=2 {swift}"), 0),
         (format!("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=$N {swift}"), 0),
         ("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=4 llamafactory-cli train dpo.yaml".to_owned(), 1),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --num-processes 4".to_owned(), 1),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --num_processes=2".to_owned(), 0),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --launcher accelerate --num-processes 4".to_owned(), 1),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --launcher python --num-processes 4".to_owned(), 0),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --no-accelerate --num-processes 4".to_owned(), 0),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --cloud c.yml --num-processes 4".to_owned(), 0),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --launcher accelerate -- --num-processes 4".to_owned(), 1),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml -- --num_processes=8 --num_machines 4".to_owned(), 0),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --launcher torchrun -- --nproc_per_node=3".to_owned(), 1),
+        ("CUDA_VISIBLE_DEVICES=0,1 axolotl train sft.yml --launcher torchrun -- --nproc_per_node=2".to_owned(), 0),
         // Who reads the variable is not known.
         ("CUDA_VISIBLE_DEVICES=0,1 NPROC_PER_NODE=4 python train.py".to_owned(), 0),
     ] {
-        let files = [("run.sh", &*line), ("dpo.yaml", &yaml), STAGE3];
+        let files = [("run.sh", &*line), ("dpo.yaml", &yaml), ("sft.yml", AXOLOTL), STAGE3];
         assert_eq!(found(&["DPL409"], &files).len(), expected, "{line}");
     }
 }
@@ -328,6 +338,8 @@ fn groups_of_generations_over_several_processes() {
         (format!("NPROC_PER_NODE=3 {swift} --generation_batch_size 12"), 1),
         (format!("accelerate launch --num_processes 3 {trl} --gradient_accumulation_steps 1"), 1),
         (format!("accelerate launch --num_processes 4 {trl} --gradient_accumulation_steps 1"), 0),
+        (format!("{trl} --gradient_accumulation_steps 1 --num_processes 3"), 1),
+        (format!("{trl} --gradient_accumulation_steps 1 --num_processes 4"), 0),
         (format!("NPROC_PER_NODE=3 {} --gradient_accumulation_steps 1", swift.replace("grpo", "dpo")), 0),
     ] {
         assert_eq!(check(&run), expected, "{run}");
@@ -473,7 +485,12 @@ fn files_of_ms_swift_without_rejected_answers() {
         ("3.12.6", trl, "--rlhf_type rm --val_dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
         ("4.5.2", "\"rejected_response\": \"b\"", dpo, vec![]),
         ("4.5.2", "\"rejected_messages\": []", dpo, vec![]),
-        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl", vec![]),
+        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
+        ("3.0.0", "\"labels\": true", "--rlhf_type kto --dataset data/pairs.jsonl", vec!["DPL601 data/pairs.jsonl"]),
+        ("3.0.0", "\"label\": true", "--rlhf_type kto --dataset data/pairs.jsonl", vec![]),
+        // Of rows for evaluation the answer is taken to be unwanted.
+        ("4.5.2", trl, "--rlhf_type kto --dataset org/other --val_dataset data/pairs.jsonl", vec![]),
+        ("4.5.2", trl, "--rlhf_type kto --dataset data/pairs.jsonl --columns '{\"y\": \"label\"}'", vec![]),
         ("4.5.2", trl, "--rlhf_type grpo --dataset data/pairs.jsonl", vec![]),
         (
             "4.5.2",

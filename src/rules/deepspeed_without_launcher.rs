@@ -2,7 +2,7 @@
 
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{label, push_new};
+use super::framework::{label, push_of_each};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Severity};
 use crate::lower::Analysis;
@@ -69,9 +69,7 @@ impl Rule for DeepspeedWithoutLauncher {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, check(&configured));
-        }
+        push_of_each(found, configured(analysis, context), check);
     }
 }
 

@@ -4,7 +4,7 @@ use super::ask::Call;
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::fp16_with_fp16_weights::DTYPE;
-use super::framework::{label, push_new};
+use super::framework::{label, push_new, push_of_each};
 use super::given_model::given;
 use super::launched::{may_be_mixed, sets_precision};
 use super::report::plain;
@@ -93,9 +93,7 @@ impl Rule for FlashAttentionInFloat32 {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, of_configuration(&configured));
-        }
+        push_of_each(found, configured(analysis, context), of_configuration);
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

@@ -3,6 +3,7 @@
 use super::ask::{Call, Outcome, definition};
 use super::declare::declare_rule;
 use super::guards::requires;
+use super::misfit_settings::is_strict;
 use super::report::{Reach, objects, raises};
 use super::{Rule, RuleMeta, option};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Label};
@@ -233,7 +234,12 @@ fn removal(analysis: &Analysis, argument: &Argument, applicability: Applicabilit
     Some(Fix { title: format!("remove `{OPTION}`"), applicability, edits })
 }
 
-/// In an argument file or on a launch line. A parser may be told to ignore what it does not know, so this is a warning.
+/// The finding about the option where a file or a launch line sets it.
+pub(super) fn cause(place: Span) -> (&'static str, Span) {
+    (ForceUseRefModel::META.name, place)
+}
+
+/// In an argument file or on a launch line. Where the parser may ignore what it does not know, this is a warning.
 fn in_settings(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
     let (config, flag) = option::flag(call, OPTION)?;
     if !matches!(call.run.flag(flag).owner, FlagOwner::External(_)) {
@@ -247,8 +253,14 @@ fn in_settings(analysis: &Analysis, call: &Call<'_>) -> Option<Diagnostic> {
     if reach == Reach::Elsewhere || having.is_empty() {
         return None;
     }
-    let place = call.run.variants[*setting.first()?].setting(flag)?.origin;
-    let mut finding = lacking_finding(call, reach.min(Reach::Allowed), place, (&having, lacking), "an option");
+    let variant = &call.run.variants[*setting.first()?];
+    let place = variant.setting(flag)?.origin;
+    let script = analysis.scripts.iter().find(|script| script.path == call.run.script);
+    let parser = script.and_then(|script| script.trace.parsers.get(call.run.flag(flag).parser.0 as usize));
+    let refuses =
+        script.zip(parser).is_some_and(|(script, parser)| is_strict(script, parser, variant, place, call.knowledge));
+    let shown = if refuses { reach } else { reach.min(Reach::Allowed) };
+    let mut finding = lacking_finding(call, shown, place, (&having, lacking), "an option");
     if reach == Reach::InEffect {
         let applicability = applicability(call, &having);
         finding.fixes.extend(option::take_back(analysis, call, flag, &setting, Change::Gone, applicability));

@@ -3,7 +3,7 @@
 use super::ask::Call;
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{label, push_new};
+use super::framework::{label, push_new, push_of_each};
 use super::given_model::{Given, given};
 use super::launched::may_shard;
 use super::report::plain;
@@ -106,9 +106,7 @@ impl Rule for Fp16WithFp16Weights {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, of_configuration(&configured));
-        }
+        push_of_each(found, configured(analysis, context), of_configuration);
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

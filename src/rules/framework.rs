@@ -4,9 +4,12 @@
 //! known release is said then.
 
 mod checks;
+mod drift;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+pub(super) use drift::drifts_of_configurations;
 
 use super::misfit::{Fate, Receiver};
 use super::versions::Versions;
@@ -155,9 +158,21 @@ impl<'a> Reader<'a> {
     pub(super) fn data_kinds(&self) -> impl Iterator<Item = &'static DataKind> {
         let package = self.versions.package;
         let releases: Vec<usize> =
-            if self.versions.is_assumed() { recent(&package.all()).collect() } else { vec![self.release] };
+            if self.versions.is_assumed() { self.recent().collect() } else { vec![self.release] };
         let kinds = self.configuration.consumer.data_kinds.iter();
         kinds.filter(move |kind| releases.iter().all(|release| kind.is_in(package, *release)))
+    }
+
+    /// The releases that users may still install from a repository of theirs: the newest ones, of the day that is asked about.
+    pub(super) fn recent(&self) -> impl Iterator<Item = usize> + use<'a> {
+        const FEW: usize = 6;
+        let package = self.versions.package;
+        let limit = self.configuration.environment.choice.as_of.as_deref();
+        let is_early = move |release: &usize| {
+            let day = package.brief()[*release].date.as_deref();
+            limit.is_none_or(|limit| day.is_some_and(|day| day <= limit))
+        };
+        (0..package.brief().len()).rev().filter(is_early).take(FEW)
     }
 
     /// The releases in which the program's own package declares a key.
@@ -289,6 +304,18 @@ impl<'a> Reader<'a> {
         if self.versions.is_assumed() { self.versions.package.all().iter().any(knows) } else { knows(self.release) }
     }
 
+    /// A key as it is written: an option of a command line with its dashes, a word of it (`beta=0.1`) and a key of a file without.
+    pub(super) fn shown(&self, key: &Key) -> String {
+        let is_option = self.is_option(key);
+        if is_option { format!("--{}", key.name) } else { key.name.clone() }
+    }
+
+    /// Whether a key is an option of a command line.
+    fn is_option(&self, key: &Key) -> bool {
+        let starts_with_dash = || self.context.sources.get(key.span.file).slice(key.span).starts_with(['-', '"', '\'']);
+        key.on_command_line && starts_with_dash()
+    }
+
     /// A finding about the release in effect.
     pub(super) fn finding(&self, meta: &RuleMeta, severity: Severity, message: String, primary: Label) -> Diagnostic {
         let is_assumed = self.versions.is_assumed();
@@ -317,12 +344,6 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The releases of a set that users may still install from a repository of theirs: the newest ones.
-pub(super) fn recent(releases: &ReleaseSet) -> impl Iterator<Item = usize> {
-    const FEW: usize = 6;
-    releases.iter().rev().take(FEW).collect::<Vec<_>>().into_iter()
-}
-
 /// Leaves out findings at a place where the same is found already: a file may be named by several commands.
 pub(super) fn push_new(found: &mut Vec<Diagnostic>, new: impl IntoIterator<Item = Diagnostic>) {
     for one in new {
@@ -331,6 +352,15 @@ pub(super) fn push_new(found: &mut Vec<Diagnostic>, new: impl IntoIterator<Item 
             found.push(one);
         }
     }
+}
+
+/// Adds what is found in each of several configurations, each thing once.
+pub(super) fn push_of_each<T, F: IntoIterator<Item = Diagnostic>>(
+    found: &mut Vec<Diagnostic>,
+    configurations: impl Iterator<Item = T>,
+    check: impl Fn(&T) -> F,
+) {
+    configurations.for_each(|one| push_new(found, check(&one)));
 }
 
 /// The fix that takes a key away, where that can be done without changing more.

@@ -1,11 +1,14 @@
 //! Data sets of pairs in configurations of frameworks, which lack a column that the framework reads.
 
+use std::collections::BTreeSet;
+
 use super::configured::{Configured, configured};
 use super::data_columns::{columns, format_of, start_in, start_of};
 use super::dataset_not_registered::{is_ranking, list};
 use super::framework::label;
 use super::{Context, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::knowledge::Case;
 use crate::lower::Analysis;
 use crate::lower::configuration::Key;
 use crate::source::{Span, did_you_mean};
@@ -19,26 +22,27 @@ struct Column<'a> {
 
 /// What all configurations of a project lack.
 pub(super) fn of_configurations(analysis: &Analysis, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
-    configured(analysis, context)
-        .filter(reads_pairs)
-        .flat_map(|configured| {
-            let is_listed = configured.reader.configuration.consumer.lists_data;
-            let of = match configured.runs.rejected {
-                Some(_) => of_files,
-                None if is_listed => of_list,
-                None => of_entries,
-            };
-            of(analysis, &configured, context, meta)
-        })
-        .collect()
+    let of_each = |configured: Configured<'_>| {
+        let (runs, is_listed) = (configured.runs, configured.reader.configuration.consumer.lists_data);
+        if is_so(&configured, runs.labels.as_ref()) {
+            return without_labels(&configured, context, meta);
+        }
+        if !is_so(&configured, runs.pairs.as_ref()) {
+            return Vec::new();
+        }
+        let of = match runs.rejected {
+            Some(_) => of_files,
+            None if is_listed => of_list,
+            None => of_entries,
+        };
+        of(analysis, &configured, context, meta)
+    };
+    configured(analysis, context).flat_map(of_each).collect()
 }
 
-fn reads_pairs(configured: &Configured<'_>) -> bool {
+fn is_so(configured: &Configured<'_>, case: Option<&Case>) -> bool {
     let package = configured.reader.versions.package;
-    let pairs = configured.runs.pairs.as_ref();
-    pairs.is_some_and(|pairs| {
-        configured.everywhere(&|release| pairs.is_in(package, release)) && configured.is(&pairs.when)
-    })
+    case.is_some_and(|case| configured.everywhere(&|release| case.is_in(package, release)) && configured.is(&case.when))
 }
 
 /// Data sets that a list of the project has: `dataset_info.json`.
@@ -104,40 +108,71 @@ fn of_entries(_: &Analysis, configured: &Configured<'_>, context: &Context<'_>, 
     items.iter().filter_map(judge).collect()
 }
 
-/// Data sets that a key names by file: `--dataset pairs.jsonl#500` of ms-swift.
-fn of_files(_: &Analysis, configured: &Configured<'_>, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
-    let reader = &configured.reader;
-    let Some(rejected) = &configured.runs.rejected else { return Vec::new() };
+/// Data that a key names by file: `--dataset pairs.jsonl#500` of ms-swift.
+struct Named<'a> {
+    file: &'a str,
+    place: Span,
+    columns: BTreeSet<String>,
+}
+
+/// The files that some keys name and whose columns can be told.
+fn named<'a>(configured: &Configured<'a>, keys: &[&str], context: &Context<'_>) -> Vec<Named<'a>> {
+    let configuration = configured.reader.configuration;
+    let mut changing = configured.runs.rejected.iter().flat_map(|rejected| &rejected.unless);
     // What is not seen of a line may make columns of others.
-    if reader.configuration.is_open || rejected.unless.iter().any(|key| reader.configuration.get(key).is_some()) {
+    if configuration.is_open || changing.any(|key| configuration.get(key).is_some()) {
         return Vec::new();
     }
-    let keys = ["dataset", "val_dataset"].into_iter().filter_map(|name| reader.configuration.get(name));
-    let named = keys.flat_map(|key| match &key.value.target().kind {
+    let keys = keys.iter().filter_map(|name| configuration.get(name));
+    let words = keys.flat_map(|key| match &key.value.target().kind {
         NodeKind::List(items) => items.iter().map(|item| item.value.target()).collect(),
         _ => vec![key.value.target()],
     });
-    let judge = |named: &Node| {
-        let word = named.as_str()?;
-        let count = word.rsplit_once('#').filter(|(_, count)| count.parse::<usize>().is_ok());
-        let file = count.map_or(word, |(file, _)| file);
-        let start = start_of(file, reader.configuration.path.parent()?, context)?;
-        let columns = columns(&start, format_of(file)?)?;
-        if columns.iter().any(|column| column.starts_with(&rejected.begins)) {
-            return None;
-        }
-        let wanted = &rejected.column;
-        let message = format!("the data in `{file}` has no `{wanted}`");
-        let primary = label(named.span, "each row is refused: it has no rejected answer");
-        let mut finding = reader.finding(meta, Severity::Error, message, primary);
-        let there: Vec<&str> = columns.iter().map(String::as_str).collect();
-        finding.notes.push(format!("its first rows have {}", there.join(", ")));
-        let meant = there.iter().find(|column| **column == "rejected").copied();
-        let meant = meant.or_else(|| did_you_mean(wanted, there.iter().copied()));
-        finding.help = meant.map(|meant| format!("rename the column `{meant}` to `{wanted}`"));
-        Some(finding)
+    let read = |word: &'a Node| {
+        let text = word.as_str()?;
+        let count = text.rsplit_once('#').filter(|(_, count)| count.parse::<usize>().is_ok());
+        let file = count.map_or(text, |(file, _)| file);
+        let start = start_of(file, configuration.path.parent()?, context)?;
+        Some(Named { file, place: word.span, columns: columns(&start, format_of(file)?)? })
     };
-    named.filter_map(judge).collect()
+    words.filter_map(read).collect()
+}
+
+/// Pairs without a rejected answer.
+fn of_files(_: &Analysis, configured: &Configured<'_>, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
+    let Some(rejected) = &configured.runs.rejected else { return Vec::new() };
+    let files = named(configured, &["dataset", "val_dataset"], context).into_iter();
+    let without = files.filter(|one| !one.columns.iter().any(|column| column.starts_with(&rejected.begins)));
+    let why = "each row is refused: it has no rejected answer";
+    without.map(|one| without_column(configured, &one, (&rejected.column, "rejected"), why, meta)).collect()
+}
+
+/// Single answers of which nothing says whether they are wanted.
+fn without_labels(configured: &Configured<'_>, context: &Context<'_>, meta: &RuleMeta) -> Vec<Diagnostic> {
+    let files = named(configured, &["dataset"], context).into_iter();
+    let without = files.filter(|one| !one.columns.contains(LABEL));
+    without.map(|one| without_column(configured, &one, (LABEL, "labels"), "KeyError: 'label'", meta)).collect()
+}
+
+/// The column that says whether an answer is wanted.
+const LABEL: &str = "label";
+
+/// A file without a column, which others call in another way.
+fn without_column(
+    configured: &Configured<'_>,
+    file: &Named<'_>,
+    (wanted, elsewhere): (&str, &str),
+    why: &str,
+    meta: &RuleMeta,
+) -> Diagnostic {
+    let message = format!("the data in `{}` has no `{wanted}`", file.file);
+    let mut finding = configured.reader.finding(meta, Severity::Error, message, label(file.place, why));
+    let there: Vec<&str> = file.columns.iter().map(String::as_str).collect();
+    finding.notes.push(format!("its first rows have {}", there.join(", ")));
+    let meant = there.iter().find(|column| **column == elsewhere).copied();
+    let meant = meant.or_else(|| did_you_mean(wanted, there.iter().copied()));
+    finding.help = meant.map(|meant| format!("rename the column `{meant}` to `{wanted}`"));
+    finding
 }
 
 /// The finding about the first column that a file does not have.

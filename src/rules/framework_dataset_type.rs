@@ -1,7 +1,7 @@
 //! Data sets of a framework's configuration of a kind that the release does not know any more.
 
 use super::declare::declare_rule;
-use super::framework::{Reader, label, push_new, readers};
+use super::framework::{Reader, label, push_of_each, readers};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::knowledge::DataKind;
@@ -73,9 +73,7 @@ impl Rule for FrameworkDatasetType {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for reader in readers(analysis, context) {
-            push_new(found, check(&reader));
-        }
+        push_of_each(found, readers(analysis, context), check);
     }
 }
 

@@ -294,7 +294,7 @@ fn components_of_torchtune_are_looked_up_in_the_release() {
     let run = "tune run --nproc_per_node 2 lora_dpo_distributed --config a.yaml model.lora_alpa=16 optimizer.foo=1 loss.beta=0.2\n";
     assert_eq!(
         found(&[pin, ("a.yaml", TORCHTUNE), ("run.sh", run)]),
-        ["unknown-config-key: torchtune 0.6.1 knows no `--model.lora_alpa`"]
+        ["unknown-config-key: torchtune 0.6.1 knows no `model.lora_alpa`"]
     );
     let own = TORCHTUNE.replace("bitsandbytes.optim.PagedAdamW", "torch.optim.AdamW");
     assert_eq!(found(&[pin, ("a.yaml", &own.replace("nonsense", "weight_decay"))]), NOTHING);

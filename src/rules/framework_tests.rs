@@ -68,6 +68,26 @@ fn a_reference_that_is_refused_or_does_nothing_is_found() {
         let found = found(&[("requirements.txt", &pin), ("run.sh", swift)]);
         assert!(found.len() == 1 && found[0].starts_with("refused-configuration: "), "{version}: {found:?}");
     }
+    let pin = ("requirements.txt", "ms-swift==4.6.0\n");
+    for (more, keys) in [
+        ("--rlhf_type dpo --beta 0.1", "`ref_model`"),
+        ("--rlhf_type dpo --beta 0.1 --tuner_type lora", "`tuner_type` and `ref_model`"),
+        // Without it the model is trained by DPO, which has a reference.
+        ("--rlhf_type cpo --beta 0.1 --tuner_type full", "`rlhf_type` and `ref_model`"),
+        // Either of them is enough, and the reference is refused for what is left open anyway.
+        ("--rlhf_type cpo --beta 0.1 --tuner_type lora", "`ref_model`"),
+        ("--rlhf_type grpo --beta 0.1", "`beta` and `ref_model`"),
+    ] {
+        let run = format!("swift rlhf {more} --model a --dataset d.jsonl --ref_model b\n");
+        let message = format!("refused-configuration: ms-swift 4.6.0 refuses {keys} like this");
+        assert!(found(&[pin, ("run.sh", &run)]).contains(&message), "{more}: {:?}", found(&[pin, ("run.sh", &run)]));
+    }
+    let attention = format!("{AXOLOTL}xformers_attention: true\nsdp_attention: true\nflash_attention: true\n");
+    assert_eq!(
+        found(&[("requirements.txt", "axolotl==0.9.2\n"), ("a.yaml", &attention)]),
+        ["refused-configuration: axolotl 0.9.2 refuses `sdp_attention` and `flash_attention` like this"],
+        "two are enough"
+    );
     let more = "ref_model: me/sft\npref_loss: simpo\n";
     assert_eq!(
         found(&[("requirements.txt", "llamafactory==0.9.3\n"), ("a.yaml", &factory(more))]),

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use crate::eval::Const;
-use crate::knowledge::Knowledge;
+use crate::knowledge::{Consumer, Knowledge};
 use crate::lower::launch::{Launch, Launcher};
 use crate::lower::{Analysis, Held, Options, Told, TrainingRun};
 use crate::model::{LibraryCall, Variant};
 use crate::source::Span;
-use crate::syntax::{Document, Entry, Node, Scalar};
+use crate::syntax::{Document, Entry, Node, NodeKind, Scalar};
 
 /// The half precisions, each with the other one.
 pub(super) const HALVES: [(&str, &str); 2] = [("bf16", "fp16"), ("fp16", "bf16")];
@@ -180,6 +180,33 @@ pub(super) fn may_be_mixed(analysis: &Analysis, variant: &Variant) -> bool {
 /// Whether the environment of a launch line says to accelerate what is mixed.
 pub(super) fn sets_precision(launch: &Launch) -> bool {
     launch.variable("ACCELERATE_MIXED_PRECISION").is_some()
+}
+
+/// The last option of a program by its name, dashes and underscores alike.
+pub(super) fn option_of<'l>(launch: &'l Launch, name: &str) -> Option<&'l Entry> {
+    launch.flags.iter().rev().find(|flag| flag.name().is_some_and(|known| known.replace('-', "_") == name))
+}
+
+/// The number that an entry has, and its place.
+pub(super) fn number(entry: &Entry) -> Option<(usize, Span)> {
+    // `--nproc_per_node 2 recipe`: what follows the number is no part of it.
+    let word = match &entry.value.kind {
+        NodeKind::List(items) => items.first()?.value.as_str()?,
+        _ => entry.value.as_str()?,
+    };
+    Some((word.parse().ok()?, entry.span))
+}
+
+/// How many processes an option of a program's own command asks for.
+pub(super) fn processes_option(launch: &Launch, consumer: &Consumer) -> Option<(usize, Span)> {
+    let is_there = |option: &String| match option.split_once('=') {
+        Some((name, value)) => {
+            option_of(launch, name).is_some_and(|one| one.value.as_str().is_none_or(|word| word == value))
+        }
+        None => option_of(launch, option).is_some(),
+    };
+    let entry = option_of(launch, consumer.processes_option.as_deref()?)?;
+    if consumer.processes_unless.iter().any(is_there) { None } else { number(entry) }
 }
 
 /// How many processes a launch line starts, on all machines together, and where that is said.

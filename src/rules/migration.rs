@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use super::Context;
 use super::ask::Call;
+use super::framework::drifts_of_configurations as of_configurations;
 use crate::diagnostic::{Applicability, Confidence, Diagnostic, Fix, Label, Severity};
-use crate::eval::{Argument, Cond, Const, Value};
-use crate::knowledge::{Knowledge, Signature};
+use crate::eval::{Argument, Cond, Const, Flag, Value};
+use crate::knowledge::{Knowledge, Package, Signature};
 use crate::lower::{Analysis, ReleaseHost, Releases, Script, library_class};
 use crate::model::{Environment, Setting, Variant};
 use crate::source::Span;
@@ -16,16 +17,44 @@ use crate::syntax::python_edit;
 /// A default that is another one with the new release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// The call that leaves the parameter to its default, or the parser that does.
+    /// The call, the parser or the configuration that leaves the parameter to its default.
     pub span: Span,
-    /// `DPOConfig`
-    pub callee: String,
-    /// The parameter.
+    /// What has it: `DPOConfig`, or a framework.
+    pub owner: String,
+    /// The parameter, or the path of the key.
     pub parameter: String,
-    /// What it was, as Python writes it.
+    /// What it was, as one would write it down there: `max_length=512`, `cutoff_len: 1024`.
     pub before: String,
     /// What it is.
     pub after: String,
+    /// The release that changed it, where that can be told: `trl 0.20.0`.
+    pub since: Option<String>,
+}
+
+/// The environments that a project had before.
+#[derive(Debug, Default)]
+pub struct Before {
+    /// Of its scripts, by path.
+    pub scripts: BTreeMap<PathBuf, Environment>,
+    /// Of its configurations, by path and package of the program that reads them.
+    pub configurations: BTreeMap<(PathBuf, String), Environment>,
+}
+
+impl Before {
+    /// What a project has now.
+    pub fn of(analysis: &Analysis) -> Self {
+        let scripts = analysis.scripts.iter().map(|script| (script.path.clone(), (*script.environment).clone()));
+        let configurations = analysis.configurations.iter().map(|one| {
+            let key = (one.path.clone(), one.consumer.package.clone());
+            (key, one.environment.clone())
+        });
+        Self { scripts: scripts.collect(), configurations: configurations.collect() }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Environment> {
+        self.scripts.values().chain(self.configurations.values())
+    }
 }
 
 /// Calls with positional arguments whose parameters stand in another order in the releases that `target` tells: findings with
@@ -75,28 +104,27 @@ fn misplaced<'a>(call: &Call<'a>, target: usize) -> Option<Vec<(Span, &'a str)>>
     Some(moving.map(|(argument, name)| (argument.span, *name)).collect())
 }
 
-/// The defaults of what the project constructs, or lets a parser construct, that were others in the environments that the
-/// scripts had before.
-pub fn drifts(
-    analysis: &Analysis,
-    calls: &[Call<'_>],
-    context: &Context<'_>,
-    before: &BTreeMap<PathBuf, Environment>,
-) -> Vec<Drift> {
+/// The defaults of what the project constructs, lets a parser construct or configures, that were others in the environments that it
+/// had before.
+pub fn drifts(analysis: &Analysis, calls: &[Call<'_>], context: &Context<'_>, before: &Before) -> Vec<Drift> {
     // What parsers construct comes after, whole: it has defaults where nothing is set, too.
     let is_written = |call: &&Call<'_>| call.run.parsed.is_none() && !call.run.call().open;
     let calls = calls.iter().filter(|call| call.is_about_callee() && is_written(call));
-    let of_calls =
-        calls.flat_map(|call| before.get(&call.run.script).map(|before| of_call(call, before)).unwrap_or_default());
-    let scripts = analysis.scripts.iter().filter_map(|script| Some((script, before.get(&script.path)?)));
+    let of_calls = calls.flat_map(|call| {
+        let before = before.scripts.get(&call.run.script);
+        before.map(|before| of_call(call, before)).unwrap_or_default()
+    });
+    let scripts = analysis.scripts.iter().filter_map(|script| Some((script, before.scripts.get(&script.path)?)));
     let of_parsers = scripts.flat_map(|(script, before)| of_parsers(script, context.knowledge, before));
-    of_calls.chain(of_parsers).collect()
+    of_calls.chain(of_parsers).chain(of_configurations(analysis, context, before)).collect()
 }
 
 /// Models whose reference is another one than in the environments that the scripts had before.
-pub fn changed_references(calls: &[Call<'_>], before: &BTreeMap<PathBuf, Environment>) -> Vec<Diagnostic> {
+pub fn changed_references(calls: &[Call<'_>], before: &Before) -> Vec<Diagnostic> {
     let calls = calls.iter().filter(|call| call.is_about_callee());
-    calls.filter_map(|call| super::adapter_reference_drift::changed(call, before.get(&call.run.script)?)).collect()
+    let changed =
+        |call: &Call<'_>| super::adapter_reference_drift::changed(call, before.scripts.get(&call.run.script)?);
+    calls.filter_map(changed).collect()
 }
 
 fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
@@ -110,8 +138,8 @@ fn of_call(call: &Call<'_>, before: &Environment) -> Vec<Drift> {
         })
     };
     let was = Past { knowledge: call.knowledge, environment: before, callee: call.callee() };
-    let host = ReleaseHost::new(call.releases_with(release), &call.run.trace.flags);
-    was.drifts(signature, &host, call.run.call().object.span, &given)
+    let now = call.releases_with(release);
+    was.drifts(signature, &now, &call.run.trace.flags, call.run.call().object.span, &given)
 }
 
 /// What parsers of a script fill with the defaults of a library's class, where some way to start the script sets nothing.
@@ -133,17 +161,18 @@ fn of_parsers(script: &Script, knowledge: &Knowledge, before: &Environment) -> V
             let sets = |variant: &Variant, name: &str| variant.settings.iter().any(|setting| is_it(setting, name));
             let given = |name: &str| script.variants.iter().all(|variant| variant.is_open || sets(variant, name));
             let was = Past { knowledge, environment: before, callee: &class };
-            let host = ReleaseHost::new(releases, &script.trace.flags);
-            found.extend(was.drifts(&signature, &host, parser.span, &given));
+            found.extend(was.drifts(&signature, &releases, &script.trace.flags, parser.span, &given));
         }
     }
     found
 }
 
 /// Whether two defaults ask for the same thing.
-fn is_same(before: &Const, after: &Const) -> bool {
+pub(super) fn is_same(before: &Const, after: &Const) -> bool {
     let is_nothing = |one: &Const| *one == Const::None || *one == Const::Str("".into());
-    before.equals(after) || is_nothing(before) && is_nothing(after)
+    // What was switched on and off before there were words for it.
+    let is_no = |one: &Const| *one == Const::Bool(false) || *one == Const::Str("no".into());
+    before.equals(after) || is_nothing(before) && is_nothing(after) || is_no(before) && is_no(after)
 }
 
 /// What a class was in the releases that a script had before.
@@ -157,28 +186,45 @@ impl<'a> Past<'a> {
     /// The defaults of a class as it is now that were others; those that are `given` do not count.
     fn drifts(
         &self,
-        now: &Signature<'_>,
-        host: &ReleaseHost<'_>,
+        signature: &Signature<'_>,
+        now: &Releases<'a>,
+        flags: &[Flag],
         span: Span,
         given: &dyn Fn(&str) -> bool,
     ) -> Vec<Drift> {
-        let constant = |text: &str| match crate::eval::expression(text, host) {
+        let host = ReleaseHost::new(*now, flags);
+        let constant = |text: &str| match crate::eval::expression(text, &host) {
             Value::Const(constant) => Some(constant),
             _ => None,
         };
-        let left = now.parameters.iter().filter(|(name, _)| !given(name));
+        let left = signature.parameters.iter().filter(|(name, _)| !given(name));
         let changed = left.filter_map(|(name, parameter)| {
             let after = constant(parameter.default.as_deref()?)?;
             let before = constant(self.default(name)?)?;
+            let default_at = |package: &'a Package, release: usize| {
+                let releases = Releases::new(self.knowledge, now.environment(), package, release);
+                constant(releases.parameter(self.callee, name)?.default.as_deref()?)
+            };
             (!is_same(&before, &after)).then(|| Drift {
                 span,
-                callee: self.callee.rsplit('.').next().unwrap_or(self.callee).to_owned(),
+                owner: self.callee.rsplit('.').next().unwrap_or(self.callee).to_owned(),
                 parameter: (*name).to_owned(),
-                before: before.to_string(),
-                after: after.to_string(),
+                before: format!("{name}={before}"),
+                after: format!("{name}={after}"),
+                since: self.since(now, &default_at),
             })
         });
         changed.collect()
+    }
+
+    /// The release that changed a default, of the class's own package or of one whose class it derives from.
+    fn since(&self, now: &Releases<'a>, default_at: &dyn Fn(&'a Package, usize) -> Option<Const>) -> Option<String> {
+        let own = self.knowledge.package(self.callee.split('.').next()?)?;
+        let packages = std::iter::once(own).chain(now.outside_packages(self.callee));
+        packages.into_iter().find_map(|package| {
+            let (from, to) = (self.environment.in_effect(package)?, now.of(package.name())?);
+            changed_in(package, from, to, &|release| default_at(package, release))
+        })
     }
 
     /// The default that a parameter had: of the class itself, else of the trainer it configures, which took the settings before
@@ -207,4 +253,25 @@ impl<'a> Past<'a> {
 
 fn default_of<'a>(signature: &Signature<'a>, parameter: &str) -> Option<&'a str> {
     signature.parameters.get(parameter).and_then(|known| known.default.as_deref())
+}
+
+/// The release, of those between two, that changed a value; of several changes the last one on the way. What is not known of a
+/// release is taken to be as before.
+pub(super) fn changed_in(
+    package: &Package,
+    from: usize,
+    to: usize,
+    value_at: &dyn Fn(usize) -> Option<Const>,
+) -> Option<String> {
+    let mut changes = Vec::new();
+    let mut known: Option<Const> = None;
+    for release in from.min(to)..=from.max(to) {
+        let Some(value) = value_at(release) else { continue };
+        if known.as_ref().is_some_and(|known| !is_same(known, &value)) {
+            changes.push(release);
+        }
+        known = Some(value);
+    }
+    let release = if from < to { changes.pop() } else { changes.first().copied() };
+    release.map(|release| format!("{} {}", package.name(), package.brief()[release].version))
 }

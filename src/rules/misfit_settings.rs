@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::ask::Outcome;
+use super::force_use_ref_model::{self, OPTION};
 use super::lower_bound_too_low;
 use super::misfit::{Fate, Misfit, Receiver};
 use super::versions::{Reach, enumerate};
@@ -154,6 +155,7 @@ pub(super) fn report_settings(
                 && other.reach == one.reach
                 && other.misfit.versions.package.name() == one.misfit.versions.package.name()
                 && other.misfit.fate == one.misfit.fate
+                && (other.name == OPTION) == (one.name == OPTION)
                 // What is said otherwise is mended by itself.
                 && other.said.is_none_or(|said| said.becomes.is_empty())
                 && one.said.is_none_or(|said| said.becomes.is_empty())
@@ -222,6 +224,10 @@ fn report(
     finding.related.push(Label { span: first.parser.span, message: "this parser reads it".to_owned() });
     finding.notes.extend(group.iter().filter_map(|one| one.misfit.having_note(one.name)));
     finding.follows = lower_bound_too_low::cause(versions, &lacking);
+    if first.name == OPTION {
+        // A rule of its own speaks of it where a trainer gets it.
+        finding.follows = finding.follows.or(Some(force_use_ref_model::cause(first.setting.origin)));
+    }
     versions.explain(&mut finding);
     let rewrites = group.iter().map(|one| match &one.misfit.fate {
         Fate::Renamed(name) if one.receiver.may_take(name) => analysis.written.rename(one.variant.1, one.setting, name),

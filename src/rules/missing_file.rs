@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use super::data_files::{DataFile, data_files};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::report::plain;
@@ -11,14 +12,15 @@ use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Confidence, Diagnostic, Severity};
 use crate::lower::launch::{Launch, Program};
 use crate::lower::{Analysis, trees};
-use crate::source::{Span, did_you_mean, slashed};
+use crate::source::{DirEntry, Span, did_you_mean, slashed};
 use crate::syntax::{Format, Node};
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports scripts, argument files, and configurations of accelerate and `DeepSpeed` that a launch script or another configuration
-    /// names and that do not exist, where their folder is part of the project; and names of `DeepSpeed` configurations that
+    /// names and that do not exist, where their folder is part of the project; data that a trainer gets from `load_dataset` (by a path in
+    /// the script, on the launch line or in an argument file) and that is called almost so; and names of `DeepSpeed` configurations that
     /// `xtuner train` does not bring along.
     ///
     /// ## Why it matters
@@ -94,6 +96,10 @@ impl Rule for MissingFile {
             missing.extend(of_document(&document.root, path).filter(|named| !exists(named, context)));
         }
         found.extend(unknown_names(analysis, context, &Self::META));
+        for call in analysis.calls.iter().filter(|call| call.trains) {
+            let files = data_files(analysis, call, context.knowledge);
+            push_new(found, files.iter().filter_map(|file| misspelt_data(file, context)));
+        }
         if missing.is_empty() {
             return;
         }
@@ -102,6 +108,35 @@ impl Rule for MissingFile {
             push_new(found, judge(named, &missing, &folders, context));
         }
     }
+}
+
+/// Data that is not there, beside a file whose name is almost the same. Other data may be brought later.
+fn misspelt_data(file: &DataFile<'_>, context: &Context<'_>) -> Option<Diagnostic> {
+    let bases = || file.from.ancestors().map(|folder| clean(&folder.join(&file.path)));
+    if is_open(&file.path) || bases().any(|path| context.disk.is_file(&path) || context.disk.is_dir(&path)) {
+        return None;
+    }
+    let name = Path::new(&file.path).file_name()?.to_str()?;
+    let mut folders = bases().filter_map(|path| path.parent().map(Path::to_path_buf));
+    let folder = folders.find(|folder| context.disk.is_dir(folder))?;
+    let beside: Vec<String> = context.disk.read_dir(&folder).ok()?.iter().filter_map(file_name).collect();
+    let beside = beside.iter().map(String::as_str).filter(|other| is_alike(other, name));
+    let meant = did_you_mean(name, beside).filter(|_| !is_ignored(&folder, name, context))?;
+    let message = format!("the data file `{}` does not exist", file.path);
+    let mut finding = plain(&MissingFile::META, Severity::Warning, message, label(file.place, "FileNotFoundError"));
+    finding.confidence = Confidence::Medium;
+    finding.related.push(label(file.argument.span, "this trains on it"));
+    finding.help = Some(format!("did you mean `{}`?", slashed(&Path::new(&file.path).with_file_name(meant))));
+    Some(finding)
+}
+
+fn file_name(entry: &DirEntry) -> Option<String> {
+    entry.path.file_name()?.to_str().map(str::to_owned)
+}
+
+/// Whether a path is decided elsewhere, or by nothing that is known.
+fn is_open(text: &str) -> bool {
+    text.contains(['$', '{', '}', '<', '>', '*', '?', '[', ' ', '`', '%', ':', '\\']) || text.starts_with(['~', '/'])
 }
 
 /// The files that a command names, where the path is known.
@@ -155,10 +190,6 @@ fn has_ending(path: &str, endings: &[&str]) -> bool {
 
 /// Whether a path is there, seen from the folder of the file that names it or from one above; what cannot be looked up is taken to be.
 fn exists(named: &Named<'_>, context: &Context<'_>) -> bool {
-    let is_open = |text: &str| {
-        text.contains(['$', '{', '}', '<', '>', '*', '?', '[', ' ', '`', '%', ':', '\\'])
-            || text.starts_with(['~', '/'])
-    };
     if is_open(named.path) || named.inside.is_some_and(is_open) {
         return true;
     }

@@ -1,6 +1,7 @@
 //! Data of the project that lacks what the trainer reads.
 
 use super::data_columns::{columns, start_of};
+use super::data_files::{DataFile, data_files};
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
 use super::framework_data::of_configurations;
@@ -8,7 +9,7 @@ use super::report::plain;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::eval::Cond;
-use crate::lower::{Analysis, Script, loaded};
+use crate::lower::{Analysis, Script};
 use crate::model::LibraryCall;
 use crate::source::did_you_mean;
 
@@ -23,10 +24,10 @@ const READ: [(&str, &[&[&str]]); 4] = [
 declare_rule! {
     /// ## What it does
     ///
-    /// Reports local data (`load_dataset("json", data_files=...)`, or `"csv"`) that goes to a trainer of preferences as it is, and whose
-    /// first rows lack `chosen` and `rejected` (for `KTOTrainer`: `completion` and `label`). So do data sets of pairs in the
+    /// Reports local data (`load_dataset("json", data_files=...)`, or `"csv"`), named in the script, on the launch line or in an argument file
+    /// (`data_files=args.train_file`), that goes to a trainer of preferences as it is, and whose first rows lack `chosen` and `rejected` (for `KTOTrainer`: `completion` and `label`). So do data sets of pairs in the
     /// `dataset_info.json` of LLaMA-Factory, local ones in configurations of axolotl, and files that `--dataset` of ms-swift names, which
-    /// must have a `rejected_response` (or other columns that begin with `rejected_`).
+    /// must have a `rejected_response` (or other columns that begin with `rejected_`), for `kto` a `label`.
     ///
     /// ## Why it matters
     ///
@@ -138,15 +139,8 @@ fn check(
     if !is_usual || argument("data_collator").is_some() {
         return Vec::new();
     }
-    let sets = ["train_dataset", "eval_dataset"].into_iter().filter_map(argument);
-    let sets = sets.filter_map(|argument| {
-        let module = analysis.modules.get(&argument.span.file)?;
-        Some((argument, loaded(module, argument.span)?))
-    });
-    let files =
-        sets.flat_map(|(argument, set)| set.files.into_iter().map(move |file| (argument, set.format.clone(), file)));
-    let judge = |(argument, format, (path, span)): (&crate::eval::Argument, String, (String, _))| {
-        let columns = columns(&start_of(&path, call.script.parent()?, context)?, &format)?;
+    let judge = |DataFile { path, place, format, from, argument }: DataFile<'_>| {
+        let columns = columns(&start_of(&path, &from, context)?, &format)?;
         let lacking = |wanted: &[&'static str]| -> Vec<&'static str> {
             wanted.iter().copied().filter(|column| !columns.contains(*column)).collect()
         };
@@ -155,7 +149,7 @@ fn check(
         let names: Vec<String> = lacking.iter().map(|column| format!("`{column}`")).collect();
         let message = format!("the data in `{path}` has no {}", names.join(" and no "));
         let there: Vec<&str> = columns.iter().map(String::as_str).collect();
-        let primary = label(span, format!("its first rows have {}", there.join(", ")));
+        let primary = label(place, format!("its first rows have {}", there.join(", ")));
         let mut finding = plain(&MissingPreferenceColumn::META, Severity::Error, message, primary);
         finding.related.push(label(argument.span, format!("KeyError: '{first}'")));
         let meant = did_you_mean(first, there.iter().copied());
@@ -165,7 +159,7 @@ fn check(
         });
         Some(finding)
     };
-    files.filter_map(judge).collect()
+    data_files(analysis, call, context.knowledge).into_iter().filter_map(judge).collect()
 }
 
 #[cfg(test)]
@@ -197,10 +191,64 @@ mod tests {
             (format!("def load_dataset(*a, **k): ...\n{load}DPOTrainer(m, train_dataset=data)"), 0),
             (format!("{load}KTOTrainer(m, train_dataset=data)").replace("pairs", "kto"), 0),
             (format!("{load}DPOTrainer(m, train_dataset=data)").replace("pairs", "kto"), 1),
+            // What is not taken of the data set is not read.
+            ("d = load_dataset('json', data_files={'train': 'data/kto.jsonl', 'test': 'data/pairs.jsonl'})\nKTOTrainer(m, train_dataset=d['train'])".into(), 0),
         ] {
             let script = format!("{head}{body}");
             let (_, found) = lint_by(&[("train.py", &script), rows, kto], &|rule| rule.meta().code == "DPL601");
             assert_eq!(found.len(), expected, "{body}");
         }
+    }
+
+    /// What is found of files that are named by flags: code and the text at the place.
+    fn named(files: &[(&str, &str)]) -> Vec<String> {
+        let is_asked = |rule: &dyn crate::rules::Rule| matches!(rule.meta().code, "DPL601" | "DPL807");
+        let (sources, found) = lint_by(files, &is_asked);
+        let text = |one: &crate::diagnostic::Diagnostic| {
+            let span = one.primary.span;
+            format!("{} {}", one.code, sources.get(span.file).slice(span))
+        };
+        found.iter().map(text).collect()
+    }
+
+    #[test]
+    fn files_that_come_through_flags() {
+        let rows = ("data/pairs.jsonl", "{\"question\": \"a\", \"choosen\": \"b\", \"rejected\": \"c\"}\n");
+        let good = ("data/good.jsonl", "{\"prompt\": \"a\", \"chosen\": \"b\", \"rejected\": \"c\"}\n");
+        let head = "import argparse\nfrom datasets import load_dataset\nfrom trl import DPOTrainer\n\nparser = argparse.ArgumentParser()\nparser.add_argument('--train_file')\nparser.add_argument('--test_file')\nargs = parser.parse_args()\n";
+        let plain = "data = load_dataset('json', data_files=args.train_file, split='train')\n";
+        let dict =
+            "data = load_dataset('json', data_files={'train': args.train_file, 'test': args.test_file})['train']\n";
+        let built = "files = {}\nif args.train_file is not None:\n    files['train'] = args.train_file\nif args.test_file is not None:\n    files['test'] = args.test_file\nraw = load_dataset('json', data_files=files)\ndata = raw['train']\n";
+        for (load, line, expected) in [
+            (plain, "--train_file data/pairs.jsonl", vec!["DPL601 --train_file data/pairs.jsonl"]),
+            (plain, "--train_file data/good.jsonl", vec![]),
+            (plain, "--train_file data/good.jsonl --test_file data/pairs.jsonl", vec![]),
+            (dict, "--train_file data/pairs.jsonl", vec!["DPL601 --train_file data/pairs.jsonl"]),
+            (dict, "--train_file data/good.jsonl --test_file data/pairs.jsonl", vec![]),
+            (built, "--train_file data/pairs.jsonl", vec!["DPL601 --train_file data/pairs.jsonl"]),
+            (built, "--test_file data/pairs.jsonl", vec![]),
+            (plain, "--train_file data/pair.jsonl", vec!["DPL807 --train_file data/pair.jsonl"]),
+            (plain, "--train_file data/something_else.jsonl", vec![]),
+            (plain, "--train_file $DATA", vec![]),
+            (plain, "--train_file /data/pair.jsonl", vec![]),
+            (plain, "", vec![]),
+        ] {
+            let script = format!("{head}{load}DPOTrainer(m, train_dataset=data)\n");
+            let run = format!("python train.py {line}\n");
+            let found = named(&[("train.py", &script), ("run.sh", &run), rows, good]);
+            assert_eq!(found, expected, "{load}{line}");
+            // Of a data set that is made of it nothing is known.
+            let mapped = script.replace("train_dataset=data", "train_dataset=data.map(f)");
+            assert_eq!(named(&[("train.py", &mapped), ("run.sh", &run), rows, good]), [""; 0]);
+        }
+        let script = "from dataclasses import dataclass\nfrom datasets import load_dataset\nfrom transformers import HfArgumentParser\nfrom trl import DPOConfig, DPOTrainer\n\n@dataclass\nclass Data:\n    train_file: str = None\n\ndef main():\n    data_args, training_args = HfArgumentParser((Data, DPOConfig)).parse_args_into_dataclasses()\n    data = load_dataset('json', data_files={'train': data_args.train_file}, split='train')\n    DPOTrainer(m, args=training_args, train_dataset=data)\n\nmain()\n";
+        let files = [
+            ("src/train.py", script),
+            ("run.sh", "python src/train.py conf/dpo.json\n"),
+            ("conf/dpo.json", "{\"output_dir\": \"out\", \"train_file\": \"data/pairs.jsonl\"}\n"),
+            rows,
+        ];
+        assert_eq!(named(&files), ["DPL601 \"train_file\": \"data/pairs.jsonl\""]);
     }
 }

@@ -17,6 +17,7 @@ mod configured_tests;
 mod constructor_raises;
 mod custom_adapter_name;
 mod data_columns;
+mod data_files;
 mod dataset_not_registered;
 mod ddp_reentrant_checkpointing;
 mod declare;
@@ -150,7 +151,7 @@ mod zero3_checkpointing;
 mod zero3_with_device_map;
 
 pub use ask::Call;
-pub use migration::{Drift, changed_references, drifts, reordered};
+pub use migration::{Before, Drift, changed_references, drifts, reordered};
 pub use report::{join, without_consequences};
 
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::ask::Call;
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{label, push_new};
+use super::framework::{label, push_new, push_of_each};
 use super::launched::{HALVES, Started, started};
 use super::report::plain;
 use super::{Context, Rule, RuleMeta};
@@ -69,9 +69,7 @@ impl Rule for PrecisionMismatch {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, of_configuration(&configured));
-        }
+        push_of_each(found, configured(analysis, context), of_configuration);
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

@@ -2,6 +2,7 @@
 
 use super::declare::declare_rule;
 use super::framework::{label, push_new};
+use super::launched::{number, option_of, processes_option};
 use super::report::plain;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Diagnostic, Severity};
@@ -9,13 +10,14 @@ use crate::knowledge::Consumer;
 use crate::lower::launch::{Launch, Launcher};
 use crate::lower::{Analysis, trees};
 use crate::source::Span;
-use crate::syntax::{Entry, NodeKind};
+use crate::syntax::Entry;
 
 declare_rule! {
     /// ## What it does
     ///
     /// Reports launch lines that start more processes on a machine than `CUDA_VISIBLE_DEVICES` lists devices: by an option of the
-    /// launcher, by `NPROC_PER_NODE` for LLaMA-Factory, ms-swift and xtuner, or by an option of `trl` or `tune run`.
+    /// launcher, by `NPROC_PER_NODE` for LLaMA-Factory, ms-swift and xtuner, or by an option of `trl`, `axolotl train` (or what it hands
+    /// on to its launcher behind `--`) or `tune run`.
     ///
     /// ## Why it matters
     ///
@@ -77,21 +79,9 @@ impl Rule for ProcessCountMismatch {
 
 /// How many processes a program starts on each machine by itself: by an environment variable, or an option of its command.
 fn by_program(launch: &Launch, consumer: &Consumer) -> Option<(usize, Span)> {
-    let flag = |name: &str| launch.flags.iter().rev().find(|flag| flag.name() == Some(name));
     let variable = consumer.runs().and_then(|runs| launch.variable(runs.processes.as_deref()?));
-    let option = || flag(consumer.processes_option.as_deref()?).filter(|_| flag("num_machines").is_none());
-    let entry = variable.or_else(option)?;
-    number(entry)
-}
-
-/// The number that an entry has, and its place.
-fn number(entry: &Entry) -> Option<(usize, Span)> {
-    // `--nproc_per_node 2 recipe`: what follows the number is no part of it.
-    let word = match &entry.value.kind {
-        NodeKind::List(items) => items.first()?.value.as_str()?,
-        _ => entry.value.as_str()?,
-    };
-    Some((word.parse().ok()?, entry.span))
+    let is_one_machine = option_of(launch, "num_machines").is_none();
+    variable.map_or_else(|| processes_option(launch, consumer).filter(|_| is_one_machine), number)
 }
 
 /// A command that starts so many processes on each machine.

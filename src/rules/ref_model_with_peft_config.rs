@@ -105,7 +105,8 @@ declare_rule! {
     /// Where an argument file or a launch line asks for the reference, it is taken away there: YAML and JSON get `null`, a key of
     /// TOML and a flag go. Else the script is changed. Safe when the reference is provably the same checkpoint as the model (a copy
     /// of it, or loaded by the same call from the same path) and the adapter leaves the base model as it is. Unsafe otherwise,
-    /// because training would then optimise something else; there `force_use_ref_model=True` is shown for the releases that have
+    /// because training would then optimise something else, and where a launch line names an argument file that is not there, which may
+    /// ask for both; there `force_use_ref_model=True` is shown for the releases that have
     /// it. A reference that nothing uses any more is reported by `unused-reference-model`.
     ///
     /// ## Versions

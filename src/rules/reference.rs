@@ -160,8 +160,8 @@ fn script_fixes(analysis: &Analysis, call: &Call<'_>, outcome: &Outcome) -> Vec<
         return Vec::new();
     };
     let Some(module) = analysis.modules.get(&reference.span.file) else { return Vec::new() };
-    let applicability =
-        if is_spare(call) && serves_everywhere(call) { Applicability::Safe } else { Applicability::Unsafe };
+    let is_safe = is_spare(call) && serves_everywhere(call) && !may_be_forced(call);
+    let applicability = if is_safe { Applicability::Safe } else { Applicability::Unsafe };
     // Where the adapter is there only under a flag, the reference must stay for the other case.
     if is_none(&adapter.value.value).verdict() == Tri::No || outcome.flags.is_empty() {
         return none_fix(analysis, reference, applicability);
@@ -170,6 +170,15 @@ fn script_fixes(analysis: &Analysis, call: &Call<'_>, outcome: &Outcome) -> Vec<
     let title = String::from("pass the reference only when there is no adapter");
     let edits = python_edit::set_value(module, reference.value.span, &value).unwrap_or_default();
     if edits.is_empty() { Vec::new() } else { vec![Fix { title, applicability, edits }] }
+}
+
+/// Whether an argument file that is not there, or options that are not seen, may ask for the reference beside the adapter: then it is
+/// meant, and what it is used for (`sync_ref_model`) is not known.
+fn may_be_forced(call: &Call<'_>) -> bool {
+    let flag = super::option::flag(call, super::force_use_ref_model::OPTION);
+    flag.is_some_and(|(_, flag)| {
+        call.run.variants.iter().any(|variant| variant.is_open && variant.setting(flag).is_none())
+    })
 }
 
 /// `None if args.use_peft else deepcopy(model)`, in the words of the call.

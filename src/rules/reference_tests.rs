@@ -1,7 +1,7 @@
 //! References that a run can do without: which trainer, which release, which adapter, and what is left of them.
 
 use super::testing::lint;
-use crate::diagnostic::{Applicability, Diagnostic};
+use crate::diagnostic::{Applicability, Diagnostic, Severity};
 use crate::syntax::edit;
 
 /// A script that gives `trainer` a model and a second one loaded from the same place, and an adapter.
@@ -231,4 +231,47 @@ fn a_notebook_cell_that_is_not_read_may_use_the_reference() {
         let (_, found) = lint(&[("requirements.txt", "trl==0.24.0"), ("train.ipynb", &notebook)]);
         assert_eq!(found.iter().filter(|finding| finding.rule == UNUSED).count(), expected, "{last}");
     }
+}
+
+#[test]
+fn what_a_missing_recipe_asks_for_is_not_known() {
+    let script = "from transformers import AutoModelForCausalLM\nfrom trl import DPOConfig, DPOTrainer, ModelConfig, TrlParser, get_peft_config\n\nargs, model_args = TrlParser((DPOConfig, ModelConfig)).parse_args_and_config()\nmodel = AutoModelForCausalLM.from_pretrained(model_args.model_name_or_path)\nref_model = AutoModelForCausalLM.from_pretrained(model_args.model_name_or_path)\nDPOTrainer(model, ref_model, args=args, peft_config=get_peft_config(model_args))\n";
+    let recipe = "output_dir: out\nuse_peft: true\nmodel_name_or_path: a/b\n";
+    let run = "python dpo.py --config recipe.yaml\n";
+    let pin = ("requirements.txt", "trl==0.24.0\n");
+    for (files, expected) in [
+        (vec![pin, ("dpo.py", script), ("run.sh", run), ("recipe.yaml", recipe)], Applicability::Safe),
+        (vec![pin, ("dpo.py", script), ("run.sh", run)], Applicability::Unsafe),
+        (vec![pin, ("dpo.py", script)], Applicability::Safe),
+    ] {
+        let (_, found) = crate::rules::testing::lint_by(&files, &|rule| rule.meta().code == "DPL001");
+        assert_eq!(found.len(), 1, "{files:?}");
+        assert_eq!(found[0].fixes[0].applicability, expected, "{files:?}");
+    }
+}
+
+#[test]
+fn a_recipe_that_asks_for_the_reference_in_vain_is_one_finding() {
+    let script = "from trl import DPOConfig, DPOTrainer, TrlParser\n\n(args,) = TrlParser((DPOConfig,)).parse_args_and_config()\n";
+    let trains = format!("{script}DPOTrainer('a/b', args=args)\n");
+    let recipe = "output_dir: out\nforce_use_ref_model: true\nmax_prompt_length: 512\n";
+    let run = "python dpo.py --config recipe.yaml\n";
+    let found = |script: &str| {
+        let files =
+            [("requirements.txt", "trl==0.29.0\n"), ("dpo.py", script), ("run.sh", run), ("recipe.yaml", recipe)];
+        let is_asked = |rule: &dyn crate::rules::Rule| matches!(rule.meta().code, "DPL013" | "DPL110");
+        let (sources, found) = crate::rules::testing::lint_by(&files, &is_asked);
+        let found = crate::rules::without_consequences(found);
+        let at = |one: &crate::diagnostic::Diagnostic| {
+            sources.get(one.primary.span.file).position(one.primary.span.start).line
+        };
+        let mut found: Vec<_> = found.iter().map(|one| (at(one), one.rule, one.severity)).collect();
+        found.sort_unstable();
+        found
+    };
+    let error = Severity::Error;
+    let length = (3, "removed-argument", error);
+    assert_eq!(found(&trains), [(2, "force-use-ref-model", error), length]);
+    // Where no trainer gets it, it is a key like any other.
+    assert_eq!(found(script), [(2, "removed-argument", error), length]);
 }

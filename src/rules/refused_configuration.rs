@@ -2,7 +2,7 @@
 
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{Reader, Stage, label, push_new, readers, removed};
+use super::framework::{Reader, Stage, label, push_new, push_of_each, readers, removed};
 use super::raised::shown;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
@@ -88,9 +88,7 @@ impl Rule for RefusedConfiguration {
             push_new(found, refusals.iter().filter_map(|(guard, keys)| report(analysis, &reader, guard, keys)));
             push_new(found, missing(&reader));
         }
-        for configured in configured(analysis, context) {
-            push_new(found, with_stage3(&configured));
-        }
+        push_of_each(found, configured(analysis, context), with_stage3);
     }
 }
 

@@ -4,7 +4,7 @@ use super::ask::Call;
 use super::checkpointing::fact;
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{label, push_new};
+use super::framework::{label, push_new, push_of_each};
 use super::launched::{Started, started, zero3};
 use super::report::plain;
 use super::tree::refused_with_stage3;
@@ -81,9 +81,9 @@ impl Rule for RefusedWhenSharded {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, of_configuration(&configured, context.knowledge));
-        }
+        push_of_each(found, configured(analysis, context), |configured| {
+            of_configuration(configured, context.knowledge)
+        });
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

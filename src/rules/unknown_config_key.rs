@@ -2,7 +2,7 @@
 
 use super::config_for_wrong_subcommand::Mistaken;
 use super::declare::declare_rule;
-use super::framework::{Reader, label, push_new, readers};
+use super::framework::{Reader, label, push_of_each, readers};
 use super::misfit::Fate;
 use super::versions::enumerate;
 use super::{Context, Rule, RuleMeta};
@@ -89,9 +89,7 @@ impl Rule for UnknownConfigKey {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for reader in readers(analysis, context) {
-            push_new(found, check(analysis, &reader));
-        }
+        push_of_each(found, readers(analysis, context), |reader| check(analysis, reader));
     }
 }
 
@@ -129,7 +127,7 @@ fn check(analysis: &Analysis, reader: &Reader<'_>) -> Vec<Diagnostic> {
 fn report(analysis: &Analysis, reader: &Reader<'_>, fate: &Fate, keys: &[&Key]) -> Option<Diagnostic> {
     let (first, rest) = keys.split_first()?;
     let consumer = reader.configuration.consumer;
-    let dash = |key: &&Key| if key.on_command_line { format!("`--{}`", key.name) } else { format!("`{}`", key.name) };
+    let dash = |key: &&Key| format!("`{}`", reader.shown(key));
     let names = enumerate(&keys.iter().map(dash).collect::<Vec<_>>());
     let title = reader.title();
     let message = match fate {

@@ -1,7 +1,7 @@
 //! Numbers in YAML that `PyYAML` reads as strings.
 
 use super::declare::declare_rule;
-use super::framework::{Reader, label, push_new, readers};
+use super::framework::{Reader, label, push_new, push_of_each, readers};
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Fix, Severity};
 use crate::eval::{Const, FlagOwner, ParserKind};
@@ -83,9 +83,9 @@ impl Rule for YamlFloatIsString {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for reader in readers(analysis, context).filter(|reader| !reader.versions.is_assumed()) {
-            push_new(found, reader.configuration.keys.iter().filter_map(|key| check(analysis, &reader, key)));
-        }
+        push_of_each(found, readers(analysis, context).filter(|reader| !reader.versions.is_assumed()), |reader| {
+            reader.configuration.keys.iter().filter_map(|key| check(analysis, reader, key)).collect::<Vec<_>>()
+        });
     }
 
     fn check_script(&self, analysis: &Analysis, script: &Script, context: &Context<'_>, found: &mut Vec<Diagnostic>) {

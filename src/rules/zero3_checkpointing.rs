@@ -4,7 +4,7 @@ use super::ask::Call;
 use super::checkpointing::{fact, of_adapter};
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
-use super::framework::{label, push_new};
+use super::framework::{label, push_new, push_of_each};
 use super::launched::{Started, started, zero3};
 use super::report::plain;
 use super::{Context, Rule, RuleMeta};
@@ -90,9 +90,7 @@ impl Rule for Zero3Checkpointing {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, of_configuration(&configured));
-        }
+        push_of_each(found, configured(analysis, context), of_configuration);
     }
 
     fn check_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

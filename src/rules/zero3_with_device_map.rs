@@ -4,7 +4,7 @@ use super::ask::Call;
 use super::configured::{Configured, configured};
 use super::declare::declare_rule;
 use super::device_map::{self, parses_before, placed, word};
-use super::framework::{label, push_new, removed};
+use super::framework::{label, push_of_each, removed};
 use super::launched::zero3;
 use super::{Context, Rule, RuleMeta};
 use crate::diagnostic::{Applicability, Diagnostic, Severity};
@@ -85,9 +85,7 @@ impl Rule for Zero3WithDeviceMap {
     }
 
     fn check_project(&self, analysis: &Analysis, context: &Context<'_>, found: &mut Vec<Diagnostic>) {
-        for configured in configured(analysis, context) {
-            push_new(found, of_configuration(analysis, &configured));
-        }
+        push_of_each(found, configured(analysis, context), |configured| of_configuration(analysis, configured));
     }
 
     fn check_any_call(&self, analysis: &Analysis, call: &Call<'_>, found: &mut Vec<Diagnostic>) {

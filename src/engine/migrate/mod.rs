@@ -17,8 +17,7 @@ use super::driver::{self, Job, Report};
 use super::repair::{self, AppliedFix, ChangedFile, Checked, Options, Recheck, RejectedFix, Repaired};
 use crate::diagnostic::{Applicability, Diagnostic, Problem, Severity};
 use crate::lower::Analysis;
-use crate::model::Environment;
-use crate::rules::{self, Drift};
+use crate::rules::{self, Before, Drift};
 use crate::source::{FileSystem, Overlay, Sources};
 
 pub use goal::Goal;
@@ -67,11 +66,13 @@ pub fn migrate(job: &Job<'_>, goals: &[Goal]) -> Migrated {
     let (before, after) = (job.settings.for_migration(&[]), job.settings.for_migration(&targets));
     let mut project = Project { files: BTreeMap::new(), applied: Vec::new(), rejected: Vec::new() };
     let first = Job { settings: &before, ..*job };
-    let (report, misplaced) = driver::survey(&first, |analysis| reordered(&first, analysis, goals));
+    let (report, seen) =
+        driver::survey(&first, |analysis| (reordered(&first, analysis, goals), environments(&first, analysis)));
     if !report.problems.is_empty() {
         return Migrated { problems: report.problems, ..Migrated::default() };
     }
-    if misplaced.is_some_and(|misplaced| !misplaced.is_empty()) {
+    let (misplaced, old) = seen.unwrap_or_default();
+    if !misplaced.is_empty() {
         let positional = |job: &Job<'_>| {
             let now = Job { settings: &before, ..*job };
             driver::survey(&now, |analysis| reordered(&now, analysis, goals)).1.unwrap_or_default()
@@ -83,9 +84,17 @@ pub fn migrate(job: &Job<'_>, goals: &[Goal]) -> Migrated {
         report.findings.iter().filter(|finding| is_due(finding, job)).cloned().collect()
     };
     project.play(job, &due);
-    let pins = pins::rewrite(&first, &report.environments, goals, &mut project);
-    let environments = report.environments.into_iter().collect();
-    conclude(&Job { settings: &after, ..*job }, project, pins, goals, &environments)
+    let pins = pins::rewrite(&first, &old, goals, &mut project);
+    conclude(&Job { settings: &after, ..*job }, project, pins, goals, &old)
+}
+
+/// What the scripts and configurations that were asked about have.
+fn environments(job: &Job<'_>, analysis: &Analysis) -> Before {
+    let mut all = Before::of(analysis);
+    let is_given = |path: &PathBuf| (job.is_given)(&job.folder.join(path));
+    all.scripts.retain(|path, _| is_given(path));
+    all.configurations.retain(|(path, _), _| is_given(path));
+    all
 }
 
 /// Whether a finding is to be mended: an error with the wanted releases, or something that a change of release brings about.
@@ -112,22 +121,18 @@ fn is_given(finding: &Diagnostic, job: &Job<'_>) -> bool {
 }
 
 /// What is left, and what a reader should know of the result.
-fn conclude(
-    job: &Job<'_>,
-    project: Project,
-    pins: Vec<KeptPin>,
-    goals: &[Goal],
-    before: &BTreeMap<PathBuf, Environment>,
-) -> Migrated {
+fn conclude(job: &Job<'_>, project: Project, pins: Vec<KeptPin>, goals: &[Goal], before: &Before) -> Migrated {
     let overlay = project.overlay(job.file_system);
     let sources = Sources::default();
     let last = Job { file_system: &overlay, sources: &sources, ..*job };
-    let (report, seen) = driver::check_and(&last, |analysis| residue::drift(&last, analysis, before));
-    let Report { findings, problems, environments, .. } = report;
+    let (report, seen) = driver::check_and(&last, |analysis| {
+        let notes = residue::notes(&last, goals, environments(&last, analysis).all());
+        (residue::drift(&last, analysis, before), notes)
+    });
+    let Report { findings, problems, .. } = report;
     let mut left: Vec<Diagnostic> = findings.into_iter().filter(|finding| is_due(finding, &last)).collect();
-    let (drift, changed) = seen.unwrap_or_default();
+    let ((drift, changed), notes) = seen.unwrap_or_default();
     left.extend(changed);
-    let notes = residue::notes(&last, goals, &environments);
     let files = project.files.into_iter().map(|(path, (before, after))| ChangedFile { path, before, after });
     Migrated {
         files: files.filter(|file| file.before != file.after).collect(),

@@ -8,7 +8,8 @@ use crate::diagnostic::Applicability;
 use crate::engine::driver::{self, Job};
 use crate::engine::repair::AppliedFix;
 use crate::lower::{PinError, rewrite_pin};
-use crate::model::{Declaration, Environment};
+use crate::model::Declaration;
+use crate::rules::Before;
 use crate::source::{FileId, Sources, Span};
 use crate::syntax::{Edit, edit};
 
@@ -23,19 +24,14 @@ pub struct KeptPin {
     pub why: PinError,
 }
 
-/// Rewrites the declarations of the scripts that were asked about; returns those that have to be changed by hand. `first` is what
-/// the scripts had before anything was changed.
-pub(super) fn rewrite(
-    job: &Job<'_>,
-    first: &[(PathBuf, Environment)],
-    goals: &[Goal],
-    project: &mut Project,
-) -> Vec<KeptPin> {
+/// Rewrites the declarations of what was asked about; returns those that have to be changed by hand. `first` is what that had before
+/// anything was changed.
+pub(super) fn rewrite(job: &Job<'_>, first: &Before, goals: &[Goal], project: &mut Project) -> Vec<KeptPin> {
     let is_changed = |declaration: &Declaration| {
         let span = declaration.origin.span();
         span.is_some_and(|span| project.files.contains_key(job.sources.get(span.file).path()))
     };
-    let mut packages = first.iter().flat_map(|(_, environment)| environment.packages.values());
+    let mut packages = first.all().flat_map(|environment| environment.packages.values());
     if !packages.any(|facts| facts.declarations.iter().any(is_changed)) {
         return rewrite_in(job, first, goals, project);
     }
@@ -43,20 +39,15 @@ pub(super) fn rewrite(
     let overlay = project.overlay(job.file_system);
     let sources = Sources::default();
     let now = Job { file_system: &overlay, sources: &sources, ..*job };
-    let (report, _) = driver::survey(&now, |_| ());
-    rewrite_in(&now, &report.environments, goals, project)
+    let (_, seen) = driver::survey(&now, |analysis| super::environments(&now, analysis));
+    rewrite_in(&now, &seen.unwrap_or_default(), goals, project)
 }
 
-fn rewrite_in(
-    job: &Job<'_>,
-    environments: &[(PathBuf, Environment)],
-    goals: &[Goal],
-    project: &mut Project,
-) -> Vec<KeptPin> {
+fn rewrite_in(job: &Job<'_>, environments: &Before, goals: &[Goal], project: &mut Project) -> Vec<KeptPin> {
     let mut edits: BTreeMap<FileId, Vec<Edit>> = BTreeMap::new();
     let mut kept: Vec<KeptPin> = Vec::new();
     for goal in goals {
-        let facts = environments.iter().filter_map(|(_, environment)| environment.package(goal.package()));
+        let facts = environments.all().filter_map(|environment| environment.package(goal.package()));
         for declaration in facts.flat_map(|facts| &facts.declarations) {
             let Some(span) = declaration.origin.span() else { continue };
             let source = job.sources.get(span.file);

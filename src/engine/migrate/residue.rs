@@ -1,8 +1,5 @@
 //! What a reader should know after a migration.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use pep440_rs::VersionSpecifiers;
 
 use super::Goal;
@@ -10,16 +7,12 @@ use crate::diagnostic::Diagnostic;
 use crate::engine::driver::{self, Job};
 use crate::lower::Analysis;
 use crate::model::Environment;
-use crate::rules::{self, Drift};
+use crate::rules::{self, Before, Drift};
 use crate::source::{FileId, Span};
 use crate::syntax::requirements::parse_requirement;
 
 /// Defaults of what the project constructs that were others with the releases it had before, and models with another reference.
-pub(super) fn drift(
-    job: &Job<'_>,
-    analysis: &Analysis,
-    before: &BTreeMap<PathBuf, Environment>,
-) -> (Vec<Drift>, Vec<Diagnostic>) {
+pub(super) fn drift(job: &Job<'_>, analysis: &Analysis, before: &Before) -> (Vec<Drift>, Vec<Diagnostic>) {
     let context = rules::Context::new(&driver::request(job));
     let calls = rules::calls(analysis, &context);
     let is_given = |span: Span| (job.is_given)(&job.folder.join(job.sources.get(span.file).path()));
@@ -44,14 +37,19 @@ fn required(text: &str) -> Option<(String, VersionSpecifiers)> {
 }
 
 /// What the wanted releases ask of each other.
-pub(super) fn notes(job: &Job<'_>, goals: &[Goal], environments: &[(PathBuf, Environment)]) -> Vec<String> {
+pub(super) fn notes<'e>(
+    job: &Job<'_>,
+    goals: &[Goal],
+    environments: impl Iterator<Item = &'e Environment>,
+) -> Vec<String> {
+    let environments: Vec<&Environment> = environments.collect();
     let mut notes: Vec<String> = Vec::new();
     for goal in goals {
         let Some((package, release)) = job.knowledge.package(goal.package()).zip(goal.release()) else { continue };
         let Some(release) = package.releases().get(release) else { continue };
         let wanted = release.requires.iter().filter_map(|text| required(text));
         for (name, specifiers) in wanted {
-            for (_, environment) in environments {
+            for environment in &environments {
                 let Some(version) = environment.package(&name).and_then(|facts| facts.in_effect.as_ref()) else {
                     continue;
                 };

@@ -61,7 +61,7 @@ impl<'a> Pools<'a> {
             (package.name(), all.collect())
         };
         let mut releases: BTreeMap<&'a str, ReleaseSet> = knowledge.packages().map(fine).collect();
-        // What else the project asks for must go with them. The day of a release is not known of all.
+        // What else the project asks for must go with them. The day is not known of a release that was learnt.
         let declared = environment.packages.values().filter(|facts| facts.deciding > 0 && facts.known);
         let others = declared.filter(|facts| !knowledge.is_library(&facts.package));
         let others = others.filter_map(|facts| knowledge.distribution(&facts.package));

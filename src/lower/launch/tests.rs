@@ -112,6 +112,15 @@ fn launch_lines() {
         ("if x; then\n python a.py\nelse\n python b.py\nfi", "python() > a.py: \npython() > b.py: "),
         ("python -c 'x'; python -V; ls a.txt; echo t; pip install trl; trl --help; accelerate config", ""),
         ("cat t.py", ""),
+        (
+            "axolotl train a.yaml --debug -- --num_processes 4 --mixed_precision=bf16",
+            "accelerate launch(num_processes=4 mixed_precision=bf16) > axolotl:train: a.yaml debug=; a.yaml",
+        ),
+        (
+            "axolotl train a.yaml --launcher torchrun -- --nproc_per_node=2",
+            "torchrun(nproc_per_node=2) > axolotl:train: a.yaml launcher=torchrun; a.yaml",
+        ),
+        ("axolotl train a.yaml -- \"$@\"", "accelerate launch(?) > axolotl:train: a.yaml; a.yaml open"),
     ] {
         assert_eq!(show_as(Format::Shell, text), expected, "{text:?}");
     }

@@ -1,11 +1,22 @@
 //! What a program checks of a configuration: conditions over its keys, asked of the values that they end up with.
 
 use super::super::guards::{paths, with_path};
-use super::{Reader, Stage, recent};
+use super::{Reader, Stage};
 use crate::eval::{self, Atom, Cond, Const, Tri, Value};
-use crate::knowledge::{Guard, Parameter, Reading, ReleaseSet, Takes};
+use crate::knowledge::{Guard, Parameter, Reading, Takes};
 use crate::lower::ReleaseHost;
 use crate::lower::configuration::{Key, kind_of, read};
+
+/// How a key is looked at.
+#[derive(Clone, Copy)]
+enum Sight {
+    /// As it is.
+    Seen,
+    /// As if it could be anything.
+    Hidden,
+    /// As if nothing set it.
+    Absent,
+}
 
 impl<'a> Reader<'a> {
     /// The checks that surely stop the program, each with the keys that it is about.
@@ -13,8 +24,6 @@ impl<'a> Reader<'a> {
         if self.configuration.consumer.restores {
             return Vec::new();
         }
-        let releases: ReleaseSet =
-            if self.versions.is_assumed() { self.versions.package.all() } else { self.versions.near() };
         let mut found: Vec<(&Guard, Vec<&Key>)> = Vec::new();
         for (guard, stage, prefix) in self.guards(self.release) {
             let certain = self.holds_below(&guard.when, self.release, stage, &prefix);
@@ -33,12 +42,35 @@ impl<'a> Reader<'a> {
                         one.message == guard.message && self.holds_below(&one.when, release, stage, &prefix)
                     })
             };
-            if self.versions.is_assumed() && !recent(&releases).all(is_everywhere) {
+            if self.versions.is_assumed() && !self.recent().all(is_everywhere) {
                 continue;
             }
-            found.push((guard, keys));
+            found.push((guard, self.deciding(&guard.when, stage, &prefix, keys)));
         }
         found
+    }
+
+    /// Of the keys that a condition names those on which it depends that it holds here: the others may be anything, or be left out.
+    fn deciding(&self, condition: &str, stage: Stage, prefix: &str, keys: Vec<&'a Key>) -> Vec<&'a Key> {
+        let holds = |sight: &dyn Fn(&str) -> Sight| self.holds_seen(condition, self.release, stage, prefix, sight);
+        let decides = |key: &Key| !holds(&|name| if name == key.name { Sight::Hidden } else { Sight::Seen });
+        let mut others: Vec<&Key> = keys.iter().copied().filter(|key| !decides(key)).collect();
+        // What a condition speaks of most is most likely what it is about.
+        let is_part = |letter: char| letter.is_alphanumeric() || matches!(letter, '_' | '.');
+        let mentions = |key: &Key| {
+            let name = key.name.strip_prefix(prefix).unwrap_or(&key.name);
+            condition.split(|letter| !is_part(letter)).filter(|word| *word == name).count()
+        };
+        others.sort_by_key(|key| (mentions(key), std::cmp::Reverse(key.span)));
+        let mut idle: Vec<&str> = Vec::new();
+        for key in others {
+            let is_idle = |name: &str| name == key.name || idle.contains(&name);
+            if holds(&|name| if is_idle(name) { Sight::Absent } else { Sight::Seen }) {
+                idle.push(&key.name);
+            }
+        }
+        let left: Vec<&Key> = keys.iter().copied().filter(|key| !idle.contains(&&*key.name)).collect();
+        if left.is_empty() { keys } else { left }
     }
 
     /// The checks of a release, what each sees, and what stands before the keys that it names.
@@ -71,6 +103,18 @@ impl<'a> Reader<'a> {
 
     /// The same of a condition over the keys below others.
     fn holds_below(&self, condition: &str, release: usize, stage: Stage, prefix: &str) -> bool {
+        self.holds_seen(condition, release, stage, prefix, &|_| Sight::Seen)
+    }
+
+    /// The same where some keys are not looked at.
+    fn holds_seen(
+        &self,
+        condition: &str,
+        release: usize,
+        stage: Stage,
+        prefix: &str,
+        sight: &dyn Fn(&str) -> Sight,
+    ) -> bool {
         let at = self.at(release);
         let host = ReleaseHost::new(at, &[]).for_filled_fields();
         let Some(reading) = self.configuration.consumer.reading(self.versions.package, release) else { return false };
@@ -81,7 +125,13 @@ impl<'a> Reader<'a> {
             // To the evaluator a key with dots is a name like any other.
             let plain = name.replace('.', "__");
             text = with_path(&text, name, &plain);
-            bindings.push((plain, self.value(&format!("{prefix}{name}"), release, reading, stage, &host)));
+            let path = format!("{prefix}{name}");
+            let value = match sight(&path) {
+                Sight::Hidden => Value::Unknown,
+                Sight::Seen => self.value(&path, self.configuration.get(&path), release, reading, stage, &host),
+                Sight::Absent => self.value(&path, None, release, reading, stage, &host),
+            };
+            bindings.push((plain, value));
         }
         let bindings: Vec<(&str, Value)> = bindings.iter().map(|(name, value)| (&**name, value.clone())).collect();
         let cond = self.fix_releases(&eval::condition(&text, &bindings, &host), release);
@@ -120,14 +170,23 @@ impl<'a> Reader<'a> {
     /// The value that a key ends up with in the release in effect, its default included.
     pub(in super::super) fn value_of(&self, name: &str) -> Option<Const> {
         let host = ReleaseHost::new(self.at(self.release), &[]).for_filled_fields();
-        match self.value(name, self.release, self.reading()?, Stage::Made, &host) {
+        let given = self.configuration.get(name);
+        match self.value(name, given, self.release, self.reading()?, Stage::Made, &host) {
             Value::Const(value) => Some(value),
             _ => None,
         }
     }
 
-    fn value(&self, name: &str, release: usize, reading: Reading, stage: Stage, host: &ReleaseHost<'a>) -> Value {
-        let given = self.configuration.get(name);
+    /// The value of a key for a stage, `given` or not.
+    fn value(
+        &self,
+        name: &str,
+        given: Option<&Key>,
+        release: usize,
+        reading: Reading,
+        stage: Stage,
+        host: &ReleaseHost<'a>,
+    ) -> Value {
         if given.is_none() && stage == Stage::Given && !self.configuration.is_open {
             return Value::Const(Const::None);
         }
@@ -177,7 +236,7 @@ fn meant(parameter: &Parameter, value: Value) -> Value {
 }
 
 /// The value of a default: `TrainerType.HF` is a member of an enumeration.
-fn default_of(parameter: &Parameter, default: &str, host: &ReleaseHost<'_>) -> Value {
+pub(super) fn default_of(parameter: &Parameter, default: &str, host: &ReleaseHost<'_>) -> Value {
     let member = default.rsplit_once('.').map(|(_, member)| member);
     let at = member.and_then(|member| parameter.choices.iter().position(|one| one == member));
     match at.and_then(|at| parameter.values.get(at)) {
