@@ -3,13 +3,14 @@
 //! A notebook is the same thing with a detour: its code cells are joined into one text, which the parser and the evaluator
 //! see, and a [`PythonModule`] maps places in that text back to bytes of the `.ipynb`.
 
+use std::panic::catch_unwind;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ruff_python_ast::token::{TokenKind, Tokens};
 use ruff_python_ast::visitor::{Visitor, walk_stmt};
 use ruff_python_ast::{self as ast, PySourceType};
-use ruff_python_parser::{ParseOptions, Parsed, parse_unchecked};
+use ruff_python_parser::{ParseError, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
 use super::SyntaxError;
@@ -22,6 +23,8 @@ pub struct PythonModule {
     path: PathBuf,
     text: Arc<str>,
     parsed: Parsed<ast::ModModule>,
+    /// Whether the parser failed at the text; nothing of it is known then.
+    is_given_up: bool,
     comments: Vec<TextRange>,
     /// For notebooks: where pieces of `text` stand in the file, in order. Empty: offsets are the file's own.
     pieces: Vec<Piece>,
@@ -54,9 +57,14 @@ impl PythonModule {
     }
 
     fn new(source: &SourceFile, text: Arc<str>, kind: PySourceType, pieces: Vec<Piece>) -> Self {
-        let parsed = parse_unchecked(&text, ParseOptions::from(kind))
-            .try_into_module()
-            .unwrap_or_else(|| unreachable!("a module was asked for"));
+        let read = |text: &str| {
+            let parsed = parse_unchecked(text, ParseOptions::from(kind)).try_into_module();
+            parsed.unwrap_or_else(|| unreachable!("a module was asked for"))
+        };
+        // The parser promises to recover from everything, and yet panics at some texts (`{]`, then `;` in a notebook).
+        let found = catch_unwind(|| read(&text));
+        let is_given_up = found.is_err();
+        let parsed = found.unwrap_or_else(|_| read(""));
         let comments =
             parsed.tokens().iter().filter(|token| token.kind() == TokenKind::Comment).map(Ranged::range).collect();
         Self {
@@ -64,6 +72,7 @@ impl PythonModule {
             path: source.path().to_path_buf(),
             text,
             parsed,
+            is_given_up,
             comments,
             pieces,
             left_out: String::new(),
@@ -118,11 +127,14 @@ impl PythonModule {
 
     /// What could not be parsed.
     pub fn errors(&self) -> Vec<SyntaxError> {
-        self.parsed
-            .errors()
-            .iter()
-            .map(|error| SyntaxError { span: self.span(error.location), message: error.error.to_string() })
-            .collect()
+        let end = TextSize::of(&*self.text);
+        let given_up = self.is_given_up.then(|| SyntaxError {
+            span: self.span(TextRange::new(TextSize::default(), end)),
+            message: String::from("the parser cannot read this at all"),
+        });
+        let error =
+            |error: &ParseError| SyntaxError { span: self.span(error.location), message: error.error.to_string() };
+        given_up.into_iter().chain(self.parsed.errors().iter().map(error)).collect()
     }
 
     /// Where a node stands in the file.

@@ -59,6 +59,14 @@ fn commands() {
     }
 }
 
+/// The parser panics at this text, which is more than an error.
+#[test]
+fn a_cell_that_the_parser_cannot_take_is_left_out() {
+    let notebook = parse(&file(&notebook(&["import trl", "{]\n;", "x = 1"])));
+    assert_eq!(notebook.errors.len(), 1, "{:?}", notebook.errors);
+    assert_eq!(notebook.module.body().len(), 2);
+}
+
 #[test]
 fn places_of_commands_are_those_of_the_file() {
     let source = file(&notebook(&["x = 1\n!pip install \"trl==0.9\" {x}"]));
