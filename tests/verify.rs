@@ -422,6 +422,17 @@ trainer.train()
     }
 
     #[test]
+    fn a_launch_of_several_processes_is_said() {
+        let folder = project("trl==1.16.0\n", "", "");
+        for (line, is_said) in [("torchrun --nproc_per_node 4 train.py", true), ("python train.py", false)] {
+            std::fs::write(folder.path().join("run.sh"), line).expect("a file");
+            let ran = run(folder.path(), &["verify", ".", "--steps", "1"]);
+            let note = "run.sh:1: each step takes a batch of each of 4 processes; one of them is trained here";
+            assert_eq!(ran.out.contains(note), is_said, "{}{}", ran.out, ran.err);
+        }
+    }
+
+    #[test]
     fn a_check_fixes_and_then_trains() {
         let folder = project("trl==0.11.4\npeft==0.13.2\n", "", "ref_model=model,");
         let ran = run(folder.path(), &["check", "--fix", "--unsafe-fixes", "--verify", "."]);

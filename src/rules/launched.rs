@@ -327,7 +327,7 @@ pub(super) fn accelerate_stage3(analysis: &Analysis, document: &Document) -> Opt
 }
 
 /// Where a launch says that it starts several processes, and how many.
-pub(super) fn processes(analysis: &Analysis, variant: &Variant) -> Option<(Span, i64)> {
+pub fn processes(analysis: &Analysis, variant: &Variant) -> Option<(Span, i64)> {
     let launch = launch(analysis, variant)?;
     let from = analysis.written.path_at(variant.origin?)?;
     let of = |launcher: &str, name: &str| {

@@ -151,6 +151,8 @@ mod zero3_checkpointing;
 mod zero3_with_device_map;
 
 pub use ask::Call;
+#[cfg(feature = "runner")]
+pub use launched::processes;
 pub use migration::{Before, Drift, changed_references, drifts, reordered};
 pub use report::{join, without_consequences};
 

@@ -15,6 +15,7 @@ use crate::engine::driver;
 use crate::knowledge::Knowledge;
 use crate::lower::{Analysis, TrainingRun};
 use crate::output;
+use crate::rules;
 use crate::runner::data::{self, Row};
 use crate::runner::memory::Planned;
 use crate::runner::session::Session;
@@ -279,12 +280,17 @@ fn chosen(analysis: &Analysis, knowledge: &Knowledge, sources: &Sources, wanted:
     let first = runs.iter().position(|run| run.variant.origin.is_some()).unwrap_or(0);
     let run = runs.get(first)?;
     let package = knowledge.package("trl")?;
+    let mut settled = settings::settle(run, knowledge);
+    if let (Ok(settled), Some((place, count))) = (&mut settled, rules::processes(analysis, run.variant)) {
+        let message = format!("each step takes a batch of each of {count} processes; one of them is trained here");
+        settled.notes.push(Remark { message, place: Some(place) });
+    }
     Some(Chosen {
         script: run.call.script.clone(),
         call: run.call.call().object.span,
         start: run.variant.origin,
         release: package.versions().get(run.release).map(|version| format!("trl {version}")).unwrap_or_default(),
-        settled: settings::settle(run, knowledge),
+        settled,
         others: runs.len() - 1,
     })
 }
