@@ -73,7 +73,9 @@ fn unsaved_text_is_checked_with_the_whole_project_around_it() {
     client.close("train.py");
     client.close("requirements.txt");
     client.open("train.py", SCRIPT);
-    assert_eq!(told(&client.diagnostics("train.py")), ["3:renamed-argument", "4:unknown-argument"]);
+    // A check may have come between closing and opening, of the file without a version.
+    let found = client.diagnostics_with("train.py", |found| found["version"] == 1);
+    assert_eq!(told(&found), ["3:renamed-argument", "4:unknown-argument"]);
     assert_eq!(client.end(), Some(0));
 }
 
