@@ -105,7 +105,7 @@ pub fn projects(folder: &Path, arguments: &[PathBuf]) -> (Vec<Project>, Vec<Prob
         }
     }
     for project in &mut projects {
-        project.given.sort();
+        project.given.sort_unstable();
         project.given.dedup();
     }
     (projects, problems)
@@ -150,9 +150,9 @@ impl Project {
             found.relevant.push(file.clone());
             found.commented.insert(file);
         }
-        found.relevant.sort();
+        found.relevant.sort_unstable();
         found.relevant.dedup();
-        found.problems.sort();
+        found.problems.sort_unstable();
         let excluded: Vec<PathBuf> = excluded.into_iter().cloned().collect();
         let is_excluded = |path: &Path| excluded.iter().any(|excluded| path.starts_with(excluded));
         let looked_at = found.known.iter().filter(|path| self.is_given(path) && !is_excluded(path)).count();

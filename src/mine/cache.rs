@@ -27,7 +27,7 @@ impl Cache {
         let Ok(entries) = std::fs::read_dir(&self.folder) else { return (Vec::new(), Vec::new()) };
         let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
         paths.retain(|path| path.extension().is_some_and(|extension| extension == EXTENSION));
-        paths.sort();
+        paths.sort_unstable();
         let (mut learnt, mut wrong) = (Vec::new(), Vec::new());
         for path in paths {
             let say = |what: &dyn std::fmt::Display| {

@@ -289,7 +289,7 @@ fn installed(package: &str, import_name: &str, folder: &Path) -> io::Result<File
             }
         }
     }
-    files.modules.sort();
+    files.modules.sort_unstable();
     Ok(files)
 }
 

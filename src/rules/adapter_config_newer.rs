@@ -175,7 +175,7 @@ fn without(adapter: &SavedAdapter, keys: &[&Unknown<'_>]) -> Option<Fix> {
     }
     let removed = keys.iter().map(|(entry, _)| edit::remove_entry(&adapter.source, &adapter.document, entry).ok());
     let mut removed: Vec<Edit> = removed.collect::<Option<_>>()?;
-    removed.sort();
+    removed.sort_unstable();
     let mut edits: Vec<Edit> = Vec::new();
     for one in removed {
         match edits.last_mut() {

@@ -198,7 +198,7 @@ fn moved(
     // Only a constant means the same at the other place.
     matches!(value, "True" | "False").then_some(())?;
     edits.extend(insert(analysis, config, value)?);
-    edits.sort();
+    edits.sort_unstable();
     Some(Fix { title: format!("move `{OPTION}` to the configuration"), applicability, edits })
 }
 

@@ -182,7 +182,7 @@ pub(super) fn written_otherwise(
     let mut edits = python_edit::rename_argument(module, argument.span, &instead.argument).ok()?;
     edits.extend(python_edit::set_value(module, argument.value.span, &value).ok()?);
     edits.extend(brought);
-    edits.sort();
+    edits.sort_unstable();
     Some(Fix { title: format!("pass `{}={value}`", instead.argument), applicability, edits })
 }
 

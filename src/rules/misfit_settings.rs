@@ -260,7 +260,7 @@ fn report(
         let mut titles: Vec<String> = rewrites.iter().map(|rewrite| rewrite.title.clone()).collect();
         titles.dedup();
         let mut edits: Vec<_> = rewrites.into_iter().flat_map(|rewrite| rewrite.edits).collect();
-        edits.sort();
+        edits.sort_unstable();
         edits.dedup();
         let applicability = if is_safe { Applicability::Safe } else { Applicability::Unsafe };
         finding.fixes.push(Fix { title: enumerate(&titles), applicability, edits });

@@ -115,7 +115,7 @@ fn moved(analysis: &Analysis, call: &Call<'_>, group: &[&Unfit<'_>], config: &st
     let spans: Vec<_> = group.iter().map(|unfit| unfit.argument.span).collect();
     let mut edits = python_edit::remove_arguments(source, &spans).ok()?;
     edits.extend(python_edit::insert_keywords(target, object.span, &written).ok()?);
-    edits.sort();
+    edits.sort_unstable();
     let worst = group.iter().map(|unfit| applicability(unfit, source, object)).min()?;
     let names: Vec<String> = group.iter().map(|unfit| format!("`{}`", unfit.name())).collect();
     Some(Fix { title: format!("move {} into `{config}`", enumerate(&names)), applicability: worst, edits })
@@ -143,7 +143,7 @@ fn stored(analysis: &Analysis, call: &Call<'_>, group: &[&Unfit<'_>], config: &s
     let spans: Vec<_> = group.iter().map(|unfit| unfit.argument.span).collect();
     let mut edits = python_edit::remove_arguments(module, &spans).ok()?;
     edits.extend(python_edit::insert_before(module, call.run.call().object.span, &lines).ok()?);
-    edits.sort();
+    edits.sort_unstable();
     let names: Vec<String> = group.iter().map(|unfit| format!("`{}`", unfit.name())).collect();
     Some(Fix { title: format!("set {} in `{owner}`", enumerate(&names)), applicability: Applicability::Unsafe, edits })
 }

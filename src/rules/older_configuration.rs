@@ -34,7 +34,7 @@ pub(super) fn plain(
         edits.extend(replaced(analysis, script, context, &config, &trainer)?);
         names.insert(format!("`{name}`"));
     }
-    edits.sort();
+    edits.sort_unstable();
     let names: Vec<String> = names.into_iter().collect();
     let title = format!("build `TrainingArguments` instead of {}", enumerate(&names));
     Some(Fix { title, applicability: Applicability::Unsafe, edits })

@@ -54,7 +54,7 @@ pub(super) fn take_back(
         }
         edits.extend(rewrite.edits);
     }
-    edits.sort();
+    edits.sort_unstable();
     edits.dedup();
     (!edits.is_empty()).then(|| Fix { title: titles.join(" and "), applicability, edits })
 }

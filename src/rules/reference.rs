@@ -218,7 +218,7 @@ pub(super) fn none_fix(analysis: &Analysis, argument: &Argument, applicability: 
         return vec![Fix { title, applicability, edits }];
     }
     thorough.extend(edits.iter().cloned());
-    thorough.sort();
+    thorough.sort_unstable();
     let all = Fix {
         title: format!("{title} and remove what only the reference needed"),
         applicability: Applicability::Unsafe,

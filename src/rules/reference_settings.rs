@@ -30,7 +30,7 @@ pub(super) fn settings_fix(analysis: &Analysis, call: &Call<'_>, outcome: &Outco
         }
         edits.extend(own);
     }
-    edits.sort();
+    edits.sort_unstable();
     edits.dedup();
     let is_spare = outcome.variants.iter().all(|index| is_spare_in(call, &call.run.variants[*index]));
     let applicability = if is_spare && serves_everywhere(call) { Applicability::Safe } else { Applicability::Unsafe };

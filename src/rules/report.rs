@@ -250,7 +250,7 @@ fn add_alike(finding: &mut Diagnostic, other: &Diagnostic) {
         ([all], [one]) if all.title == one.title => {
             all.applicability = all.applicability.min(one.applicability);
             all.edits.extend(one.edits.iter().filter(|edit| !all.edits.contains(edit)).cloned().collect::<Vec<_>>());
-            all.edits.sort();
+            all.edits.sort_unstable();
         }
         _ => finding.fixes.clear(),
     }

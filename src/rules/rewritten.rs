@@ -117,7 +117,7 @@ fn edits(module: &PythonModule, call: &Call<'_>, argument: &Argument, rewrite: &
         return None;
     }
     edits.push(Edit { span: argument.span, text: module.escape(&format!("{}={}{}", first.0, first.1, rest.concat())) });
-    edits.sort();
+    edits.sort_unstable();
     Some(edits)
 }
 

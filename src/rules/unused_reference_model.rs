@@ -125,7 +125,7 @@ fn report(unused: &UnusedValue, event: &CallEvent, calls: &[Call<'_>]) -> Diagno
         message: format!("`{}` does not get it", call.short_name()),
     };
     let mut related: Vec<Label> = calls.iter().map(trainer).collect();
-    related.sort();
+    related.sort_unstable();
     related.dedup();
     let object = Value::Object(std::sync::Arc::clone(&event.object));
     Diagnostic {

@@ -164,7 +164,7 @@ pub(super) fn choices(
     {
         found.push(Choice::Nothing);
     }
-    found.sort();
+    found.sort_unstable();
     found.dedup();
     found
 }

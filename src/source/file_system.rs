@@ -74,7 +74,7 @@ impl FileSystem for OsFileSystem {
             let path = path.join(entry?.file_name());
             entries.push(DirEntry { is_dir: path.is_dir(), path });
         }
-        entries.sort();
+        entries.sort_unstable();
         Ok(entries)
     }
 
@@ -157,7 +157,7 @@ impl FileSystem for MemoryFileSystem {
                 Some(DirEntry { path: path.join(first), is_dir: parts.next().is_some() })
             })
             .collect();
-        entries.sort();
+        entries.sort_unstable();
         entries.dedup();
         if entries.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(entries) }
     }

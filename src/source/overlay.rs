@@ -55,7 +55,7 @@ impl FileSystem for Overlay<'_> {
         let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
         let own = files.keys().filter(|file| file.parent() == Some(path));
         entries.extend(own.map(|file| DirEntry { path: file.clone(), is_dir: false }));
-        entries.sort();
+        entries.sort_unstable();
         entries.dedup();
         Ok(entries)
     }

@@ -35,7 +35,7 @@ pub fn parse(source: &SourceFile) -> Document {
     document.root.kind = NodeKind::List(instructions);
     document.root.span = source.span(0..source.text().len());
     document.comments.extend(reader.comments);
-    document.comments.sort();
+    document.comments.sort_unstable();
     document.errors.extend(reader.errors);
     document
 }

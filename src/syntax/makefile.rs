@@ -30,7 +30,7 @@ pub fn parse(source: &SourceFile) -> Document {
     let mut document = shell::parse_regions(&reader.text, Format::Makefile, &regions);
     document.root.span = source.span(0..source.text().len());
     document.comments.extend(reader.comments);
-    document.comments.sort();
+    document.comments.sort_unstable();
     document
 }
 

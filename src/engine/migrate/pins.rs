@@ -68,7 +68,7 @@ fn rewrite_in(job: &Job<'_>, environments: &Before, goals: &[Goal], project: &mu
         }
     }
     for (file, mut edits) in edits {
-        edits.sort();
+        edits.sort_unstable();
         edits.dedup();
         apply(job.sources, file, &edits, project);
     }

@@ -103,7 +103,7 @@ impl<'a> Environments<'a> {
         let governs = |folder: &PathBuf| scripts.iter().any(|script| script.starts_with(folder));
         let missing = self.missing.iter().filter(|(folder, _)| governs(folder)).map(|(_, problem)| problem);
         let mut problems: Vec<Problem> = self.problems.iter().chain(missing).cloned().collect();
-        problems.sort();
+        problems.sort_unstable();
         problems.dedup();
         problems
     }

@@ -5,7 +5,7 @@ use super::{Edit, EditError};
 /// The text with all edits made. They may come in any order, must not share bytes and must not insert at one place.
 pub fn apply(text: &str, edits: &[Edit]) -> Result<String, EditError> {
     let mut sorted: Vec<&Edit> = edits.iter().collect();
-    sorted.sort();
+    sorted.sort_unstable();
     let mut out = String::with_capacity(text.len());
     let mut end = 0;
     let mut previous: Option<&Edit> = None;

@@ -115,7 +115,7 @@ fn tell(proof: &DerivationTree<Name<'_>, Releases, String>, candidates: &[Candid
             let asks = |need: &&Need| need.name == on.name() && !(&need.releases & &releases).is_empty();
             let mut texts: Vec<String> =
                 by.needs().iter().chain(by.extra_needs()).filter(asks).map(Need::requirement).collect();
-            texts.sort();
+            texts.sort_unstable();
             texts.dedup();
             let needed = if texts.len() == 1 { texts.remove(0) } else { shown(on, &members(on, wanted)) };
             let fact = format!("{} needs {needed}", shown(by, &releases));
