@@ -93,7 +93,8 @@ impl Learnt {
     pub fn read(bytes: &[u8]) -> Result<Self, LearntError> {
         let end = bytes.iter().position(|byte| *byte == b'\n').ok_or(LearntError::Damaged)?;
         let (head, body) = (&bytes[..end], &bytes[end + 1..]);
-        let head: Head = serde_json::from_slice(head).map_err(|_| LearntError::Damaged)?;
+        let head = std::str::from_utf8(head).map_err(|_| LearntError::Damaged)?;
+        let head: Head = serde_json::from_str(head).map_err(|_| LearntError::Damaged)?;
         let version = Version::from_str(&head.release.version).map_err(|_| LearntError::Damaged)?;
         match () {
             () if head.by != form() => Err(LearntError::Foreign),
