@@ -25,6 +25,7 @@ mod interpreter;
 mod memo;
 mod names;
 mod numbers;
+mod order;
 mod outside;
 mod questions;
 mod statements;
