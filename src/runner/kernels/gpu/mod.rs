@@ -255,20 +255,17 @@ fn names(source: &str) -> impl Iterator<Item = &str> {
 /// Looks for the libraries: the bindings panic where one is missing.
 #[expect(unsafe_code, reason = "loading a library runs its start-up code")]
 fn check_libraries() -> Result<(), RunError> {
+    const PATH: &str = "a CUDA toolkit has it, and so has PyTorch: add its folder to LD_LIBRARY_PATH";
     // SAFETY: libraries of CUDA have no start-up code that asks for anything.
-    let found = unsafe {
-        [
-            ("the driver (libcuda)", cudarc::driver::sys::is_culib_present()),
-            ("cuBLAS (libcublas)", cublas::sys::is_culib_present()),
-            ("the run-time compiler (libnvrtc)", nvrtc::sys::is_culib_present()),
-        ]
+    let missing = unsafe {
+        match () {
+            () if !sys::is_culib_present() => String::from("there is no driver of NVIDIA (libcuda) on this machine"),
+            () if !cublas::sys::is_culib_present() => format!("cuBLAS (libcublas) is not found; {PATH}"),
+            () if !nvrtc::sys::is_culib_present() => format!("NVRTC (libnvrtc) is not found; {PATH}"),
+            () => return Ok(()),
+        }
     };
-    match found.iter().find(|(_, is_present)| !is_present) {
-        None => Ok(()),
-        Some((library, _)) => Err(RunError::Gpu(format!(
-            "{library} is not found; a CUDA toolkit has it, and so has PyTorch: add the folder to LD_LIBRARY_PATH"
-        ))),
-    }
+    Err(RunError::Gpu(missing))
 }
 
 /// Takes no notes of who reads and writes what.
