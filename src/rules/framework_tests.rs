@@ -1,6 +1,7 @@
 //! Configurations of frameworks, legal and not, and what is left alone.
 
 use super::testing::lint;
+use crate::diagnostic::Severity;
 
 /// `rule: headline` of everything that is found.
 fn found(files: &[(&str, &str)]) -> Vec<String> {
@@ -358,4 +359,24 @@ fn what_trainers_of_trl_check_is_known_of_its_command_line() {
     ] {
         assert_eq!(check(line, trl, config), expected, "{line} {trl} {config}");
     }
+}
+
+/// Words that a parser does not look at matter where something else does.
+#[test]
+fn a_wrong_word_is_an_error_where_it_is_used() {
+    let of = |text: &str| {
+        let (_, found) = lint(&[("requirements.txt", "llamafactory==0.9.4\n"), ("a.yaml", text)]);
+        found.iter().filter(|one| one.rule == "invalid-config-value").map(|one| one.severity).collect::<Vec<_>>()
+    };
+    for (word, use_of_it) in [
+        ("quantization_type: nf5\n", "quantization_bit: 4\n"),
+        ("init_special_tokens: noise\n", "resize_vocab: true\n"),
+        ("badam_mode: rows\n", "use_badam: true\n"),
+    ] {
+        assert_eq!(of(&factory(word)), [Severity::Warning], "{word}");
+        assert_eq!(of(&factory(&format!("{word}{use_of_it}"))), [Severity::Error], "{word}");
+    }
+    let one = factory("mix_strategy: mixed\n");
+    assert_eq!(of(&one), [Severity::Warning]);
+    assert_eq!(of(&one.replace("dataset: pairs", "dataset: pairs,more")), [Severity::Error]);
 }

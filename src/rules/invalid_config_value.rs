@@ -153,10 +153,12 @@ fn unchecked(analysis: &Analysis, reader: &Reader<'_>, key: &Key) -> Option<Diag
     }
     let message = format!("{} knows no `{}: {word}`", reader.title(), key.name);
     let switch = off(reader, &key.name);
-    let severity = if switch.is_some() { Severity::Warning } else { Severity::Error };
+    let is_apart = reader.apart().any(|one| one == key.name);
+    let severity = if switch.is_some() || is_apart { Severity::Warning } else { Severity::Error };
     let mut finding = reader.finding(&InvalidConfigValue::META, severity, message, label(key.span, "unknown value"));
     finding.notes.push(match switch {
         Some(switch) => format!("its parser does not look at it, and nothing does while `{switch}` is off"),
+        None if is_apart => "its parser does not look at it, and with these settings nothing does".to_owned(),
         None => "its parser does not look at it, so that it fails when it is used".to_owned(),
     });
     suggest(analysis, key, &kinds, &mut finding);

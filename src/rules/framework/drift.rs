@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The keys that count in another mode of the program only.
-    fn apart(&self) -> impl Iterator<Item = String> {
+    pub(in super::super) fn apart(&self) -> impl Iterator<Item = String> {
         let at = self.at(self.release);
         let modes = self.configuration.consumer.modes.iter();
         let others = modes.filter(|mode| !self.holds(&mode.when, self.release, Stage::Made));
