@@ -1,38 +1,8 @@
 //! Releases of frameworks: what a change of release does to configurations, and which release counts on a given day.
 
-use std::process::Command;
+mod project;
 
-struct Ran {
-    out: String,
-    err: String,
-}
-
-/// A project in a temporary folder.
-struct Project(tempfile::TempDir);
-
-impl Project {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::create_dir(folder.path().join(".git")).expect("a folder");
-        for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).expect("a file");
-        }
-        Self(folder)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_dpo-lint"))
-            // What the user of this machine has learnt does not count.
-            .env("DPO_LINT_CACHE", env!("CARGO_TARGET_TMPDIR"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env("NO_COLOR", "1")
-            .output()
-            .expect("it runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Ran { out: text(output.stdout), err: text(output.stderr) }
-    }
-}
+use project::Project;
 
 #[test]
 fn defaults_of_a_configuration_change_where_nothing_sets_them() {

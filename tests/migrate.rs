@@ -1,42 +1,12 @@
 //! `dpo-lint migrate` on small projects: forwards and backwards, once and again.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
-}
+mod project;
 
-/// A project in a temporary folder.
-struct Project(tempfile::TempDir);
+use project::{Project, Ran};
 
 impl Project {
-    fn new(files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        std::fs::create_dir(folder.path().join(".git")).expect("a folder");
-        for (name, text) in files {
-            let path = folder.path().join(name);
-            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-            std::fs::write(path, text).expect("a file");
-        }
-        Self(folder)
-    }
-
-    fn run(&self, arguments: &[&str]) -> Ran {
-        let output = Command::new(env!("CARGO_BIN_EXE_dpo-lint"))
-            // What the user of this machine has learnt does not count.
-            .env("DPO_LINT_CACHE", env!("CARGO_TARGET_TMPDIR"))
-            .args(arguments)
-            .current_dir(self.0.path())
-            .env("NO_COLOR", "1")
-            .output()
-            .expect("it runs");
-        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
-        Ran { code: output.status.code().expect("no signal"), out: text(output.stdout), err: text(output.stderr) }
-    }
-
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.0.path().join(name)).expect("a file")
     }

@@ -163,12 +163,11 @@ impl Writer<'_> {
             return None;
         }
         // One after the other where each is a part of its own; in a list each item may be any of them.
-        let each = |classes: &[&str]| classes.iter().map(|class| self.object(&[class], above)).collect::<Vec<_>>();
-        let mut left = classes.iter();
+        let mut objects = classes.iter().map(|class| self.object(&[class], above));
         let of = |kind: &Kind| match kind {
-            Kind::Other => left.next().map_or_else(|| json!({}), |class| self.object(&[class], above)),
+            Kind::Other => objects.next().unwrap_or_else(|| json!({})),
             Kind::List(inner) if in_list && **inner == Kind::Other => {
-                json!({"type": "array", "items": {"anyOf": each(&classes)}})
+                json!({"type": "array", "items": {"anyOf": objects.by_ref().collect::<Vec<_>>()}})
             }
             kind => of_kind(kind),
         };

@@ -221,15 +221,7 @@ impl<T: Real> Mat<T> {
 
     /// Adds another matrix of the same size.
     pub fn add(&mut self, other: &Mat<T>) {
-        assert_eq!((self.rows, self.cols), (other.rows, other.cols), "two matrices of one size");
-        on_gpu!(mut self, |numbers| numbers.add_scaled(other.numbers_on_gpu(), 1.0));
-        self.data_mut().par_chunks_mut(CHUNK).zip(other.data().par_chunks(CHUNK)).for_each(|(sum, part)| {
-            simd(|| {
-                for (sum, &part) in sum.iter_mut().zip(part) {
-                    *sum += part;
-                }
-            });
-        });
+        self.add_scaled(other, T::ONE);
     }
 
     /// Adds another matrix of the same size times a factor.
@@ -362,14 +354,14 @@ impl<T: Real> Mat<T> {
         }
     }
 
-    /// The same, to be changed.
-    pub(in crate::runner) fn numbers_on_gpu_mut(&mut self) -> &mut Slice {
-        self.slice_mut().expect("what is used together lies in one place")
-    }
-
     /// The numbers of a matrix that is used together with one on a GPU.
     pub(super) fn numbers_on_gpu(&self) -> &Slice {
         self.slice().expect("what is used together lies in one place")
+    }
+
+    /// The same, to be changed.
+    pub(in crate::runner) fn numbers_on_gpu_mut(&mut self) -> &mut Slice {
+        self.slice_mut().expect("what is used together lies in one place")
     }
 }
 
